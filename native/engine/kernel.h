@@ -1,0 +1,78 @@
+// A kernel: one op prepared once for one rank-local shape, then run with pointers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "graph/graph.h"
+
+namespace hpmp {
+
+/// What a kernel is prepared for. `channels` are the output channels that this rank computes, in
+/// packed order; `input_channels[k]` the channels of operand k that it reads (in the operand's own
+/// channel numbering), packed likewise. For conv these are whole conv groups.
+struct KernelSpec {
+  const Graph* graph = nullptr;  // must outlive the kernel
+  NodeId node;
+  std::int64_t samples = 0;
+  Ranges channels;
+  std::vector<Ranges> input_channels;
+  std::vector<Shape> input_shapes;  // c = size of input_channels[k]
+  Shape output_shape;               // c = size of channels
+  std::int64_t bn_group = 0;        // samples that share batch statistics; divides `samples`
+};
+
+/// Per-call facts that change from step to step.
+struct StepInfo {
+  bool training = true;          // batch statistics and dropout on
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;
+  std::int64_t first_sample = 0; // global index of the shard's first sample in the batch
+  std::int64_t global_batch = 0;
+  double statistics_weight = 0;  // of one statistics group: bn_group / global_batch
+};
+
+struct ForwardArgs {
+  std::vector<TensorRef> inputs;
+  TensorRef output;              // may alias inputs[0] where the op table says in_place
+  std::vector<float*> params;    // packed rows of `channels`, in order; running statistics included
+  std::byte* saved = nullptr;    // saved_bytes() of the op table, or null in inference
+  std::byte* scratch = nullptr;  // scratch_bytes()
+  const std::int64_t* labels = nullptr;  // loss only: [samples], -1 is ignored
+  StepInfo step;
+};
+
+struct BackwardArgs {
+  std::vector<TensorRef> inputs;  // null data where backward_reads_input is false
+  TensorRef output;               // null data where backward_reads_output is false
+  TensorRef grad_output;          // may be overwritten
+  std::vector<TensorRef> grad_inputs;  // null data: not wanted. grad_inputs[0] may alias grad_output
+                                       // where the op table says in_place
+  std::vector<bool> accumulate;        // per input: += instead of = (never with aliasing)
+  std::vector<float*> params;
+  std::vector<float*> param_grads;     // always +=; null for running statistics
+  std::byte* saved = nullptr;
+  std::byte* scratch = nullptr;
+  StepInfo step;
+};
+
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  /// Scratch shared by all kernels of a rank; contents do not survive a call.
+  virtual std::size_t scratch_bytes() const { return 0; }
+  /// Memory that the kernel itself holds (weights in the primitive's layout).
+  virtual std::size_t resident_bytes() const { return 0; }
+  /// The parameters changed: refresh copies kept in the primitive's layout.
+  virtual void load_params(const std::vector<float*>& params) { (void)params; }
+  virtual void forward(const ForwardArgs& args) = 0;
+  virtual void backward(const BackwardArgs& args) = 0;
+};
+
+/// Errors: `unsupported_op` naming the node.
+std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec);
+
+}  // namespace hpmp

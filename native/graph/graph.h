@@ -1,0 +1,123 @@
+// The graph IR: values, nodes and parameters as arrays; no weights data, no batch size, no ranks.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/region.h"
+
+namespace hpmp {
+
+/// Extent of one sample of a value. Dense features are (features, 1, 1).
+struct Shape {
+  std::int64_t c = 0, h = 1, w = 1;
+
+  std::int64_t elems() const { return c * h * w; }
+  friend bool operator==(const Shape& a, const Shape& b) {
+    return a.c == b.c && a.h == b.h && a.w == b.w;
+  }
+};
+
+enum class OpKind : std::uint8_t {
+  input,           // images, loaded from the caller's batch
+  conv,            // params: weight (K, C/groups, R, S) [, bias (K)]
+  dense,           // params: weight (out, in) [, bias (out)]; reads all features in C,H,W order
+  batch_norm,      // params: scale, shift, running_mean, running_var, each (C)
+  affine,          // per-channel y = x * scale + shift; params by has_scale, has_shift
+  relu,
+  max_pool,
+  average_pool,
+  global_average_pool,
+  add,             // n-ary sum of equal shapes
+  dropout,
+  lrn,
+  softmax,         // over channels
+  loss,            // softmax cross-entropy of logits (classes, 1, 1) and the batch's labels;
+                   // output (2, 1, 1): the sample's loss, and 1 where the top class is right
+  output,          // gathers a graph output in one cell per shard (inference)
+  // index maps: never executed, removed by index algebra (views.h)
+  concat,          // channels
+  slice,           // channels [range)
+  channel_shuffle, // (groups, C/groups) transposed
+  flatten,         // (C, H, W) -> (C*H*W, 1, 1)
+  identity,
+};
+
+enum class ParamRole : std::uint8_t { weight, bias, scale, shift, running_mean, running_var };
+
+/// A tensor that lives across steps. Dimension 0 is the output channel ("row").
+struct Param {
+  std::string name;
+  ParamRole role = ParamRole::weight;
+  std::vector<std::int64_t> dims;
+  bool trainable = true;
+
+  std::int64_t rows() const { return dims[0]; }
+  std::int64_t row_elems() const;
+  std::int64_t elems() const { return rows() * row_elems(); }
+  /// Running statistics: updated by the forward pass, not by the optimizer.
+  bool is_state() const {
+    return role == ParamRole::running_mean || role == ParamRole::running_var;
+  }
+};
+
+/// Attributes of every op kind in one plain struct; each op reads its own fields.
+struct Attrs {
+  std::array<std::int64_t, 2> kernel{1, 1};
+  std::array<std::int64_t, 2> strides{1, 1};
+  std::array<std::int64_t, 2> dilations{1, 1};
+  std::array<std::int64_t, 4> pads{0, 0, 0, 0};  // top, left, bottom, right
+  std::int64_t groups = 1;                       // conv, channel_shuffle
+  bool ceil_mode = false;                        // pools
+  bool count_include_pad = false;                // average_pool
+  bool has_scale = true, has_shift = true;       // affine
+  double epsilon = 1e-5;                         // batch_norm
+  double momentum = 0.9;                         // batch_norm, ONNX: running*momentum + batch*(1-momentum)
+  double ratio = 0.5;                            // dropout
+  std::int64_t size = 5;                         // lrn
+  double alpha = 1e-4, beta = 0.75, bias = 1.0;  // lrn
+  Range range;                                   // slice
+};
+
+struct Value {
+  std::string name;
+  Shape shape;
+  NodeId producer;
+};
+
+struct Node {
+  OpKind op = OpKind::identity;
+  std::string name;
+  std::vector<ValueId> inputs;
+  std::vector<ParamId> params;
+  ValueId output;
+  Attrs attrs;
+};
+
+/// Nodes are in topological order. Immutable once built (by `parse_graph` or a pass).
+struct Graph {
+  std::vector<Value> values;
+  std::vector<Node> nodes;
+  std::vector<Param> params;
+  std::vector<ValueId> outputs;
+
+  const Value& value(ValueId v) const { return values[v.at()]; }
+  const Node& node(NodeId n) const { return nodes[n.at()]; }
+  const Param& param(ParamId p) const { return params[p.at()]; }
+  const Shape& shape(ValueId v) const { return values[v.at()].shape; }
+  /// Nodes that read `v`, in order; a node that reads it twice stands twice.
+  std::vector<std::vector<NodeId>> consumers() const;
+};
+
+/// Appends a node, infers its output's shape, checks its attributes.
+/// Errors: `invalid_model` naming the node.
+ValueId add_node(Graph& graph, OpKind op, std::string name, std::vector<ValueId> inputs,
+                 std::vector<ParamId> params, Attrs attrs, std::string output_name);
+
+/// FNV-1a of the text form, in hex; what a plan carries to name its graph.
+std::string graph_hash(const Graph& graph);
+
+}  // namespace hpmp
