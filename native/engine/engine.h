@@ -1,0 +1,71 @@
+// The engine of one rank: executes its program of a plan, verbatim, step after step.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plan/plan.h"
+
+namespace hpmp {
+
+class Communicator;
+
+struct EngineOptions {
+  std::uint64_t seed = 0;
+  int threads = 0;           // OpenMP threads; 0: leave as is
+  double comm_timeout_seconds = 60;
+  char* status = nullptr;    // 256 bytes that always hold the current instruction, or null
+  bool trace = false;
+};
+
+struct Sgd {
+  double lr = 0.1, momentum = 0.9, weight_decay = 0;
+};
+
+/// Sums over the whole global batch, the same on every rank.
+struct StepResult {
+  double loss = 0;          // mean over the global batch
+  std::int64_t correct = 0;
+};
+
+struct TraceEvent {
+  std::int32_t instr = 0;
+  double start_seconds = 0, end_seconds = 0;  // since the step's start
+};
+
+class Engine {
+ public:
+  /// `comm` must outlive the engine; its size is the plan's ranks. Weights are undefined until set.
+  static std::unique_ptr<Engine> create(const Graph& graph, const Plan& plan, Communicator& comm,
+                                        const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  /// `data`: the whole parameter, C order; the rank takes the rows that it uses.
+  virtual void set_param(ParamId p, const float* data) = 0;
+  /// Writes the rows that this rank owns into `data` (the whole parameter) and zero elsewhere, so
+  /// that a sum over ranks is the parameter. Running statistics: this rank's additive part.
+  virtual void get_param(ParamId p, float* data) = 0;
+  /// Gradient of the last step, the same way (owned rows, summed over all ranks).
+  virtual void get_param_grad(ParamId p, float* data) = 0;
+  virtual void get_momentum(ParamId p, float* data) = 0;
+  virtual void set_momentum(ParamId p, const float* data) = 0;
+
+  /// images: the global batch [batch][c][h][w]; labels [batch], -1 ignored. Collective.
+  virtual StepResult train_step(const float* images, const std::int64_t* labels, const Sgd& sgd) = 0;
+  /// Forward part only, inference form. `outputs[i]`: [batch][elems] of graph output i (for a
+  /// training graph: the logits), filled for the samples whose output cell is on this rank, zero
+  /// elsewhere; may be null. Collective.
+  virtual StepResult forward(const float* images, const std::int64_t* labels,
+                             const std::vector<float*>& outputs) = 0;
+
+  /// Elements sent since creation or the last reset, by net and by destination.
+  virtual std::vector<std::int64_t> sent_by_net() const = 0;
+  virtual std::vector<std::int64_t> sent_by_peer() const = 0;
+  virtual void reset_counters() = 0;
+  virtual std::int64_t memory_bytes() const = 0;  // arena, parameters, kernels' own
+  virtual const std::vector<TraceEvent>& trace() const = 0;  // of the last step
+};
+
+}  // namespace hpmp

@@ -1,0 +1,121 @@
+// The plan: per rank one list of instructions, with every tensor, message and offset fixed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "partition/placement.h"
+#include "plan/machine.h"
+
+namespace hpmp {
+
+enum class InstrKind : std::uint8_t {
+  load,     // input images of a shard into their image tensor
+  forward,  // a group on a shard
+  backward,
+  send,     // pack and start a message
+  post,     // start receiving a message
+  recv,     // wait for a posted message and unpack it
+  wait,     // until a send has completed and its buffer may be used again
+  reduce,   // begin a group's parameter update: own gradient is complete
+  update,   // optimizer step on the owned rows of a group's parameters
+};
+
+enum class MessageKind : std::uint8_t { activation, gradient, param_gradient, param };
+
+/// A net's share in a message: channels of the group's output, or rows of a parameter.
+struct Piece {
+  NetId net;
+  ParamId param;  // invalid for activations
+  Range range;
+  std::int64_t elems = 0;
+};
+
+struct Message {
+  Tag tag = 0;  // its index in Plan::messages
+  MessageKind kind = MessageKind::activation;
+  Rank from = 0, to = 0;
+  GroupId group;
+  std::int32_t shard = -1;
+  std::vector<Piece> pieces;
+  std::int64_t elems = 0;
+};
+
+enum class TensorKind : std::uint8_t {
+  image,       // channels of a group's output that are on this rank: own and received
+  image_grad,
+  saved,       // what a group's forward keeps for its backward
+  send_buffer,
+  recv_buffer,
+};
+
+struct PlannedTensor {
+  TensorKind kind = TensorKind::image;
+  GroupId group;
+  std::int32_t shard = -1;
+  std::int32_t message = -1;   // buffers
+  Ranges channels;             // images
+  std::int64_t bytes = 0;
+  std::int64_t offset = 0;     // into the rank's arena
+  std::int32_t first = 0, last = 0;  // instructions of its lifetime, inclusive
+};
+
+struct Instr {
+  InstrKind kind = InstrKind::load;
+  GroupId group;
+  std::int32_t shard = -1;
+  std::int32_t message = -1;
+  double start_seconds = 0, end_seconds = 0;  // predicted
+};
+
+/// Channels of a group that a rank computes for a shard.
+struct OwnedChannels {
+  GroupId group;
+  std::int32_t shard = 0;
+  Ranges channels;
+};
+
+/// Rows of a parameter that a rank uses, and those whose optimizer state it keeps.
+struct ParamRows {
+  ParamId param;
+  Ranges used, owned;
+};
+
+struct RankProgram {
+  std::vector<OwnedChannels> tasks;
+  std::vector<ParamRows> params;
+  std::vector<PlannedTensor> tensors;
+  std::vector<Instr> instrs;
+  std::int64_t arena_bytes = 0;   // activations, gradients and buffers of a step
+  std::int64_t param_bytes = 0;   // weights, gradients, momentum
+};
+
+struct Plan {
+  std::string graph_hash;
+  int ranks = 1;
+  GridSpec grid;
+  std::string strategy;
+  std::vector<Message> messages;
+  std::vector<RankProgram> programs;
+  std::int64_t activation_elems = 0, parameter_elems = 0;  // predicted, = the metric
+  double imbalance = 0, step_seconds = 0, bubble_fraction = 0;
+};
+
+/// Errors: `infeasible` if a rank's memory exceeds the machine's limit, saying by how much.
+Plan build_plan(const Hypergraph& h, const Placement& p, const Machine& machine,
+                const std::string& strategy);
+
+std::string plan_text(const Plan& plan);
+/// Errors: `invalid_plan` with the line and the rule.
+Plan parse_plan(const std::string& text);
+
+/// Dry-runs all ranks with synchronous sends; refuses a plan that could hang, read what was never
+/// written, overlap live tensors, or that was made for another graph.
+/// Errors: `invalid_plan` naming rank and instruction.
+void verify_plan(const Graph& graph, const Plan& plan);
+
+/// "BWD layer1.0.conv2 shard 3", as in traces and messages.
+std::string instr_label(const Graph& graph, const GroupedGraph& grouped, const Plan& plan,
+                        const Instr& instr);
+
+}  // namespace hpmp
