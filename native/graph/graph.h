@@ -22,27 +22,27 @@ struct Shape {
 };
 
 enum class OpKind : std::uint8_t {
-  input,           // images, loaded from the caller's batch
-  conv,            // params: weight (K, C/groups, R, S) [, bias (K)]
-  dense,           // params: weight (out, in) [, bias (out)]; reads all features in C,H,W order
-  batch_norm,      // params: scale, shift, running_mean, running_var, each (C)
-  affine,          // per-channel y = x * scale + shift; params by has_scale, has_shift
+  input,       // images, loaded from the caller's batch
+  conv,        // params: weight (K, C/groups, R, S) [, bias (K)]
+  dense,       // params: weight (out, in) [, bias (out)]; reads all features in C,H,W order
+  batch_norm,  // params: scale, shift, running_mean, running_var, each (C)
+  affine,      // per-channel y = x * scale + shift; params by has_scale, has_shift
   relu,
   max_pool,
   average_pool,
   global_average_pool,
-  add,             // n-ary sum of equal shapes
+  add,  // n-ary sum of equal shapes
   dropout,
   lrn,
-  softmax,         // over channels
-  loss,            // softmax cross-entropy of logits (classes, 1, 1) and the batch's labels;
-                   // output (2, 1, 1): the sample's loss, and 1 where the top class is right
-  output,          // gathers a graph output in one cell per shard (inference)
+  softmax,  // over channels
+  loss,     // softmax cross-entropy of logits (classes, 1, 1) and the batch's labels;
+            // output (2, 1, 1): the sample's loss, and 1 where the top class is right
+  output,   // gathers a graph output in one cell per shard (inference)
   // index maps: never executed, removed by index algebra (views.h)
-  concat,          // channels
-  slice,           // channels [range)
-  channel_shuffle, // (groups, C/groups) transposed
-  flatten,         // (C, H, W) -> (C*H*W, 1, 1)
+  concat,           // channels
+  slice,            // channels [range)
+  channel_shuffle,  // (groups, C/groups) transposed
+  flatten,          // (C, H, W) -> (C*H*W, 1, 1)
   identity,
 };
 
@@ -75,9 +75,9 @@ struct Attrs {
   bool count_include_pad = false;                // average_pool
   bool has_scale = true, has_shift = true;       // affine
   double epsilon = 1e-5;                         // batch_norm
-  double momentum = 0.9;                         // batch_norm, ONNX: running*momentum + batch*(1-momentum)
-  double ratio = 0.5;                            // dropout
-  std::int64_t size = 5;                         // lrn
+  double momentum = 0.9;  // batch_norm, ONNX: running*momentum + batch*(1-momentum)
+  double ratio = 0.5;     // dropout
+  std::int64_t size = 5;  // lrn
   double alpha = 1e-4, beta = 0.75, bias = 1.0;  // lrn
   Range range;                                   // slice
 };

@@ -25,15 +25,15 @@ struct Group {
   std::vector<std::size_t> chain_operand;  // [0] unused
   std::vector<GroupInput> inputs;
   ValueId output;
-  Shape shape;                       // of the output
-  std::int64_t channel_multiple = 1; // cells hold whole multiples of this many channels
+  Shape shape;                        // of the output
+  std::int64_t channel_multiple = 1;  // cells hold whole multiples of this many channels
   bool single_block = false;
-  bool requires_grad = false;        // a gradient flows into the output
+  bool requires_grad = false;  // a gradient flows into the output
 };
 
 struct GroupedGraph {
-  std::vector<Group> groups;             // topological order
-  std::vector<GroupId> group_of_value;   // by ValueId, for computed outputs; invalid elsewhere
+  std::vector<Group> groups;            // topological order
+  std::vector<GroupId> group_of_value;  // by ValueId, for computed outputs; invalid elsewhere
   const Group& group(GroupId g) const { return groups[g.at()]; }
 };
 

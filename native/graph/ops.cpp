@@ -1,0 +1,194 @@
+// The op table's rows and the rules that hold for every op.
+#include "graph/ops.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace hpmp {
+namespace {
+
+using C = ChannelClass;
+
+// kind, name, channels, backward reads input, output, in place
+constexpr OpInfo kTable[] = {
+    {OpKind::input, "Input", C::all, false, false, false},
+    {OpKind::conv, "Conv", C::mixing, true, false, false},
+    {OpKind::dense, "Dense", C::mixing, true, false, false},
+    {OpKind::batch_norm, "BatchNormalization", C::local, true, false, false},
+    {OpKind::affine, "Affine", C::local, true, false, false},
+    {OpKind::relu, "Relu", C::local, false, true, true},
+    {OpKind::max_pool, "MaxPool", C::local, false, false, false},
+    {OpKind::average_pool, "AveragePool", C::local, false, false, false},
+    {OpKind::global_average_pool, "GlobalAveragePool", C::local, false, false, false},
+    {OpKind::add, "Add", C::aligned, false, false, true},
+    {OpKind::dropout, "Dropout", C::local, false, false, true},
+    {OpKind::lrn, "LRN", C::neighbour, true, true, false},
+    {OpKind::softmax, "Softmax", C::all, false, true, false},
+    {OpKind::loss, "Loss", C::all, true, false, false},
+    {OpKind::output, "Output", C::all, false, false, false},
+    {OpKind::concat, "Concat", C::index_map, false, false, false},
+    {OpKind::slice, "Slice", C::index_map, false, false, false},
+    {OpKind::channel_shuffle, "ChannelShuffle", C::index_map, false, false, false},
+    {OpKind::flatten, "Flatten", C::index_map, false, false, false},
+    {OpKind::identity, "Identity", C::index_map, false, false, false},
+};
+
+bool is_windowed(OpKind op) {
+  return op == OpKind::conv || op == OpKind::max_pool || op == OpKind::average_pool;
+}
+
+/// Input rows that output rows `h` read, clipped to the input.
+Range window_rows(const Attrs& a, Range h, std::int64_t input_h) {
+  const std::int64_t first = h.begin * a.strides[0] - a.pads[0];
+  const std::int64_t last =
+      (h.end - 1) * a.strides[0] - a.pads[0] + (a.kernel[0] - 1) * a.dilations[0];
+  return intersect(Range{first, last + 1}, Range{0, input_h});
+}
+
+Range conv_channels(const Graph& graph, const Node& node, Range c) {
+  const std::int64_t in = graph.shape(node.inputs[0]).c / node.attrs.groups;
+  const std::int64_t out = graph.shape(node.output).c / node.attrs.groups;
+  return {c.begin / out * in, ((c.end - 1) / out + 1) * in};
+}
+
+double region_elems(const Graph& graph, const Node& node, const Region& r) {
+  return static_cast<double>(r.n.size() * r.c.size() * r.h.size() * graph.shape(node.output).w);
+}
+
+double row_elems(const Graph& graph, const Node& node) {
+  return node.params.empty() ? 0.0 : static_cast<double>(graph.param(node.params[0]).row_elems());
+}
+
+/// Floating-point operations per output element, forward and backward.
+struct Work {
+  double forward, backward;
+};
+
+Work work_per_element(const Graph& graph, const Node& node) {
+  const double window = static_cast<double>(node.attrs.kernel[0] * node.attrs.kernel[1]);
+  switch (node.op) {
+    case OpKind::conv:
+    case OpKind::dense: {
+      const double macs = row_elems(graph, node);
+      return {2 * macs, 4 * macs};
+    }
+    case OpKind::batch_norm:
+      return {5, 8};
+    case OpKind::affine:
+      return {2, 4};
+    case OpKind::max_pool:
+    case OpKind::average_pool:
+      return {window, window};
+    case OpKind::global_average_pool: {
+      const Shape& in = graph.shape(node.inputs[0]);
+      return {static_cast<double>(in.h * in.w), static_cast<double>(in.h * in.w)};
+    }
+    case OpKind::lrn:
+      return {static_cast<double>(2 * node.attrs.size + 10),
+              static_cast<double>(4 * node.attrs.size + 10)};
+    case OpKind::softmax:
+    case OpKind::loss:
+      return {10, 4};
+    default:
+      return {1, 1};
+  }
+}
+
+}  // namespace
+
+const OpInfo& op_info(OpKind kind) {
+  const OpInfo& row = kTable[static_cast<std::size_t>(kind)];
+  ensure(row.kind == kind, "op table rows stand in the order of OpKind");
+  return row;
+}
+
+std::optional<OpKind> op_kind_by_name(std::string_view name) {
+  for (const OpInfo& row : kTable) {
+    if (name == row.name) return row.kind;
+  }
+  return std::nullopt;
+}
+
+Cost& Cost::operator+=(const Cost& o) {
+  forward_flops += o.forward_flops;
+  backward_flops += o.backward_flops;
+  forward_bytes += o.forward_bytes;
+  backward_bytes += o.backward_bytes;
+  return *this;
+}
+
+Region needs(const Graph& graph, const Node& node, const Region& output, std::size_t k) {
+  ensure(k < node.inputs.size(), "needs: operand exists");
+  const Shape& in = graph.shape(node.inputs[k]);
+  Region r = output;
+  r.h = is_windowed(node.op) ? window_rows(node.attrs, output.h, in.h) : Range{0, in.h};
+  if (op_info(node.op).channels == C::local && !is_windowed(node.op) &&
+      node.op != OpKind::global_average_pool) {
+    r.h = output.h;
+  }
+  if (op_info(node.op).channels == C::aligned) r.h = output.h;
+  switch (op_info(node.op).channels) {
+    case C::local:
+    case C::aligned:
+      break;
+    case C::mixing:
+      r.c = node.op == OpKind::conv ? conv_channels(graph, node, output.c) : Range{0, in.c};
+      break;
+    case C::neighbour: {
+      const std::int64_t below = (node.attrs.size - 1) / 2, above = node.attrs.size / 2;
+      // Both ways: a channel's output reads [c-below, c+above], its gradient the mirror image.
+      r.c = intersect(
+          Range{output.c.begin - std::max(below, above), output.c.end + std::max(below, above)},
+          Range{0, in.c});
+      break;
+    }
+    case C::all:
+    case C::index_map:
+      r.c = {0, in.c};
+      break;
+  }
+  return r;
+}
+
+Range params_rows(const Graph& graph, const Node& node, const Region& output, std::size_t j) {
+  ensure(j < node.params.size(), "params_rows: parameter exists");
+  return intersect(output.c, Range{0, graph.param(node.params[j]).rows()});
+}
+
+Cost cost(const Graph& graph, const Node& node, const Region& output) {
+  const double out = region_elems(graph, node, output);
+  double in = 0;
+  for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+    const Region r = needs(graph, node, output, k);
+    in += static_cast<double>(r.n.size() * r.c.size() * r.h.size() * graph.shape(node.inputs[k]).w);
+  }
+  const double weights = row_elems(graph, node) * static_cast<double>(output.c.size());
+  const Work work = work_per_element(graph, node);
+  // A mixing op's inputs are shared by the cells beside it and live in cache; counted once per cell
+  // they would make wide layers look bandwidth-bound.
+  const bool mixing = op_info(node.op).channels == C::mixing;
+  const double moved = mixing ? out + weights : in + out;
+  return {out * work.forward, out * work.backward, 4 * moved, 8 * moved};
+}
+
+std::int64_t channel_multiple(const Graph& graph, const Node& node) {
+  if (node.op != OpKind::conv) return 1;
+  return node.attrs.groups == 1 ? 1 : graph.shape(node.output).c / node.attrs.groups;
+}
+
+std::int64_t saved_bytes(const Graph& graph, const Node& node, std::int64_t samples,
+                         std::int64_t channels, std::int64_t bn_group) {
+  const Shape& out = graph.shape(node.output);
+  switch (node.op) {
+    case OpKind::batch_norm:
+      return samples / bn_group * channels * 2 * 4;
+    case OpKind::max_pool:
+    case OpKind::lrn:
+      return samples * channels * out.h * out.w * 4;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace hpmp

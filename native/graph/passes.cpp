@@ -1,0 +1,159 @@
+#include "graph/passes.h"
+
+#include <map>
+
+#include "base/error.h"
+#include "graph/ops.h"
+
+namespace hpmp {
+namespace {
+
+/// Copies a graph node by node into a new one, dropping parameters that no copied node uses.
+class Rebuilder {
+ public:
+  explicit Rebuilder(const Graph& source) : source_(source), new_param_(source.params.size()) {}
+
+  ValueId copy(const Node& node, std::vector<ValueId> inputs) {
+    if (node.op == OpKind::input) return copy_input(node);
+    std::vector<ParamId> params;
+    for (ParamId p : node.params) params.push_back(param(p));
+    return add_node(graph, node.op, node.name, std::move(inputs), std::move(params), node.attrs,
+                    source_.value(node.output).name);
+  }
+
+  Graph graph;
+
+ private:
+  ValueId copy_input(const Node& node) {
+    Node n = node;
+    n.output = ValueId(static_cast<std::int64_t>(graph.values.size()));
+    Value v = source_.value(node.output);
+    v.producer = NodeId(static_cast<std::int64_t>(graph.nodes.size()));
+    graph.values.push_back(std::move(v));
+    graph.nodes.push_back(std::move(n));
+    return graph.nodes.back().output;
+  }
+
+  ParamId param(ParamId p) {
+    if (!new_param_[p.at()].valid()) {
+      new_param_[p.at()] = ParamId(static_cast<std::int64_t>(graph.params.size()));
+      graph.params.push_back(source_.param(p));
+    }
+    return new_param_[p.at()];
+  }
+
+  const Graph& source_;
+  std::vector<ParamId> new_param_;
+};
+
+std::vector<ValueId> mapped(const std::vector<ValueId>& values, const std::vector<ValueId>& to) {
+  std::vector<ValueId> out;
+  for (ValueId v : values) out.push_back(to[v.at()]);
+  return out;
+}
+
+Graph kept(const Graph& graph, const std::vector<ValueId>& outputs) {
+  std::vector<bool> needed(graph.values.size(), false);
+  for (ValueId v : outputs) needed[v.at()] = true;
+  for (std::size_t n = graph.nodes.size(); n-- > 0;) {
+    if (!needed[graph.nodes[n].output.at()]) continue;
+    for (ValueId v : graph.nodes[n].inputs) needed[v.at()] = true;
+  }
+  Rebuilder to(graph);
+  std::vector<ValueId> moved(graph.values.size());
+  for (const Node& node : graph.nodes) {
+    if (needed[node.output.at()])
+      moved[node.output.at()] = to.copy(node, mapped(node.inputs, moved));
+  }
+  to.graph.outputs = mapped(outputs, moved);
+  return std::move(to.graph);
+}
+
+/// `v` without the softmax and index maps that end a classifier.
+ValueId before_softmax(const Graph& graph, ValueId v) {
+  const Node& node = graph.node(graph.value(v).producer);
+  if (node.op == OpKind::identity) return before_softmax(graph, node.inputs[0]);
+  if (node.op == OpKind::flatten && graph.shape(node.inputs[0]) == graph.shape(v)) {
+    return before_softmax(graph, node.inputs[0]);
+  }
+  return node.op == OpKind::softmax ? node.inputs[0] : v;
+}
+
+class LateFlatten {
+ public:
+  explicit LateFlatten(const Graph& graph)
+      : source_(graph), to_(graph), moved_(graph.values.size()), flat_(graph.values.size()) {}
+
+  Graph run() {
+    for (const Node& node : source_.nodes) visit(node);
+    for (ValueId v : source_.outputs) to_.graph.outputs.push_back(flattened(v));
+    return std::move(to_.graph);
+  }
+
+ private:
+  void visit(const Node& node) {
+    const bool moves = node.op == OpKind::relu || node.op == OpKind::dropout;
+    const ValueId in = node.inputs.empty() ? ValueId() : node.inputs[0];
+    const std::size_t out = node.output.at();
+    if (node.op == OpKind::flatten) {
+      // Flattening twice is flattening once.
+      moved_[out] = moved_[in.at()];
+      flat_[out] = true;
+    } else if (moves && flat_[in.at()]) {
+      moved_[out] = to_.copy(node, {moved_[in.at()]});
+      flat_[out] = true;
+    } else {
+      std::vector<ValueId> inputs;
+      for (ValueId v : node.inputs) inputs.push_back(flattened(v));
+      moved_[out] = to_.copy(node, std::move(inputs));
+    }
+  }
+
+  ValueId flattened(ValueId v) {
+    if (!flat_[v.at()]) return moved_[v.at()];
+    const auto found = made_.find(moved_[v.at()]);
+    if (found != made_.end()) return found->second;
+    const std::string name = to_.graph.value(moved_[v.at()]).name + ".flat";
+    const ValueId f = add_node(to_.graph, OpKind::flatten, name, {moved_[v.at()]}, {}, {}, name);
+    made_.emplace(moved_[v.at()], f);
+    return f;
+  }
+
+  const Graph& source_;
+  Rebuilder to_;
+  std::vector<ValueId> moved_;
+  std::vector<bool> flat_;
+  std::map<ValueId, ValueId> made_;
+};
+
+}  // namespace
+
+Graph without_dead_nodes(const Graph& graph) { return kept(graph, graph.outputs); }
+
+Graph with_late_flatten(const Graph& graph) { return LateFlatten(graph).run(); }
+
+Graph with_loss(const Graph& graph) {
+  if (graph.outputs.empty()) fail(ErrorCode::invalid_model, "the graph has no output to train");
+  Graph trained = kept(graph, {before_softmax(graph, graph.outputs[0])});
+  const ValueId logits = trained.outputs[0];
+  const Shape& shape = trained.shape(logits);
+  if (shape.h != 1 || shape.w != 1) {
+    fail(ErrorCode::invalid_model,
+         "output '" + trained.value(logits).name + "' is " + std::to_string(shape.c) + "x" +
+             std::to_string(shape.h) + "x" + std::to_string(shape.w) +
+             " per sample; training needs one score per class (classes x 1 x 1)");
+  }
+  trained.outputs = {add_node(trained, OpKind::loss, "loss", {logits}, {}, {}, "loss")};
+  return trained;
+}
+
+Graph with_outputs(const Graph& graph) {
+  Graph served = graph;
+  for (ValueId& v : served.outputs) {
+    const std::string name = "output:" + served.value(v).name;
+    v = add_node(served, OpKind::output, name, {v}, {}, {}, name);
+  }
+  return served;
+}
+
+}  // namespace hpmp
