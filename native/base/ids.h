@@ -19,12 +19,12 @@ struct Id {
   friend constexpr bool operator<(Id a, Id b) { return a.index < b.index; }
 };
 
-using ValueId = Id<struct ValueKind>;
-using NodeId = Id<struct NodeKind>;
-using ParamId = Id<struct ParamKind>;
-using GroupId = Id<struct GroupKind>;
-using CellId = Id<struct CellKind>;
-using NetId = Id<struct NetKind>;
+using ValueId = Id<struct ValueIdTag>;
+using NodeId = Id<struct NodeIdTag>;
+using ParamId = Id<struct ParamIdTag>;
+using GroupId = Id<struct GroupIdTag>;
+using CellId = Id<struct CellIdTag>;
+using NetId = Id<struct NetIdTag>;
 using Rank = std::int32_t;
 using Tag = std::int32_t;
 

@@ -1,0 +1,65 @@
+// The grid's own rules: what may be cut how.
+#include "hypergraph/hypergraph.h"
+
+#include "base/error.h"
+
+namespace hpmp {
+namespace {
+
+std::string number(std::int64_t value) { return std::to_string(value); }
+
+std::int64_t largest_divisor_up_to(std::int64_t value, std::int64_t limit) {
+  for (std::int64_t d = std::min(value, limit); d > 1; --d) {
+    if (value % d == 0) return d;
+  }
+  return 1;
+}
+
+void check_positive(const char* what, std::int64_t value) {
+  if (value < 1) {
+    fail(ErrorCode::invalid_argument,
+         std::string("invalid grid: ") + what + " is " + number(value) + "; give at least 1");
+  }
+}
+
+bool has_batch_norm(const Graph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                     [](const Node& n) { return n.op == OpKind::batch_norm; });
+}
+
+void check_statistics(const GridSpec& grid) {
+  const std::string batch = "batch " + number(grid.batch);
+  if (grid.batch % grid.bn_group != 0) {
+    fail(ErrorCode::invalid_argument,
+         "invalid grid: batch-norm groups of " + number(grid.bn_group) +
+             " samples do not divide the " + batch + "; choose another batch or a group of " +
+             number(largest_divisor_up_to(grid.batch, grid.bn_group)));
+  }
+  if ((grid.batch / grid.shards) % grid.bn_group != 0) {
+    fail(ErrorCode::invalid_argument,
+         "invalid grid: " + number(grid.shards) + " shards cut batch-norm groups of " +
+             number(grid.bn_group) + " samples of " + batch + "; use a divisor of " +
+             number(grid.batch / grid.bn_group) + " as shards, or smaller batch-norm groups");
+  }
+}
+
+}  // namespace
+
+GridSpec checked_grid(const Graph& graph, GridSpec grid) {
+  check_positive("batch", grid.batch);
+  check_positive("shards", grid.shards);
+  check_positive("channel_block", grid.channel_block);
+  check_positive("dense_block", grid.dense_block);
+  if (grid.bn_group == 0) grid.bn_group = std::min<std::int64_t>(grid.batch, 32);
+  check_positive("bn_group", grid.bn_group);
+  if (grid.batch % grid.shards != 0) {
+    fail(ErrorCode::invalid_argument,
+         "invalid grid: " + number(grid.shards) + " shards do not divide batch " +
+             number(grid.batch) + "; use a divisor, such as " +
+             number(largest_divisor_up_to(grid.batch, grid.shards)));
+  }
+  if (grid.training && has_batch_norm(graph)) check_statistics(grid);
+  return grid;
+}
+
+}  // namespace hpmp
