@@ -89,12 +89,11 @@ inline int run_test(const Test& test) {
 
 }  // namespace check
 
-#define TEST(name)                                                      \
-  static void name();                                                   \
-  static const check::Registration name##_registration(#name, name);    \
+#define TEST(name)                                                   \
+  static void name();                                                \
+  static const check::Registration name##_registration(#name, name); \
   static void name()
-#define CHECK(condition) \
-  ((condition) ? void() : check::failed(__FILE__, __LINE__, #condition))
+#define CHECK(condition) ((condition) ? void() : check::failed(__FILE__, __LINE__, #condition))
 #define CHECK_EQ(a, b) check::equal((a), (b), #a " == " #b, __FILE__, __LINE__)
 #define CHECK_NEAR(a, b, tolerance) \
   check::near((a), (b), (tolerance), #a " ~ " #b, __FILE__, __LINE__)
