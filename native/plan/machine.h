@@ -15,7 +15,7 @@ struct Machine {
   double link_bytes_per_second = 1.25e9;  // 10 Gbit/s, per rank and direction
   double link_latency_seconds = 20e-6;
   double task_overhead_seconds = 5e-6;
-  std::vector<double> rank_speed;   // relative; empty: all 1
+  std::vector<double> rank_speed;       // relative; empty: all 1
   std::int64_t memory_limit_bytes = 0;  // per rank; 0: none
 
   double compute_seconds(double flops, double bytes, Rank r) const;

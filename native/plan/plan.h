@@ -13,12 +13,12 @@ enum class InstrKind : std::uint8_t {
   load,     // input images of a shard into their image tensor
   forward,  // a group on a shard
   backward,
-  send,     // pack and start a message
-  post,     // start receiving a message
-  recv,     // wait for a posted message and unpack it
-  wait,     // until a send has completed and its buffer may be used again
-  reduce,   // begin a group's parameter update: own gradient is complete
-  update,   // optimizer step on the owned rows of a group's parameters
+  send,    // pack and start a message
+  post,    // start receiving a message
+  recv,    // wait for a posted message and unpack it
+  wait,    // until a send has completed and its buffer may be used again
+  reduce,  // recv of a parameter gradient: adds it to the owner's own
+  update,  // optimizer step on the owned rows of a group's parameters
 };
 
 enum class MessageKind : std::uint8_t { activation, gradient, param_gradient, param };
@@ -42,9 +42,9 @@ struct Message {
 };
 
 enum class TensorKind : std::uint8_t {
-  image,       // channels of a group's output that are on this rank: own and received
+  image,  // channels of a group's output that are on this rank: own and received
   image_grad,
-  saved,       // what a group's forward keeps for its backward
+  saved,  // what a group's forward keeps for its backward
   send_buffer,
   recv_buffer,
 };
@@ -53,10 +53,10 @@ struct PlannedTensor {
   TensorKind kind = TensorKind::image;
   GroupId group;
   std::int32_t shard = -1;
-  std::int32_t message = -1;   // buffers
-  Ranges channels;             // images
+  std::int32_t message = -1;  // buffers
+  Ranges channels;            // images
   std::int64_t bytes = 0;
-  std::int64_t offset = 0;     // into the rank's arena
+  std::int64_t offset = 0;           // into the rank's arena
   std::int32_t first = 0, last = 0;  // instructions of its lifetime, inclusive
 };
 
@@ -86,8 +86,8 @@ struct RankProgram {
   std::vector<ParamRows> params;
   std::vector<PlannedTensor> tensors;
   std::vector<Instr> instrs;
-  std::int64_t arena_bytes = 0;   // activations, gradients and buffers of a step
-  std::int64_t param_bytes = 0;   // weights, gradients, momentum
+  std::int64_t arena_bytes = 0;  // activations, gradients and buffers of a step
+  std::int64_t param_bytes = 0;  // weights, gradients, momentum
 };
 
 struct Plan {
@@ -113,6 +113,9 @@ Plan parse_plan(const std::string& text);
 /// written, overlap live tensors, or that was made for another graph.
 /// Errors: `invalid_plan` naming rank and instruction.
 void verify_plan(const Graph& graph, const Plan& plan);
+
+const char* instr_name(InstrKind kind);      // "FWD"
+const char* message_name(MessageKind kind);  // "param_gradient"
 
 /// "BWD layer1.0.conv2 shard 3", as in traces and messages.
 std::string instr_label(const Graph& graph, const GroupedGraph& grouped, const Plan& plan,

@@ -1,0 +1,38 @@
+#include "plan/arena.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace hpmp {
+
+std::int64_t assign_offsets(std::vector<Lifetime>& tensors) {
+  constexpr std::int64_t kAlign = 64;
+  std::vector<std::size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return tensors[a].bytes > tensors[b].bytes;
+  });
+  std::vector<std::size_t> placed;  // ascending by offset
+  std::int64_t arena = 0;
+  for (std::size_t t : order) {
+    Lifetime& tensor = tensors[t];
+    const std::int64_t bytes = (tensor.bytes + kAlign - 1) / kAlign * kAlign;
+    std::int64_t offset = 0;
+    for (std::size_t p : placed) {
+      const Lifetime& other = tensors[p];
+      if (other.last < tensor.first || tensor.last < other.first) continue;
+      if (offset + bytes <= other.offset) break;
+      offset = std::max(offset, other.offset + (other.bytes + kAlign - 1) / kAlign * kAlign);
+    }
+    tensor.offset = offset;
+    arena = std::max(arena, offset + bytes);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), t,
+                                   [&](std::size_t a, std::size_t b) {
+                                     return tensors[a].offset < tensors[b].offset;
+                                   }),
+                  t);
+  }
+  return arena;
+}
+
+}  // namespace hpmp

@@ -1,0 +1,63 @@
+// build_plan: placement -> ownership -> tasks -> schedule -> programs -> memory.
+#include <algorithm>
+#include <cstdio>
+
+#include "base/error.h"
+#include "partition/metrics.h"
+#include "plan/emit.h"
+#include "plan/plan.h"
+#include "plan/schedule.h"
+
+namespace hpmp {
+namespace {
+
+std::string gib(std::int64_t bytes) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2f GiB", static_cast<double>(bytes) / (1 << 30));
+  return buffer;
+}
+
+void check_memory(const Plan& plan, std::int64_t limit) {
+  if (limit <= 0) return;
+  std::size_t worst = 0;
+  const auto bytes = [&plan](std::size_t r) {
+    return plan.programs[r].arena_bytes + plan.programs[r].param_bytes;
+  };
+  for (std::size_t r = 1; r < plan.programs.size(); ++r) {
+    if (bytes(r) > bytes(worst)) worst = r;
+  }
+  if (bytes(worst) <= limit) return;
+  fail(ErrorCode::infeasible, "strategy '" + plan.strategy + "' needs " + gib(bytes(worst)) +
+                                  " on rank " + std::to_string(worst) + ", " +
+                                  gib(bytes(worst) - limit) + " above the limit of " + gib(limit) +
+                                  "; use more ranks, a smaller batch or a higher --memory");
+}
+
+}  // namespace
+
+Plan build_plan(const Hypergraph& h, const Placement& p, const Machine& machine,
+                const std::string& strategy) {
+  const Ownership own = derive_ownership(h, p);
+  const TaskGraph tasks = build_tasks(h, p, own, machine);
+  const Schedule schedule = best_schedule(tasks, own, machine);
+  const Metrics metrics = measure(h, p);
+  Plan plan;
+  plan.graph_hash = graph_hash(h.graph);
+  plan.ranks = p.ranks;
+  plan.grid = h.grid;
+  plan.strategy = strategy;
+  plan.messages = own.messages;
+  plan.programs = emit_programs(h, own, tasks, schedule);
+  for (RankProgram& program : plan.programs)
+    plan_memory(h.graph, h.grouped, h.grid, plan.messages, program);
+  plan.activation_elems = metrics.activation_elems;
+  plan.parameter_elems = metrics.parameter_elems;
+  plan.imbalance = metrics.imbalance;
+  plan.step_seconds = schedule.makespan;
+  plan.bubble_fraction =
+      schedule.makespan > 0 ? 1 - schedule.busy / (schedule.makespan * p.ranks) : 0;
+  check_memory(plan, machine.memory_limit_bytes);
+  return plan;
+}
+
+}  // namespace hpmp

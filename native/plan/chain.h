@@ -1,0 +1,27 @@
+// The buffers of a fused group: which of its ops work in place and what forward keeps for backward.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/groups.h"
+
+namespace hpmp {
+
+/// Where the ops of a group put their results, for `samples` samples and `channels` output
+/// channels. Byte offsets are into the group's `saved` tensor and multiples of 64.
+struct ChainLayout {
+  static constexpr std::int64_t kOutput = -1;  // written to the group's output itself
+  std::vector<std::int64_t> buffer;            // by node: offset of its result, or kOutput
+  std::vector<std::int64_t> saved;             // by node: offset of its saved_bytes
+  std::int64_t bytes = 0;
+};
+
+ChainLayout chain_layout(const Graph& graph, const Group& group, std::int64_t samples,
+                         std::int64_t channels, std::int64_t bn_group);
+
+/// Whether the group's backward reads its output, and its input `k`, again.
+bool backward_reads_output(const Graph& graph, const Group& group);
+bool backward_reads_input(const Graph& graph, const Group& group, std::size_t k);
+
+}  // namespace hpmp

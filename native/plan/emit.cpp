@@ -1,0 +1,146 @@
+#include "plan/emit.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+
+namespace hpmp {
+namespace {
+
+/// Order of instructions that fall on the same instant of one rank.
+enum Slot : int { kSend, kPost, kRecv, kWait, kLoad, kTask };
+
+struct Timed {
+  double at;
+  int slot;
+  std::int32_t id;
+  Instr instr;
+
+  bool operator<(const Timed& o) const {
+    return std::tie(at, slot, id) < std::tie(o.at, o.slot, o.id);
+  }
+};
+
+class Emitter {
+ public:
+  Emitter(const Hypergraph& h, const Ownership& own, const TaskGraph& tasks,
+          const Schedule& schedule)
+      : h_(h),
+        own_(own),
+        tasks_(tasks),
+        schedule_(schedule),
+        lists_(static_cast<std::size_t>(own.ranks)) {}
+
+  std::vector<RankProgram> run() {
+    for (std::int32_t i = 0; i < tasks_.first_message; ++i) emit_task(i);
+    for (const Message& m : own_.messages) emit_message(m);
+    emit_loads();
+    std::vector<RankProgram> programs(lists_.size());
+    for (std::size_t r = 0; r < lists_.size(); ++r) {
+      std::sort(lists_[r].begin(), lists_[r].end());
+      for (const Timed& t : lists_[r]) programs[r].instrs.push_back(t.instr);
+      programs[r].params = own_.params[r];
+      list_owned_channels(programs[r], static_cast<Rank>(r));
+    }
+    return programs;
+  }
+
+ private:
+  static InstrKind kind_of(TaskKind kind) {
+    switch (kind) {
+      case TaskKind::forward:
+        return InstrKind::forward;
+      case TaskKind::backward:
+        return InstrKind::backward;
+      default:
+        return InstrKind::update;
+    }
+  }
+
+  void put(Rank r, double at, Slot slot, Instr instr) {
+    auto& list = lists_[static_cast<std::size_t>(r)];
+    list.push_back({at, slot, static_cast<std::int32_t>(list.size()), instr});
+  }
+
+  void emit_task(std::int32_t i) {
+    const Task& t = tasks_.tasks[static_cast<std::size_t>(i)];
+    const auto at = static_cast<std::size_t>(i);
+    put(t.rank, schedule_.start[at], kTask,
+        {kind_of(t.kind), t.group, t.shard, -1, schedule_.start[at], schedule_.end[at]});
+  }
+
+  void emit_message(const Message& m) {
+    const auto i = static_cast<std::size_t>(tasks_.first_message + m.tag);
+    const double sent = schedule_.start[i], arrived = schedule_.end[i];
+    double used = arrived;
+    const std::vector<std::int32_t>& after = tasks_.tasks[i].after;
+    if (!after.empty()) {
+      used = schedule_.makespan;
+      for (std::int32_t a : after)
+        used = std::min(used, schedule_.start[static_cast<std::size_t>(a)]);
+    }
+    const InstrKind take =
+        m.kind == MessageKind::param_gradient ? InstrKind::reduce : InstrKind::recv;
+    put(m.from, sent, kSend, {InstrKind::send, m.group, m.shard, m.tag, sent, sent});
+    put(m.to, sent, kPost, {InstrKind::post, m.group, m.shard, m.tag, sent, sent});
+    put(m.to, used, kRecv, {take, m.group, m.shard, m.tag, arrived, arrived});
+    put(m.from, used, kWait, {InstrKind::wait, m.group, m.shard, m.tag, used, used});
+  }
+
+  /// The images of the network's input are loaded just before their first reader.
+  void emit_loads() {
+    std::map<std::tuple<Rank, GroupId, std::int32_t>, double> first;
+    for (std::size_t g = 0; g < h_.grouped.groups.size(); ++g) {
+      if (h_.blocks[g] != 0) continue;
+      const GroupId input(static_cast<std::int64_t>(g));
+      for (std::int32_t i = 0; i < tasks_.first_message; ++i) {
+        const Task& t = tasks_.tasks[static_cast<std::size_t>(i)];
+        const auto& readers = own_.consumers[g];
+        if (t.kind != TaskKind::forward ||
+            std::find(readers.begin(), readers.end(), t.group) == readers.end())
+          continue;
+        const double at = schedule_.start[static_cast<std::size_t>(i)];
+        const auto [it, is_new] = first.try_emplace({t.rank, input, t.shard}, at);
+        if (!is_new) it->second = std::min(it->second, at);
+      }
+    }
+    for (const auto& [key, at] : first) {
+      put(std::get<0>(key), at, kLoad,
+          {InstrKind::load, std::get<1>(key), std::get<2>(key), -1, at, at});
+    }
+  }
+
+  void list_owned_channels(RankProgram& program, Rank r) const {
+    for (std::size_t g = 0; g < h_.grouped.groups.size(); ++g) {
+      for (std::int32_t s = 0; s < own_.shards; ++s) {
+        const Holding& held = own_.at(GroupId(static_cast<std::int64_t>(g)), s, r);
+        const bool input = h_.blocks[g] == 0;
+        const Ranges& channels = input ? held.image : held.own;
+        if (!channels.empty())
+          program.tasks.push_back({GroupId(static_cast<std::int64_t>(g)), s, channels});
+        if (held.image.empty()) continue;
+        PlannedTensor image;
+        image.group = GroupId(static_cast<std::int64_t>(g));
+        image.shard = s;
+        image.channels = held.image;
+        program.tensors.push_back(std::move(image));
+      }
+    }
+  }
+
+  const Hypergraph& h_;
+  const Ownership& own_;
+  const TaskGraph& tasks_;
+  const Schedule& schedule_;
+  std::vector<std::vector<Timed>> lists_;
+};
+
+}  // namespace
+
+std::vector<RankProgram> emit_programs(const Hypergraph& h, const Ownership& own,
+                                       const TaskGraph& tasks, const Schedule& schedule) {
+  return Emitter(h, own, tasks, schedule).run();
+}
+
+}  // namespace hpmp

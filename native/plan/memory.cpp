@@ -1,0 +1,112 @@
+// Lifetimes and offsets of a program's tensors.
+#include <map>
+
+#include "base/error.h"
+#include "plan/arena.h"
+#include "plan/chain.h"
+#include "plan/emit.h"
+#include "plan/touch.h"
+
+namespace hpmp {
+namespace {
+
+class MemoryPlanner {
+ public:
+  MemoryPlanner(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid,
+                const std::vector<Message>& messages, RankProgram& program)
+      : graph_(graph), grouped_(grouped), grid_(grid), messages_(messages), program_(program) {
+    for (const OwnedChannels& t : program.tasks) own_[{t.group, t.shard}] = total_size(t.channels);
+    for (const PlannedTensor& t : program.tensors) images_[{t.group, t.shard}] = t.channels;
+    program.tensors.clear();
+  }
+
+  void run() {
+    for (std::size_t i = 0; i < program_.instrs.size(); ++i) {
+      for (const TensorKey& key : touched(graph_, grouped_, messages_, program_.instrs[i])) {
+        touch(key, static_cast<std::int32_t>(i));
+      }
+    }
+    place();
+    for (const ParamRows& rows : program_.params) program_.param_bytes += param_bytes(rows);
+  }
+
+ private:
+  void touch(const TensorKey& key, std::int32_t i) {
+    const auto found = index_.find(key);
+    if (found != index_.end()) {
+      program_.tensors[found->second].last = i;
+      return;
+    }
+    PlannedTensor t;
+    t.kind = key.kind;
+    t.group = key.group;
+    t.shard = key.shard;
+    t.message = key.message;
+    t.first = t.last = i;
+    size(t);
+    if (t.bytes == 0) return;
+    index_[key] = program_.tensors.size();
+    program_.tensors.push_back(std::move(t));
+  }
+
+  void size(PlannedTensor& t) const {
+    const std::int64_t samples = grid_.batch / grid_.shards;
+    switch (t.kind) {
+      case TensorKind::image:
+      case TensorKind::image_grad: {
+        const auto found = images_.find({t.group, t.shard});
+        if (found == images_.end()) return;
+        const Shape& s = grouped_.group(t.group).shape;
+        t.channels = found->second;
+        t.bytes = samples * total_size(t.channels) * s.h * s.w * 4;
+        return;
+      }
+      case TensorKind::saved: {
+        const std::int64_t channels = own_.at({t.group, t.shard});
+        t.bytes =
+            chain_layout(graph_, grouped_.group(t.group), samples, channels, grid_.bn_group).bytes;
+        return;
+      }
+      case TensorKind::send_buffer:
+      case TensorKind::recv_buffer:
+        t.bytes = 4 * messages_[static_cast<std::size_t>(t.message)].elems;
+        return;
+    }
+  }
+
+  void place() {
+    std::vector<Lifetime> lifetimes;
+    for (const PlannedTensor& t : program_.tensors)
+      lifetimes.push_back({t.bytes, t.first, t.last, 0});
+    program_.arena_bytes = assign_offsets(lifetimes);
+    for (std::size_t i = 0; i < lifetimes.size(); ++i)
+      program_.tensors[i].offset = lifetimes[i].offset;
+  }
+
+  /// Weight and gradient of the rows used, momentum of the rows owned; two copies of statistics.
+  std::int64_t param_bytes(const ParamRows& rows) const {
+    const Param& p = graph_.param(rows.param);
+    const std::int64_t used = total_size(rows.used) * p.row_elems() * 4;
+    const std::int64_t owned = total_size(rows.owned) * p.row_elems() * 4;
+    if (p.is_state()) return 2 * used;
+    return p.trainable && grid_.training ? 2 * used + owned : used;
+  }
+
+  const Graph& graph_;
+  const GroupedGraph& grouped_;
+  const GridSpec& grid_;
+  const std::vector<Message>& messages_;
+  RankProgram& program_;
+  std::map<std::pair<GroupId, std::int32_t>, std::int64_t> own_;
+  std::map<std::pair<GroupId, std::int32_t>, Ranges> images_;
+  std::map<TensorKey, std::size_t> index_;
+};
+
+}  // namespace
+
+void plan_memory(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid,
+                 const std::vector<Message>& messages, RankProgram& program) {
+  MemoryPlanner(graph, grouped, grid, messages, program).run();
+}
+
+}  // namespace hpmp

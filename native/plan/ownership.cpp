@@ -1,0 +1,212 @@
+#include "plan/ownership.h"
+
+#include <set>
+
+#include "base/error.h"
+
+namespace hpmp {
+namespace {
+
+class Deriver {
+ public:
+  Deriver(const Hypergraph& h, const Placement& p) : h_(h), p_(p) {
+    result_.shards = h.grid.shards;
+    result_.ranks = p.ranks;
+    result_.holdings.resize(h.grouped.groups.size() *
+                            static_cast<std::size_t>(h.grid.shards * p.ranks));
+  }
+
+  Ownership run() {
+    find_consumers();
+    hold_own_channels();
+    hold_input_images();
+    hold_received_channels();
+    find_param_homes();
+    hold_params();
+    make_messages();
+    return std::move(result_);
+  }
+
+ private:
+  Holding& at(GroupId g, std::int32_t s, Rank r) {
+    return const_cast<Holding&>(result_.at(g, s, r));
+  }
+  Rank part(CellId c) const { return p_.part[c.at()]; }
+
+  void find_consumers() {
+    result_.consumers.resize(h_.grouped.groups.size());
+    for (std::size_t g = 0; g < h_.grouped.groups.size(); ++g) {
+      std::set<GroupId> sources;
+      for (const GroupInput& in : h_.grouped.groups[g].inputs) {
+        for (const Segment& s : in.view.segments)
+          sources.insert(h_.grouped.group_of_value[s.source.at()]);
+      }
+      for (GroupId source : sources)
+        result_.consumers[source.at()].push_back(GroupId(static_cast<std::int64_t>(g)));
+    }
+  }
+
+  void hold_own_channels() {
+    for (std::size_t c = 0; c < h_.cells.size(); ++c) {
+      const Cell& cell = h_.cells[c];
+      at(cell.group, cell.shard, p_.part[c]).own.push_back(cell.region.c);
+    }
+    for (Holding& holding : result_.holdings) {
+      holding.own = normalized(std::move(holding.own));
+      holding.image = holding.own;
+    }
+  }
+
+  /// Images of the network's input hold what the rank's cells read of it.
+  void hold_input_images() {
+    for (std::size_t g = 0; g < h_.grouped.groups.size(); ++g) {
+      const Group& group = h_.grouped.groups[g];
+      for (std::size_t k = 0; k < group.inputs.size(); ++k)
+        hold_input(GroupId(static_cast<std::int64_t>(g)), k);
+    }
+  }
+
+  void hold_input(GroupId g, std::size_t k) {
+    const Group& group = h_.grouped.group(g);
+    for (const Segment& segment : group.inputs[k].view.segments) {
+      const GroupId source = h_.grouped.group_of_value[segment.source.at()];
+      if (h_.blocks[source.at()] != 0) continue;
+      for (std::int32_t s = 0; s < h_.grid.shards; ++s) {
+        for (Rank r = 0; r < p_.ranks; ++r) {
+          if (result_.at(g, s, r).own.empty()) continue;
+          for (Range need : needed_channels(h_.graph, group, result_.at(g, s, r).own, k)) {
+            for (const Segment& part : group.inputs[k].view.within(need)) {
+              if (part.source == segment.source) at(source, s, r).image.push_back(part.source_c);
+            }
+          }
+          at(source, s, r).image = normalized(at(source, s, r).image);
+        }
+      }
+    }
+  }
+
+  void hold_received_channels() {
+    for (std::size_t e = 0; e < h_.nets.size(); ++e) {
+      const Net& net = h_.nets[e];
+      if (net.kind != NetKind::activation) continue;
+      for (Rank r : net_parts(h_, p_, NetId(static_cast<std::int64_t>(e)))) {
+        if (r != p_.owner[e]) at(net.group, net.shard, r).image.push_back(net.range);
+      }
+    }
+    for (Holding& holding : result_.holdings) holding.image = normalized(std::move(holding.image));
+  }
+
+  void find_param_homes() {
+    result_.param_home.resize(h_.graph.params.size());
+    result_.param_users.resize(h_.grouped.groups.size());
+    for (std::size_t g = 0; g < h_.grouped.groups.size(); ++g) {
+      const GroupId id(static_cast<std::int64_t>(g));
+      for (NodeId n : h_.grouped.groups[g].nodes) {
+        for (ParamId p : h_.graph.node(n).params) {
+          GroupId& home = result_.param_home[p.at()];
+          if (!home.valid()) home = id;
+          std::vector<GroupId>& users = result_.param_users[home.at()];
+          if (users.empty() || users.back() != id) users.push_back(id);
+        }
+      }
+    }
+  }
+
+  void hold_params() {
+    std::map<std::pair<Rank, ParamId>, Ranges> used, foreign;
+    for (std::size_t c = 0; c < h_.cells.size(); ++c) {
+      for (NodeId n : h_.grouped.group(h_.cells[c].group).nodes) {
+        const Node& node = h_.graph.node(n);
+        for (std::size_t j = 0; j < node.params.size(); ++j) {
+          used[{p_.part[c], node.params[j]}].push_back(
+              params_rows(h_.graph, node, h_.cells[c].region, j));
+        }
+      }
+    }
+    for (std::size_t e = 0; e < h_.nets.size(); ++e) {
+      if (h_.nets[e].kind != NetKind::parameter) continue;
+      for (Rank r : net_parts(h_, p_, NetId(static_cast<std::int64_t>(e)))) {
+        if (r != p_.owner[e]) foreign[{r, h_.nets[e].param}].push_back(h_.nets[e].range);
+      }
+    }
+    result_.params.resize(static_cast<std::size_t>(p_.ranks));
+    for (auto& [key, rows] : used) {
+      ParamRows held;
+      held.param = key.second;
+      held.used = normalized(rows);
+      held.owned = subtract(held.used, normalized(foreign[key]));
+      result_.params[static_cast<std::size_t>(key.first)].push_back(std::move(held));
+    }
+    own_rows_without_nets_once();
+  }
+
+  /// Rows that no net describes (running statistics, frozen weights) may be used by several ranks;
+  /// the lowest of them owns.
+  void own_rows_without_nets_once() {
+    std::map<ParamId, Ranges> taken;
+    for (std::vector<ParamRows>& held : result_.params) {
+      for (ParamRows& rows : held) {
+        Ranges& before = taken[rows.param];
+        rows.owned = subtract(rows.owned, before);
+        before.insert(before.end(), rows.owned.begin(), rows.owned.end());
+        before = normalized(before);
+      }
+    }
+  }
+
+  void make_messages() {
+    std::map<std::tuple<MessageKind, GroupId, std::int32_t, Rank, Rank>, Message> found;
+    const auto add = [&found](MessageKind kind, GroupId g, std::int32_t s, Rank from, Rank to,
+                              Piece piece) {
+      Message& m = found[{kind, g, s, from, to}];
+      m.kind = kind;
+      m.group = g;
+      m.shard = s;
+      m.from = from;
+      m.to = to;
+      m.elems += piece.elems;
+      m.pieces.push_back(piece);
+    };
+    for (std::size_t e = 0; e < h_.nets.size(); ++e) {
+      const Net& net = h_.nets[e];
+      const Rank owner = p_.owner[e];
+      const bool activation = net.kind == NetKind::activation;
+      const Piece piece{NetId(static_cast<std::int64_t>(e)), activation ? ParamId() : net.param,
+                        net.range, net.elems};
+      const GroupId g = activation ? net.group : result_.param_home[net.param.at()];
+      for (Rank r : net_parts(h_, p_, piece.net)) {
+        if (r == owner) continue;
+        if (activation) {
+          add(MessageKind::activation, g, net.shard, owner, r, piece);
+          if (net.cost == 2 * net.elems) add(MessageKind::gradient, g, net.shard, r, owner, piece);
+        } else {
+          add(MessageKind::param_gradient, g, -1, r, owner, piece);
+          add(MessageKind::param, g, -1, owner, r, piece);
+        }
+      }
+    }
+    for (auto& [key, m] : found) {
+      m.tag = static_cast<Tag>(result_.messages.size());
+      result_.messages.push_back(std::move(m));
+    }
+  }
+
+  const Hypergraph& h_;
+  const Placement& p_;
+  Ownership result_;
+};
+
+}  // namespace
+
+Ranges needed_channels(const Graph& graph, const Group& group, const Ranges& own, std::size_t k) {
+  Ranges needed;
+  for (Range c : own) {
+    const Region output{{0, 1}, c, {0, group.shape.h}};
+    needed.push_back(group_needs(graph, group, output, k).c);
+  }
+  return normalized(std::move(needed));
+}
+
+Ownership derive_ownership(const Hypergraph& h, const Placement& p) { return Deriver(h, p).run(); }
+
+}  // namespace hpmp

@@ -1,0 +1,29 @@
+// Which tensors an instruction reads and writes; lifetimes and the verifier both follow from it.
+#pragma once
+
+#include <tuple>
+#include <vector>
+
+#include "plan/plan.h"
+
+namespace hpmp {
+
+struct TensorKey {
+  TensorKind kind = TensorKind::image;
+  GroupId group;  // images, saved
+  std::int32_t shard = -1;
+  std::int32_t message = -1;  // buffers
+
+  friend bool operator<(const TensorKey& a, const TensorKey& b) {
+    return std::tie(a.kind, a.group, a.shard, a.message) <
+           std::tie(b.kind, b.group, b.shard, b.message);
+  }
+};
+
+TensorKey key_of(const PlannedTensor& tensor);
+
+/// Tensors of the rank that `instr` touches.
+std::vector<TensorKey> touched(const Graph& graph, const GroupedGraph& grouped,
+                               const std::vector<Message>& messages, const Instr& instr);
+
+}  // namespace hpmp
