@@ -14,9 +14,9 @@ class Communicator;
 
 struct EngineOptions {
   std::uint64_t seed = 0;
-  int threads = 0;           // OpenMP threads; 0: leave as is
+  int threads = 0;  // OpenMP threads; 0: leave as is
   double comm_timeout_seconds = 60;
-  char* status = nullptr;    // 256 bytes that always hold the current instruction, or null
+  char* status = nullptr;  // 256 bytes that always hold the current instruction, or null
   bool trace = false;
 };
 
@@ -26,7 +26,7 @@ struct Sgd {
 
 /// Sums over the whole global batch, the same on every rank.
 struct StepResult {
-  double loss = 0;          // mean over the global batch
+  double loss = 0;  // mean over the global batch
   std::int64_t correct = 0;
 };
 
@@ -53,7 +53,8 @@ class Engine {
   virtual void set_momentum(ParamId p, const float* data) = 0;
 
   /// images: the global batch [batch][c][h][w]; labels [batch], -1 ignored. Collective.
-  virtual StepResult train_step(const float* images, const std::int64_t* labels, const Sgd& sgd) = 0;
+  virtual StepResult train_step(const float* images, const std::int64_t* labels,
+                                const Sgd& sgd) = 0;
   /// Forward part only, inference form. `outputs[i]`: [batch][elems] of graph output i (for a
   /// training graph: the logits), filled for the samples whose output cell is on this rank, zero
   /// elsewhere; may be null. Collective.
@@ -64,7 +65,7 @@ class Engine {
   virtual std::vector<std::int64_t> sent_by_net() const = 0;
   virtual std::vector<std::int64_t> sent_by_peer() const = 0;
   virtual void reset_counters() = 0;
-  virtual std::int64_t memory_bytes() const = 0;  // arena, parameters, kernels' own
+  virtual std::int64_t memory_bytes() const = 0;             // arena, parameters, kernels' own
   virtual const std::vector<TraceEvent>& trace() const = 0;  // of the last step
 };
 

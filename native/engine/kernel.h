@@ -27,10 +27,10 @@ struct KernelSpec {
 
 /// Per-call facts that change from step to step.
 struct StepInfo {
-  bool training = true;          // batch statistics and dropout on
+  bool training = true;  // batch statistics and dropout on
   std::uint64_t seed = 0;
   std::uint64_t step = 0;
-  std::int64_t first_sample = 0; // global index of the shard's first sample in the batch
+  std::int64_t first_sample = 0;  // global index of the shard's first sample in the batch
   std::int64_t global_batch = 0;
   double statistics_weight = 0;  // of one statistics group: bn_group / global_batch
 };
@@ -46,14 +46,14 @@ struct ForwardArgs {
 };
 
 struct BackwardArgs {
-  std::vector<TensorRef> inputs;  // null data where backward_reads_input is false
-  TensorRef output;               // null data where backward_reads_output is false
-  TensorRef grad_output;          // may be overwritten
-  std::vector<TensorRef> grad_inputs;  // null data: not wanted. grad_inputs[0] may alias grad_output
-                                       // where the op table says in_place
-  std::vector<bool> accumulate;        // per input: += instead of = (never with aliasing)
+  std::vector<TensorRef> inputs;       // null data where backward_reads_input is false
+  TensorRef output;                    // null data where backward_reads_output is false
+  TensorRef grad_output;               // may be overwritten
+  std::vector<TensorRef> grad_inputs;  // null data: not wanted. grad_inputs[0] may alias
+                                       // grad_output where the op table says in_place
+  std::vector<bool> accumulate;  // per input: += instead of = (never with aliasing)
   std::vector<float*> params;
-  std::vector<float*> param_grads;     // always +=; null for running statistics
+  std::vector<float*> param_grads;  // always +=; null for running statistics
   std::byte* saved = nullptr;
   std::byte* scratch = nullptr;
   StepInfo step;

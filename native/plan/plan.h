@@ -21,6 +21,8 @@ enum class InstrKind : std::uint8_t {
   update,  // optimizer step on the owned rows of a group's parameters
 };
 
+constexpr int kInstrKinds = 9;
+
 enum class MessageKind : std::uint8_t { activation, gradient, param_gradient, param };
 
 /// A net's share in a message: channels of the group's output, or rows of a parameter.

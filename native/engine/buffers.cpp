@@ -1,0 +1,74 @@
+#include "engine/buffers.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "base/error.h"
+#include "engine/tensor.h"
+
+namespace hpmp {
+
+void FreeAligned::operator()(std::byte* p) const { std::free(p); }
+
+AlignedBytes allocate_bytes(std::int64_t bytes, const char* what) {
+  const auto size = static_cast<std::size_t>(Scratch::rounded(std::max<std::int64_t>(bytes, 64)));
+  void* p = std::aligned_alloc(64, size);
+  if (p == nullptr) {
+    fail(ErrorCode::out_of_memory, "cannot allocate " + std::to_string(size) + " bytes for " +
+                                       what + "; use more ranks or a smaller batch");
+  }
+  return AlignedBytes(static_cast<std::byte*>(p));
+}
+
+Arena::Arena(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank rank)
+    : bytes_(plan.programs[static_cast<std::size_t>(rank)].arena_bytes),
+      memory_(allocate_bytes(bytes_, "the arena of a step")) {
+  const std::int64_t samples = plan.grid.batch / plan.grid.shards;
+  for (const PlannedTensor& t : plan.programs[static_cast<std::size_t>(rank)].tensors) {
+    ArenaTensor a;
+    a.plan = &t;
+    a.data = memory_.get() + t.offset;
+    if (t.kind == TensorKind::image || t.kind == TensorKind::image_grad) {
+      const Group& g = grouped.group(t.group);
+      const std::int64_t c = total_size(t.channels);
+      const bool input = graph.node(g.nodes[0]).op == OpKind::input;
+      a.ref = {reinterpret_cast<float*>(a.data),
+               samples,
+               c,
+               g.shape.h,
+               g.shape.w,
+               input ? preferred_input_block(c) : channel_block(c)};
+    }
+    tensors_[key_of(t)] = a;
+  }
+}
+
+ArenaTensor* Arena::find(const TensorKey& key) {
+  const auto found = tensors_.find(key);
+  return found == tensors_.end() ? nullptr : &found->second;
+}
+
+ArenaTensor& Arena::get(const TensorKey& key) {
+  ArenaTensor* t = find(key);
+  ensure(t != nullptr, "the plan holds every tensor that an instruction touches");
+  return *t;
+}
+
+void Scratch::reserve(std::int64_t bytes) {
+  if (bytes <= bytes_) return;
+  memory_ = allocate_bytes(bytes, "scratch");
+  bytes_ = bytes;
+}
+
+std::byte* Scratch::take(std::int64_t bytes) {
+  std::byte* p = memory_.get() + used_;
+  used_ += rounded(bytes);
+  ensure(used_ <= bytes_, "scratch was reserved for every instruction");
+  return p;
+}
+
+TensorRef Scratch::take_tensor(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
+  return {reinterpret_cast<float*>(take(n * c * h * w * 4)), n, c, h, w, channel_block(c)};
+}
+
+}  // namespace hpmp

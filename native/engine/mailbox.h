@@ -1,0 +1,48 @@
+// Packs, sends, receives and unpacks a rank's messages, and counts the elements that leave.
+#pragma once
+
+#include <vector>
+
+#include "comm/communicator.h"
+#include "comm/wait.h"
+#include "engine/buffers.h"
+#include "engine/param_store.h"
+
+namespace hpmp {
+
+class Mailbox {
+ public:
+  Mailbox(const Plan& plan, Communicator& comm, Arena& arena, ParamStore& params,
+          double timeout_seconds);
+
+  void send(const Message& m);
+  void post(const Message& m);
+  /// Waits for a posted message and unpacks it. `clear_first`: an image gradient that nothing has
+  /// been added to yet.
+  void receive(const Message& m, bool clear_first, const char* label);
+  void wait_sent(const Message& m, const char* label);
+  /// Lets the transport work while kernels run.
+  void progress();
+
+  const std::vector<std::int64_t>& sent_by_net() const { return sent_by_net_; }
+  const std::vector<std::int64_t>& sent_by_peer() const { return sent_by_peer_; }
+  void reset_counters();
+
+ private:
+  TensorRef buffer_tensor(const Message& m, float* data) const;
+  void pack(const Message& m, float* buffer);
+  void unpack(const Message& m, const float* buffer, bool clear_first);
+  void count(const Message& m);
+  ArenaTensor& image_of(const Message& m);
+  float* buffer(TensorKind kind, const Message& m);
+
+  Communicator& comm_;
+  Arena& arena_;
+  ParamStore& params_;
+  WaitOptions wait_;
+  std::vector<Request> requests_;  // by message
+  std::vector<std::int64_t> sent_by_net_, sent_by_peer_;
+  std::int64_t samples_;
+};
+
+}  // namespace hpmp

@@ -1,0 +1,52 @@
+// The parameters of one rank: the rows it uses, their gradients, and the momentum of those it owns.
+#pragma once
+
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace hpmp {
+
+/// Rows are packed in the order of `rows.used`. Of running statistics, `weight` is the whole value
+/// (what inference reads) and `grad` this rank's additive part of it (what training adds to).
+struct HeldParam {
+  ParamRows rows;
+  std::int64_t row_elems = 0;
+  bool trainable = false;
+  bool state = false;
+  double decay = 1;                           // of running statistics, per step
+  std::vector<std::int64_t> column_order;     // position -> column of the whole parameter, or empty
+  std::vector<float> weight, grad, momentum;  // momentum: rows owned
+
+  /// Packed row of a row of the whole parameter; -1 where it is not used here.
+  std::int64_t row(std::int64_t whole_row) const { return packed_position(rows.used, whole_row); }
+};
+
+class ParamStore {
+ public:
+  ParamStore(const Graph& graph, const RankProgram& program, bool training);
+
+  /// Null where the rank does not use the parameter.
+  HeldParam* find(ParamId p) {
+    return index_[p.at()] < 0 ? nullptr : &held_[static_cast<std::size_t>(index_[p.at()])];
+  }
+  std::vector<HeldParam>& all() { return held_; }
+
+  /// `data`: the whole parameter in C order.
+  void set(ParamId p, const float* data);
+  void set_momentum(ParamId p, const float* data);
+  enum class What { weight, grad, momentum };
+  /// Owned rows (of running statistics: this rank's part of all used rows) into `data`, else zero.
+  void get(ParamId p, What what, float* data);
+
+  /// Start of a training step: gradients to zero, running statistics decayed.
+  void begin_step();
+  void update(ParamId p, const Sgd& sgd);
+  std::int64_t bytes() const;
+
+ private:
+  std::vector<HeldParam> held_;
+  std::vector<int> index_;  // by ParamId
+};
+
+}  // namespace hpmp

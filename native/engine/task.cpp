@@ -1,0 +1,166 @@
+#include "engine/task.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "engine/cpu/dense.h"
+#include "plan/ownership.h"
+
+namespace hpmp {
+namespace {
+
+/// Calls f(pointer into the rank's packed rows, pointer into the task's packed copy, floats).
+template <class F>
+void for_shared_rows(const HeldParam& held, const Ranges& channels, F f) {
+  std::int64_t at = 0;
+  for (Range r : channels) {
+    const std::int64_t floats = r.size() * held.row_elems;
+    f(held.row(r.begin) * held.row_elems, at, floats);
+    at += floats;
+  }
+}
+
+void add(const float* from, float* to, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
+}
+
+/// Chain operand first, as kernels that work in place expect.
+std::vector<std::size_t> operand_order(const Node& node, bool in_chain, std::size_t chain_operand) {
+  std::vector<std::size_t> order;
+  if (in_chain) order.push_back(chain_operand);
+  for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+    if (!in_chain || k != chain_operand) order.push_back(k);
+  }
+  return order;
+}
+
+}  // namespace
+
+TaskKernels::TaskKernels(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid,
+                         GroupId g, Ranges channels, const std::vector<Operand>& operands,
+                         ParamStore& store)
+    : graph_(graph), group_(&grouped.group(g)), grid_(grid), channels_(std::move(channels)) {
+  layout_ =
+      chain_layout(graph, *group_, grid.batch / grid.shards, total_size(channels_), grid.bn_group);
+  kernels_.resize(group_->nodes.size());
+  params_.resize(group_->nodes.size());
+  for (std::size_t i = 0; i < group_->nodes.size(); ++i) prepare_node(i, operands, store);
+}
+
+void TaskKernels::prepare_node(std::size_t i, const std::vector<Operand>& operands,
+                               ParamStore& store) {
+  const Node& node = graph_.node(group_->nodes[i]);
+  for (ParamId p : node.params) {
+    TaskParam param;
+    param.held = store.find(p);
+    ensure(param.held != nullptr, "a rank holds the parameters of its tasks");
+    param.direct = param.held->rows.used == channels_;
+    if (!param.direct) {
+      const auto floats = static_cast<std::size_t>(total_size(channels_) * param.held->row_elems);
+      param.weight.assign(floats, 0);
+      if (!param.held->grad.empty()) param.grad.assign(floats, 0);
+    }
+    params_[i].push_back(std::move(param));
+  }
+  if (node.op == OpKind::output) return;
+  KernelSpec spec;
+  spec.graph = &graph_;
+  spec.node = group_->nodes[i];
+  spec.samples = grid_.batch / grid_.shards;
+  spec.channels = channels_;
+  spec.bn_group = grid_.bn_group;
+  const std::int64_t own = total_size(channels_);
+  const Shape& out = graph_.shape(node.output);
+  spec.output_shape = {own, out.h, out.w};
+  for (std::size_t k : operand_order(node, i > 0, group_->chain_operand[i])) {
+    if (i > 0 && k == group_->chain_operand[i]) {
+      const Shape& in = graph_.shape(node.inputs[k]);
+      spec.input_channels.push_back(channels_);
+      spec.input_shapes.push_back({own, in.h, in.w});
+      continue;
+    }
+    for (std::size_t x = 0; x < group_->inputs.size(); ++x) {
+      if (group_->inputs[x].node != i || group_->inputs[x].operand != k) continue;
+      spec.input_channels.push_back(needed_channels(graph_, *group_, channels_, x));
+      spec.input_shapes.push_back({operands[x].channels, operands[x].shape.h, operands[x].shape.w});
+    }
+  }
+  kernels_[i] = prepare_cpu_kernel(spec);
+}
+
+void TaskKernels::pack_weights() {
+  for (auto& node : params_) {
+    for (TaskParam& p : node) {
+      if (p.direct) continue;
+      for_shared_rows(*p.held, channels_, [&](std::int64_t from, std::int64_t to, std::int64_t n) {
+        std::copy_n(p.held->weight.data() + from, n, p.weight.data() + to);
+      });
+    }
+  }
+}
+
+void TaskKernels::load_params(bool training) {
+  if (!dirty_ && loaded_for_training_ == training) return;
+  pack_weights();
+  for (std::size_t i = 0; i < kernels_.size(); ++i) {
+    if (kernels_[i] != nullptr) kernels_[i]->load_params(params(i, training));
+  }
+  dirty_ = false;
+  loaded_for_training_ = training;
+}
+
+std::vector<float*> TaskKernels::params(std::size_t node, bool training) {
+  std::vector<float*> pointers;
+  for (TaskParam& p : params_[node]) {
+    const bool part = p.held->state && training;
+    std::vector<float>& whole = part ? p.held->grad : p.held->weight;
+    std::vector<float>& packed = part ? p.grad : p.weight;
+    pointers.push_back(p.direct ? whole.data() : packed.data());
+  }
+  return pointers;
+}
+
+std::vector<float*> TaskKernels::param_grads(std::size_t node) {
+  std::vector<float*> pointers;
+  for (TaskParam& p : params_[node]) {
+    const bool wanted = p.held->trainable;
+    pointers.push_back(!wanted ? nullptr : p.direct ? p.held->grad.data() : p.grad.data());
+  }
+  return pointers;
+}
+
+void TaskKernels::begin_param_sums(bool states) {
+  for (auto& node : params_) {
+    for (TaskParam& p : node) {
+      if (!p.direct && p.held->state == states) std::fill(p.grad.begin(), p.grad.end(), 0.0F);
+    }
+  }
+}
+
+void TaskKernels::end_param_sums(bool states) {
+  for (auto& node : params_) {
+    for (TaskParam& p : node) {
+      if (p.direct || p.grad.empty() || p.held->state != states) continue;
+      for_shared_rows(*p.held, channels_, [&](std::int64_t to, std::int64_t from, std::int64_t n) {
+        add(p.grad.data() + from, p.held->grad.data() + to, n);
+      });
+    }
+  }
+}
+
+std::int64_t TaskKernels::kernel_scratch_bytes() const {
+  std::size_t most = 0;
+  for (const auto& k : kernels_) most = std::max(most, k == nullptr ? 0 : k->scratch_bytes());
+  return static_cast<std::int64_t>(most);
+}
+
+std::int64_t TaskKernels::resident_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& k : kernels_) bytes += k == nullptr ? 0 : k->resident_bytes();
+  for (const auto& node : params_) {
+    for (const TaskParam& p : node) bytes += (p.weight.size() + p.grad.size()) * sizeof(float);
+  }
+  return static_cast<std::int64_t>(bytes);
+}
+
+}  // namespace hpmp

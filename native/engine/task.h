@@ -1,0 +1,81 @@
+// One fused group prepared for the channels that a rank computes: its kernels and how its operands
+// are found in the rank's images.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/buffers.h"
+#include "engine/kernel.h"
+#include "engine/param_store.h"
+#include "plan/chain.h"
+
+namespace hpmp {
+
+/// Where a stretch of an operand's channels lies: image position -> operand position.
+struct Stretch {
+  GroupId source;
+  std::int64_t image_at = 0, operand_at = 0, count = 0;
+};
+
+/// An operand of the group on this rank, for one shard.
+struct Operand {
+  std::vector<Stretch> stretches;
+  std::int64_t channels = 0;
+  Shape shape;              // of the source; c is of no meaning
+  bool whole = false;       // one image as it is: read and written in place
+  bool wants_grad = false;  // some source takes a gradient
+};
+
+/// What a backward instruction does to the image gradients that it adds to.
+struct GradMode {
+  std::vector<bool> accumulate;            // by group input; meaningful where it is whole
+  std::vector<std::vector<GroupId>> zero;  // by group input: image gradients to clear first
+};
+
+/// A parameter of a node as the kernels take it: the rank's own rows, or a packed copy of those
+/// of this task's channels.
+struct TaskParam {
+  HeldParam* held = nullptr;
+  bool direct = true;
+  std::vector<float> weight, grad;  // packed copies, where not direct
+};
+
+/// Kernels shared by all shards for which the rank computes the same channels of a group.
+class TaskKernels {
+ public:
+  TaskKernels(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid, GroupId g,
+              Ranges channels, const std::vector<Operand>& operands, ParamStore& store);
+
+  const Group& group() const { return *group_; }
+  const Ranges& channels() const { return channels_; }
+  const ChainLayout& layout() const { return layout_; }
+  Kernel* kernel(std::size_t node) { return kernels_[node].get(); }
+
+  /// After weights changed: refreshes packed copies and the kernels' own layouts.
+  void load_params(bool training);
+  void params_changed() { dirty_ = true; }
+  std::vector<float*> params(std::size_t node, bool training);
+  std::vector<float*> param_grads(std::size_t node);
+  /// Adds what the kernels left in packed copies to the rank's own gradients or statistics.
+  void begin_param_sums(bool states);
+  void end_param_sums(bool states);
+
+  std::int64_t kernel_scratch_bytes() const;
+  std::int64_t resident_bytes() const;
+
+ private:
+  void prepare_node(std::size_t i, const std::vector<Operand>& operands, ParamStore& store);
+  void pack_weights();
+
+  const Graph& graph_;
+  const Group* group_;
+  GridSpec grid_;
+  Ranges channels_;
+  ChainLayout layout_;
+  std::vector<std::unique_ptr<Kernel>> kernels_;  // null for loss-less sinks (output)
+  std::vector<std::vector<TaskParam>> params_;    // by node
+  bool dirty_ = true, loaded_for_training_ = false;
+};
+
+}  // namespace hpmp

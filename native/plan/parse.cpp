@@ -1,0 +1,217 @@
+// The text form of a plan, read back.
+#include <charconv>
+#include <sstream>
+#include <vector>
+
+#include "base/error.h"
+#include "plan/plan.h"
+#include "plan/text.h"
+
+namespace hpmp {
+namespace {
+
+class PlanParser {
+ public:
+  explicit PlanParser(const std::string& text) : in_(text) {}
+
+  Plan parse() {
+    expect_header();
+    while (next()) {
+      if (words_[0] == "end") return finish();
+      statement();
+    }
+    reject("the plan is cut off before its 'end'");
+  }
+
+ private:
+  [[noreturn]] void reject(const std::string& why) const {
+    fail(ErrorCode::invalid_plan, "plan text, line " + std::to_string(line_) + ": " + why);
+  }
+
+  bool next() {
+    std::string line;
+    while (std::getline(in_, line)) {
+      ++line_;
+      words_.clear();
+      std::istringstream split(line);
+      for (std::string w; split >> w && w[0] != '#';) words_.push_back(w);
+      if (!words_.empty()) return true;
+    }
+    return false;
+  }
+
+  void expect_header() {
+    if (!next() || words_.size() != 2 || words_[0] != "hpmp-plan") reject("does not begin with 'hpmp-plan 1'");
+    if (words_[1] != "1") reject("version " + words_[1] + " is not known; this is version 1");
+  }
+
+  Plan finish() {
+    plan_.ranks = static_cast<int>(plan_.programs.size());
+    if (plan_.ranks == 0) reject("the plan has no ranks");
+    return std::move(plan_);
+  }
+
+  void statement() {
+    const std::string& what = words_[0];
+    if (what == "graph") { need(2); plan_.graph_hash = words_[1]; }
+    else if (what == "strategy") { need(2); plan_.strategy = words_[1]; }
+    else if (what == "grid") grid();
+    else if (what == "predicted") predicted();
+    else if (what == "message") message();
+    else if (what == "rank") rank();
+    else program_line(what);
+  }
+
+  void need(std::size_t count) const {
+    if (words_.size() != count) reject("'" + words_[0] + "' takes " + std::to_string(count - 1) + " words, got " + std::to_string(words_.size() - 1));
+  }
+
+  std::int64_t integer(const std::string& s) const {
+    std::int64_t v = 0;
+    const auto r = std::from_chars(s.data(), s.data() + s.size(), v);
+    if (r.ec != std::errc() || r.ptr != s.data() + s.size()) reject("'" + s + "' is not an integer");
+    return v;
+  }
+  std::int32_t index(const std::string& s) const {
+    const std::int64_t v = integer(s);
+    if (v < -1 || v > INT32_MAX) reject("'" + s + "' is not an index");
+    return static_cast<std::int32_t>(v);
+  }
+  double real(const std::string& s) const {
+    double v = 0;
+    const auto r = std::from_chars(s.data(), s.data() + s.size(), v);
+    if (r.ec != std::errc() || r.ptr != s.data() + s.size()) reject("'" + s + "' is not a number");
+    return v;
+  }
+
+  Range range(const std::string& s) const {
+    const std::size_t dash = s.find('-');
+    if (dash == std::string::npos) reject("'" + s + "' is not BEGIN-END");
+    const Range r{integer(s.substr(0, dash)), integer(s.substr(dash + 1))};
+    if (r.begin < 0 || r.empty()) reject("'" + s + "' is not a range");
+    return r;
+  }
+  Ranges ranges(const std::string& s) const {
+    Ranges all;
+    if (s == "none") return all;
+    std::istringstream split(s);
+    for (std::string item; std::getline(split, item, ',');) all.push_back(range(item));
+    if (normalized(all) != all) reject("ranges '" + s + "' are not sorted and disjoint");
+    return all;
+  }
+
+  void grid() {
+    need(8);
+    GridSpec& g = plan_.grid;
+    g.batch = integer(words_[1]);
+    g.shards = integer(words_[2]);
+    g.channel_block = integer(words_[3]);
+    g.dense_block = integer(words_[4]);
+    g.bn_group = integer(words_[5]);
+    g.training = integer(words_[6]) != 0;
+    g.flops_per_byte = real(words_[7]);
+    if (g.batch < 1 || g.shards < 1 || g.batch % g.shards != 0) reject("the shards do not divide the batch");
+  }
+
+  void predicted() {
+    need(6);
+    plan_.activation_elems = integer(words_[1]);
+    plan_.parameter_elems = integer(words_[2]);
+    plan_.imbalance = real(words_[3]);
+    plan_.step_seconds = real(words_[4]);
+    plan_.bubble_fraction = real(words_[5]);
+  }
+
+  void message() {
+    if (words_.size() < 8) reject("'message' takes TAG KIND FROM TO GROUP SHARD and its pieces");
+    Message m;
+    m.tag = index(words_[1]);
+    if (m.tag != static_cast<Tag>(plan_.messages.size())) reject("message tags must count up from 0");
+    int kind = 0;
+    while (kind < 4 && words_[2] != message_name(static_cast<MessageKind>(kind))) ++kind;
+    if (kind == 4) reject("'" + words_[2] + "' is not a kind of message");
+    m.kind = static_cast<MessageKind>(kind);
+    m.from = index(words_[3]);
+    m.to = index(words_[4]);
+    m.group = GroupId(index(words_[5]));
+    m.shard = index(words_[6]);
+    for (std::size_t i = 7; i < words_.size(); ++i) {
+      m.pieces.push_back(piece(words_[i]));
+      m.elems += m.pieces.back().elems;
+    }
+    plan_.messages.push_back(std::move(m));
+  }
+
+  Piece piece(const std::string& s) const {
+    std::vector<std::string> parts;
+    std::istringstream split(s);
+    for (std::string item; std::getline(split, item, ':');) parts.push_back(item);
+    if (parts.size() != 4) reject("'" + s + "' is not NET:PARAM:BEGIN-END:ELEMS");
+    Piece p{NetId(index(parts[0])), ParamId(index(parts[1])), range(parts[2]), integer(parts[3])};
+    if (!p.net.valid() || p.elems < 1) reject("'" + s + "' names no net or no elements");
+    return p;
+  }
+
+  void rank() {
+    need(4);
+    if (integer(words_[1]) != static_cast<std::int64_t>(plan_.programs.size())) reject("ranks must count up from 0");
+    RankProgram program;
+    program.arena_bytes = integer(words_[2]);
+    program.param_bytes = integer(words_[3]);
+    plan_.programs.push_back(std::move(program));
+  }
+
+  void program_line(const std::string& what) {
+    if (plan_.programs.empty()) reject("'" + what + "' stands before the first 'rank'");
+    RankProgram& program = plan_.programs.back();
+    if (what == "task") {
+      need(4);
+      program.tasks.push_back({GroupId(index(words_[1])), index(words_[2]), ranges(words_[3])});
+    } else if (what == "param") {
+      need(4);
+      program.params.push_back({ParamId(index(words_[1])), ranges(words_[2]), ranges(words_[3])});
+    } else if (what == "tensor") {
+      tensor(program);
+    } else {
+      instruction(program, what);
+    }
+  }
+
+  void tensor(RankProgram& program) {
+    need(10);
+    PlannedTensor t;
+    int kind = 0;
+    while (kind < 5 && words_[1] != tensor_kind_name(static_cast<TensorKind>(kind))) ++kind;
+    if (kind == 5) reject("'" + words_[1] + "' is not a kind of tensor");
+    t.kind = static_cast<TensorKind>(kind);
+    t.group = GroupId(index(words_[2]));
+    t.shard = index(words_[3]);
+    t.message = index(words_[4]);
+    t.channels = ranges(words_[5]);
+    t.bytes = integer(words_[6]);
+    t.offset = integer(words_[7]);
+    t.first = index(words_[8]);
+    t.last = index(words_[9]);
+    program.tensors.push_back(std::move(t));
+  }
+
+  void instruction(RankProgram& program, const std::string& what) {
+    int kind = 0;
+    while (kind < kInstrKinds && what != instr_name(static_cast<InstrKind>(kind))) ++kind;
+    if (kind == kInstrKinds) reject("'" + what + "' is not a statement of a plan");
+    need(6);
+    program.instrs.push_back({static_cast<InstrKind>(kind), GroupId(index(words_[1])), index(words_[2]), index(words_[3]),
+                              real(words_[4]), real(words_[5])});
+  }
+
+  std::istringstream in_;
+  std::vector<std::string> words_;
+  std::size_t line_ = 0;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan parse_plan(const std::string& text) { return PlanParser(text).parse(); }
+
+}  // namespace hpmp
