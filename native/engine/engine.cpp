@@ -200,11 +200,7 @@ class CpuEngine final : public Engine {
       const Operand& operand = task.operands[0];
       if (operand.shape.h * operand.shape.w == 1) continue;
       const Shape shape{operand.channels, operand.shape.h, operand.shape.w};
-      const std::int64_t block =
-          operand.whole ? arena_.image(operand.stretches[0].source, task.shard).ref.block
-                        : channel_block(operand.channels);
-      store_.find(head.params[0])->column_order =
-          dense_column_order(shape, block);
+      store_.find(head.params[0])->column_order = dense_column_order(shape, operand.block);
     }
   }
 

@@ -20,14 +20,14 @@ struct KernelSpec {
   std::int64_t samples = 0;
   Ranges channels;
   std::vector<Ranges> input_channels;
-  std::vector<Shape> input_shapes;  // c = size of input_channels[k]
-  Shape output_shape;               // c = size of channels
-  std::int64_t bn_group = 0;        // samples that share batch statistics; divides `samples`
+  std::vector<Shape> input_shapes;         // c = size of input_channels[k]
+  Shape output_shape;                      // c = size of channels
+  std::int64_t bn_group = 0;               // samples that share batch statistics; divides `samples`
   std::vector<std::int64_t> input_blocks;  // of the tensors that will be given; 0 or none means
   std::int64_t output_block = 0;           // channel_block(c)
-  bool training = true;        // false: no backward pass is prepared
-  bool input_gradient = true;  // false: backward is never asked for grad_inputs
-  bool accumulate = true;      // false: backward is never asked to add to grad_inputs; less scratch
+  bool training = true;                    // false: no backward pass is prepared
+  bool input_gradient = true;              // false: backward is never asked for grad_inputs
+  bool accumulate = true;  // false: backward is never asked to add to grad_inputs; less scratch
 };
 
 /// Per-call facts that change from step to step.
@@ -56,7 +56,7 @@ struct BackwardArgs {
   TensorRef grad_output;               // may be overwritten
   std::vector<TensorRef> grad_inputs;  // null data: not wanted. grad_inputs[0] may alias
                                        // grad_output where the op table says in_place
-  std::vector<bool> accumulate;  // per input: += instead of = (never with aliasing)
+  std::vector<bool> accumulate;        // per input: += instead of = (never with aliasing)
   std::vector<float*> params;
   std::vector<float*> param_grads;  // always +=; null for running statistics
   std::byte* saved = nullptr;

@@ -47,6 +47,8 @@ Operand find_operand(const Graph& graph, const GroupedGraph& grouped, Arena& are
   }
   operand.shape = grouped.group(operand.stretches.front().source).shape;
   operand.whole = is_whole_image(operand, arena, shard);
+  const std::int64_t image_block = arena.image(operand.stretches.front().source, shard).ref.block;
+  operand.block = operand.whole ? image_block : channel_block(operand.channels);
   return operand;
 }
 

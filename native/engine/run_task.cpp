@@ -139,6 +139,7 @@ class TaskRun {
     args.param_grads = kernels_.param_grads(i);
     args.saved = saved(i);
     args.scratch = kernel_scratch(i);
+    args.labels = context_.labels;
     args.step = context_.step;
     kernels_.kernel(i)->backward(args);
     for (const auto& [k, g] : gathered)

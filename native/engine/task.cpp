@@ -72,17 +72,22 @@ void TaskKernels::prepare_node(std::size_t i, const std::vector<Operand>& operan
   const std::int64_t own = total_size(channels_);
   const Shape& out = graph_.shape(node.output);
   spec.output_shape = {own, out.h, out.w};
+  spec.training = grid_.training;
+  spec.input_gradient = i > 0;
   for (std::size_t k : operand_order(node, i > 0, group_->chain_operand[i])) {
     if (i > 0 && k == group_->chain_operand[i]) {
       const Shape& in = graph_.shape(node.inputs[k]);
       spec.input_channels.push_back(channels_);
       spec.input_shapes.push_back({own, in.h, in.w});
+      spec.input_blocks.push_back(channel_block(own));
       continue;
     }
     for (std::size_t x = 0; x < group_->inputs.size(); ++x) {
       if (group_->inputs[x].node != i || group_->inputs[x].operand != k) continue;
       spec.input_channels.push_back(needed_channels(graph_, *group_, channels_, x));
       spec.input_shapes.push_back({operands[x].channels, operands[x].shape.h, operands[x].shape.w});
+      spec.input_blocks.push_back(operands[x].block);
+      spec.input_gradient = spec.input_gradient || operands[x].wants_grad;
     }
   }
   kernels_[i] = prepare_cpu_kernel(spec);

@@ -41,7 +41,8 @@ class PlanParser {
   }
 
   void expect_header() {
-    if (!next() || words_.size() != 2 || words_[0] != "hpmp-plan") reject("does not begin with 'hpmp-plan 1'");
+    if (!next() || words_.size() != 2 || words_[0] != "hpmp-plan")
+      reject("does not begin with 'hpmp-plan 1'");
     if (words_[1] != "1") reject("version " + words_[1] + " is not known; this is version 1");
   }
 
@@ -53,23 +54,35 @@ class PlanParser {
 
   void statement() {
     const std::string& what = words_[0];
-    if (what == "graph") { need(2); plan_.graph_hash = words_[1]; }
-    else if (what == "strategy") { need(2); plan_.strategy = words_[1]; }
-    else if (what == "grid") grid();
-    else if (what == "predicted") predicted();
-    else if (what == "message") message();
-    else if (what == "rank") rank();
-    else program_line(what);
+    if (what == "graph") {
+      need(2);
+      plan_.graph_hash = words_[1];
+    } else if (what == "strategy") {
+      need(2);
+      plan_.strategy = words_[1];
+    } else if (what == "grid")
+      grid();
+    else if (what == "predicted")
+      predicted();
+    else if (what == "message")
+      message();
+    else if (what == "rank")
+      rank();
+    else
+      program_line(what);
   }
 
   void need(std::size_t count) const {
-    if (words_.size() != count) reject("'" + words_[0] + "' takes " + std::to_string(count - 1) + " words, got " + std::to_string(words_.size() - 1));
+    if (words_.size() != count)
+      reject("'" + words_[0] + "' takes " + std::to_string(count - 1) + " words, got " +
+             std::to_string(words_.size() - 1));
   }
 
   std::int64_t integer(const std::string& s) const {
     std::int64_t v = 0;
     const auto r = std::from_chars(s.data(), s.data() + s.size(), v);
-    if (r.ec != std::errc() || r.ptr != s.data() + s.size()) reject("'" + s + "' is not an integer");
+    if (r.ec != std::errc() || r.ptr != s.data() + s.size())
+      reject("'" + s + "' is not an integer");
     return v;
   }
   std::int32_t index(const std::string& s) const {
@@ -110,7 +123,8 @@ class PlanParser {
     g.bn_group = integer(words_[5]);
     g.training = integer(words_[6]) != 0;
     g.flops_per_byte = real(words_[7]);
-    if (g.batch < 1 || g.shards < 1 || g.batch % g.shards != 0) reject("the shards do not divide the batch");
+    if (g.batch < 1 || g.shards < 1 || g.batch % g.shards != 0)
+      reject("the shards do not divide the batch");
   }
 
   void predicted() {
@@ -126,7 +140,8 @@ class PlanParser {
     if (words_.size() < 8) reject("'message' takes TAG KIND FROM TO GROUP SHARD and its pieces");
     Message m;
     m.tag = index(words_[1]);
-    if (m.tag != static_cast<Tag>(plan_.messages.size())) reject("message tags must count up from 0");
+    if (m.tag != static_cast<Tag>(plan_.messages.size()))
+      reject("message tags must count up from 0");
     int kind = 0;
     while (kind < 4 && words_[2] != message_name(static_cast<MessageKind>(kind))) ++kind;
     if (kind == 4) reject("'" + words_[2] + "' is not a kind of message");
@@ -154,7 +169,8 @@ class PlanParser {
 
   void rank() {
     need(4);
-    if (integer(words_[1]) != static_cast<std::int64_t>(plan_.programs.size())) reject("ranks must count up from 0");
+    if (integer(words_[1]) != static_cast<std::int64_t>(plan_.programs.size()))
+      reject("ranks must count up from 0");
     RankProgram program;
     program.arena_bytes = integer(words_[2]);
     program.param_bytes = integer(words_[3]);
@@ -200,8 +216,9 @@ class PlanParser {
     while (kind < kInstrKinds && what != instr_name(static_cast<InstrKind>(kind))) ++kind;
     if (kind == kInstrKinds) reject("'" + what + "' is not a statement of a plan");
     need(6);
-    program.instrs.push_back({static_cast<InstrKind>(kind), GroupId(index(words_[1])), index(words_[2]), index(words_[3]),
-                              real(words_[4]), real(words_[5])});
+    program.instrs.push_back({static_cast<InstrKind>(kind), GroupId(index(words_[1])),
+                              index(words_[2]), index(words_[3]), real(words_[4]),
+                              real(words_[5])});
   }
 
   std::istringstream in_;

@@ -13,7 +13,8 @@ std::string real_text(double v) {
 
 std::string ranges_text(const Ranges& ranges) {
   std::string out;
-  for (Range r : ranges) out += (out.empty() ? "" : ",") + std::to_string(r.begin) + "-" + std::to_string(r.end);
+  for (Range r : ranges)
+    out += (out.empty() ? "" : ",") + std::to_string(r.begin) + "-" + std::to_string(r.end);
   return out.empty() ? "none" : out;
 }
 
@@ -24,37 +25,45 @@ std::string number(std::int64_t v) { return std::to_string(v); }
 void write_header(const Plan& p, std::string& out) {
   const GridSpec& g = p.grid;
   out += "hpmp-plan 1\ngraph " + p.graph_hash + "\nstrategy " + p.strategy + "\n";
-  out += "grid " + number(g.batch) + " " + number(g.shards) + " " + number(g.channel_block) + " " + number(g.dense_block) + " " +
-         number(g.bn_group) + " " + number(g.training) + " " + real_text(g.flops_per_byte) + "\n";
-  out += "predicted " + number(p.activation_elems) + " " + number(p.parameter_elems) + " " + real_text(p.imbalance) + " " +
-         real_text(p.step_seconds) + " " + real_text(p.bubble_fraction) + "\n";
+  out += "grid " + number(g.batch) + " " + number(g.shards) + " " + number(g.channel_block) + " " +
+         number(g.dense_block) + " " + number(g.bn_group) + " " + number(g.training) + " " +
+         real_text(g.flops_per_byte) + "\n";
+  out += "predicted " + number(p.activation_elems) + " " + number(p.parameter_elems) + " " +
+         real_text(p.imbalance) + " " + real_text(p.step_seconds) + " " +
+         real_text(p.bubble_fraction) + "\n";
 }
 
 void write_message(const Message& m, std::string& out) {
-  out += "message " + number(m.tag) + " " + message_name(m.kind) + " " + number(m.from) + " " + number(m.to) + " " +
-         number(m.group.index) + " " + number(m.shard);
+  out += "message " + number(m.tag) + " " + message_name(m.kind) + " " + number(m.from) + " " +
+         number(m.to) + " " + number(m.group.index) + " " + number(m.shard);
   for (const Piece& p : m.pieces) {
-    out += " " + number(p.net.index) + ":" + number(p.param.index) + ":" + ranges_text({p.range}) + ":" + number(p.elems);
+    out += " " + number(p.net.index) + ":" + number(p.param.index) + ":" + ranges_text({p.range}) +
+           ":" + number(p.elems);
   }
   out += "\n";
 }
 
 void write_program(const RankProgram& program, Rank r, std::string& out) {
-  out += "rank " + number(r) + " " + number(program.arena_bytes) + " " + number(program.param_bytes) + "\n";
+  out += "rank " + number(r) + " " + number(program.arena_bytes) + " " +
+         number(program.param_bytes) + "\n";
   for (const OwnedChannels& t : program.tasks) {
-    out += "task " + number(t.group.index) + " " + number(t.shard) + " " + ranges_text(t.channels) + "\n";
+    out += "task " + number(t.group.index) + " " + number(t.shard) + " " + ranges_text(t.channels) +
+           "\n";
   }
   for (const ParamRows& p : program.params) {
-    out += "param " + number(p.param.index) + " " + ranges_text(p.used) + " " + ranges_text(p.owned) + "\n";
+    out += "param " + number(p.param.index) + " " + ranges_text(p.used) + " " +
+           ranges_text(p.owned) + "\n";
   }
   for (const PlannedTensor& t : program.tensors) {
-    out += std::string("tensor ") + tensor_kind_name(t.kind) + " " + number(t.group.index) + " " + number(t.shard) + " " +
-           number(t.message) + " " + ranges_text(t.channels) + " " + number(t.bytes) + " " + number(t.offset) + " " +
-           number(t.first) + " " + number(t.last) + "\n";
+    out += std::string("tensor ") + tensor_kind_name(t.kind) + " " + number(t.group.index) + " " +
+           number(t.shard) + " " + number(t.message) + " " + ranges_text(t.channels) + " " +
+           number(t.bytes) + " " + number(t.offset) + " " + number(t.first) + " " + number(t.last) +
+           "\n";
   }
   for (const Instr& i : program.instrs) {
-    out += std::string(instr_name(i.kind)) + " " + number(i.group.index) + " " + number(i.shard) + " " + number(i.message) + " " +
-           real_text(i.start_seconds) + " " + real_text(i.end_seconds) + "\n";
+    out += std::string(instr_name(i.kind)) + " " + number(i.group.index) + " " + number(i.shard) +
+           " " + number(i.message) + " " + real_text(i.start_seconds) + " " +
+           real_text(i.end_seconds) + "\n";
   }
 }
 
@@ -69,7 +78,8 @@ std::string plan_text(const Plan& plan) {
   std::string out;
   write_header(plan, out);
   for (const Message& m : plan.messages) write_message(m, out);
-  for (std::size_t r = 0; r < plan.programs.size(); ++r) write_program(plan.programs[r], static_cast<Rank>(r), out);
+  for (std::size_t r = 0; r < plan.programs.size(); ++r)
+    write_program(plan.programs[r], static_cast<Rank>(r), out);
   return out + "end\n";
 }
 

@@ -10,8 +10,8 @@
 //   task GROUP SHARD CHANNELS
 //   param PARAM USED_ROWS OWNED_ROWS
 //   tensor KIND GROUP SHARD MESSAGE CHANNELS BYTES OFFSET FIRST LAST
-//   FWD GROUP SHARD MESSAGE START END             and LOAD, BWD, SEND, POST, RECV, REDUCE, WAIT, UPDATE
-//   end
+//   FWD GROUP SHARD MESSAGE START END             and LOAD, BWD, SEND, POST, RECV, REDUCE, WAIT,
+//   UPDATE end
 //
 // -1 stands for "none"; CHANNELS and ROWS are BEGIN-END,BEGIN-END or `none`; times are in seconds.
 #pragma once

@@ -12,11 +12,13 @@ namespace {
 
 class Verifier {
  public:
-  Verifier(const Graph& graph, const Plan& plan) : graph_(graph), plan_(plan), grouped_(fuse_groups(graph)) {}
+  Verifier(const Graph& graph, const Plan& plan)
+      : graph_(graph), plan_(plan), grouped_(fuse_groups(graph)) {}
 
   void run() {
     if (graph_hash(graph_) != plan_.graph_hash) {
-      fail(ErrorCode::invalid_plan, "the plan was made for graph " + plan_.graph_hash + ", not for " + graph_hash(graph_) + "; plan again");
+      fail(ErrorCode::invalid_plan, "the plan was made for graph " + plan_.graph_hash +
+                                        ", not for " + graph_hash(graph_) + "; plan again");
     }
     check_indices();
     check_messages();
@@ -27,8 +29,12 @@ class Verifier {
 
  private:
   const RankProgram& program(Rank r) const { return plan_.programs[static_cast<std::size_t>(r)]; }
-  const Message& message(const Instr& i) const { return plan_.messages[static_cast<std::size_t>(i.message)]; }
-  std::string name(const Instr& i) const { return "'" + instr_label(graph_, grouped_, plan_, i) + "'"; }
+  const Message& message(const Instr& i) const {
+    return plan_.messages[static_cast<std::size_t>(i.message)];
+  }
+  std::string name(const Instr& i) const {
+    return "'" + instr_label(graph_, grouped_, plan_, i) + "'";
+  }
 
   [[noreturn]] void reject(Rank r, const std::string& why) const {
     fail(ErrorCode::invalid_plan, "rank " + std::to_string(r) + ": " + why);
@@ -40,22 +46,36 @@ class Verifier {
     const auto group_ok = [&](GroupId g) { return g.valid() && g.index < groups; };
     const auto shard_ok = [&](std::int32_t s) { return s >= -1 && s < plan_.grid.shards; };
     for (const Message& m : plan_.messages) {
-      if (!group_ok(m.group) || !shard_ok(m.shard) || m.from < 0 || m.to < 0 || m.from >= plan_.ranks || m.to >= plan_.ranks || m.from == m.to) {
-        fail(ErrorCode::invalid_plan, "message " + std::to_string(m.tag) + " names a group, shard or rank that does not exist");
+      if (!group_ok(m.group) || !shard_ok(m.shard) || m.from < 0 || m.to < 0 ||
+          m.from >= plan_.ranks || m.to >= plan_.ranks || m.from == m.to) {
+        fail(ErrorCode::invalid_plan, "message " + std::to_string(m.tag) +
+                                          " names a group, shard or rank that does not exist");
       }
     }
     for (Rank r = 0; r < plan_.ranks; ++r) {
       for (const OwnedChannels& t : program(r).tasks) {
-        if (!group_ok(t.group) || t.shard < 0 || !shard_ok(t.shard) || t.channels.empty() || t.channels.back().end > grouped_.group(t.group).shape.c) reject(r, "a task names a group, shard or channel that does not exist");
+        if (!group_ok(t.group) || t.shard < 0 || !shard_ok(t.shard) || t.channels.empty() ||
+            t.channels.back().end > grouped_.group(t.group).shape.c)
+          reject(r, "a task names a group, shard or channel that does not exist");
       }
       for (const ParamRows& p : program(r).params) {
-        if (!p.param.valid() || p.param.index >= params || p.used.empty() || p.used.back().end > graph_.param(p.param).rows()) reject(r, "a parameter or row does not exist");
-        if (!subtract(p.owned, p.used).empty()) reject(r, "parameter '" + graph_.param(p.param).name + "' has owned rows that are not used");
+        if (!p.param.valid() || p.param.index >= params || p.used.empty() ||
+            p.used.back().end > graph_.param(p.param).rows())
+          reject(r, "a parameter or row does not exist");
+        if (!subtract(p.owned, p.used).empty())
+          reject(r,
+                 "parameter '" + graph_.param(p.param).name + "' has owned rows that are not used");
       }
       for (const Instr& i : program(r).instrs) {
-        const bool talks = i.kind == InstrKind::send || i.kind == InstrKind::post || i.kind == InstrKind::recv || i.kind == InstrKind::wait || i.kind == InstrKind::reduce;
-        if (!group_ok(i.group) || !shard_ok(i.shard) || (i.kind != InstrKind::update && !talks && i.shard < 0)) reject(r, "an instruction names a group or shard that does not exist");
-        if (talks != (i.message >= 0) || i.message >= static_cast<std::int32_t>(plan_.messages.size())) reject(r, "an instruction names a message that does not exist");
+        const bool talks = i.kind == InstrKind::send || i.kind == InstrKind::post ||
+                           i.kind == InstrKind::recv || i.kind == InstrKind::wait ||
+                           i.kind == InstrKind::reduce;
+        if (!group_ok(i.group) || !shard_ok(i.shard) ||
+            (i.kind != InstrKind::update && !talks && i.shard < 0))
+          reject(r, "an instruction names a group or shard that does not exist");
+        if (talks != (i.message >= 0) ||
+            i.message >= static_cast<std::int32_t>(plan_.messages.size()))
+          reject(r, "an instruction names a message that does not exist");
       }
     }
   }
@@ -66,30 +86,38 @@ class Verifier {
       const Shape& shape = grouped_.group(m.group).shape;
       const std::int64_t samples = plan_.grid.batch / plan_.grid.shards;
       for (const Piece& p : m.pieces) {
-        if (params != p.param.valid() || (params && p.param.index >= static_cast<std::int32_t>(graph_.params.size()))) {
-          fail(ErrorCode::invalid_plan, "message " + std::to_string(m.tag) + " has a piece of the wrong kind");
+        if (params != p.param.valid() ||
+            (params && p.param.index >= static_cast<std::int32_t>(graph_.params.size()))) {
+          fail(ErrorCode::invalid_plan,
+               "message " + std::to_string(m.tag) + " has a piece of the wrong kind");
         }
         const std::int64_t rows = params ? graph_.param(p.param).rows() : shape.c;
-        const std::int64_t each = params ? graph_.param(p.param).row_elems() : samples * shape.h * shape.w;
+        const std::int64_t each =
+            params ? graph_.param(p.param).row_elems() : samples * shape.h * shape.w;
         if (p.range.end > rows || p.elems != p.range.size() * each) {
-          fail(ErrorCode::invalid_plan, "message " + std::to_string(m.tag) + ": a piece of net " + std::to_string(p.net.index) + " has " +
-                                            std::to_string(p.elems) + " elements; its range holds " + std::to_string(p.range.size() * each));
+          fail(ErrorCode::invalid_plan,
+               "message " + std::to_string(m.tag) + ": a piece of net " +
+                   std::to_string(p.net.index) + " has " + std::to_string(p.elems) +
+                   " elements; its range holds " + std::to_string(p.range.size() * each));
         }
       }
     }
   }
 
-  /// Every channel of every group and shard is computed by exactly one rank; every row has one owner.
+  /// Every channel of every group and shard is computed by exactly one rank; every row has one
+  /// owner.
   void check_completeness() const {
     for (std::size_t g = 0; g < grouped_.groups.size(); ++g) {
       if (graph_.node(grouped_.groups[g].nodes[0]).op == OpKind::input) continue;
-      for (std::int32_t s = 0; s < plan_.grid.shards; ++s) check_group(GroupId(static_cast<std::int64_t>(g)), s);
+      for (std::int32_t s = 0; s < plan_.grid.shards; ++s)
+        check_group(GroupId(static_cast<std::int64_t>(g)), s);
     }
     std::map<ParamId, Ranges> owned;
     for (Rank r = 0; r < plan_.ranks; ++r) {
       for (const ParamRows& p : program(r).params) {
         Ranges& all = owned[p.param];
-        if (!intersect(all, p.owned).empty()) reject(r, "rows of parameter '" + graph_.param(p.param).name + "' have two owners");
+        if (!intersect(all, p.owned).empty())
+          reject(r, "rows of parameter '" + graph_.param(p.param).name + "' have two owners");
         all.insert(all.end(), p.owned.begin(), p.owned.end());
         all = normalized(all);
       }
@@ -114,7 +142,8 @@ class Verifier {
     }
     const std::int64_t channels = grouped_.group(g).shape.c;
     if (total != channels || normalized(all) != Ranges{{0, channels}}) {
-      fail(ErrorCode::invalid_plan, "group '" + graph_.node(grouped_.group(g).nodes[0]).name + "' shard " + std::to_string(s) +
+      fail(ErrorCode::invalid_plan, "group '" + graph_.node(grouped_.group(g).nodes[0]).name +
+                                        "' shard " + std::to_string(s) +
                                         ": its channels are not each computed by exactly one rank");
     }
   }
@@ -133,8 +162,12 @@ class Verifier {
     for (const OwnedChannels& t : program(r).tasks) state.own[{t.group, t.shard}] = t.channels;
     for (const Instr& i : program(r).instrs) step(r, i, state);
     for (const Message& m : plan_.messages) {
-      if (m.from == r && state.waited.count(m.tag) == 0) reject(r, "message " + std::to_string(m.tag) + " to rank " + std::to_string(m.to) + " is never sent and waited for");
-      if (m.to == r && state.received.count(m.tag) == 0) reject(r, "message " + std::to_string(m.tag) + " from rank " + std::to_string(m.from) + " is never received");
+      if (m.from == r && state.waited.count(m.tag) == 0)
+        reject(r, "message " + std::to_string(m.tag) + " to rank " + std::to_string(m.to) +
+                      " is never sent and waited for");
+      if (m.to == r && state.received.count(m.tag) == 0)
+        reject(r, "message " + std::to_string(m.tag) + " from rank " + std::to_string(m.from) +
+                      " is never received");
     }
     check_all_ran(r, state);
     check_memory(r);
@@ -142,32 +175,50 @@ class Verifier {
 
   void step(Rank r, const Instr& i, State& state) const {
     switch (i.kind) {
-      case InstrKind::load: state.written[{i.group, i.shard}] = state.own[{i.group, i.shard}]; break;
-      case InstrKind::forward: forward(r, i, state); break;
-      case InstrKind::backward: backward(r, i, state); break;
-      case InstrKind::update: state.updated.insert(i.group); break;
+      case InstrKind::load:
+        state.written[{i.group, i.shard}] = state.own[{i.group, i.shard}];
+        break;
+      case InstrKind::forward:
+        forward(r, i, state);
+        break;
+      case InstrKind::backward:
+        backward(r, i, state);
+        break;
+      case InstrKind::update:
+        state.updated.insert(i.group);
+        break;
       case InstrKind::post:
-        if (message(i).to != r || !state.posted.insert(i.message).second) reject(r, name(i) + " posts a message that is not for it, or twice");
+        if (message(i).to != r || !state.posted.insert(i.message).second)
+          reject(r, name(i) + " posts a message that is not for it, or twice");
         break;
       case InstrKind::recv:
-      case InstrKind::reduce: receive(r, i, state); break;
-      case InstrKind::send: send(r, i, state); break;
+      case InstrKind::reduce:
+        receive(r, i, state);
+        break;
+      case InstrKind::send:
+        send(r, i, state);
+        break;
       case InstrKind::wait:
-        if (state.sent.count(i.message) == 0 || !state.waited.insert(i.message).second) reject(r, name(i) + " waits for a message that was not sent, or twice");
+        if (state.sent.count(i.message) == 0 || !state.waited.insert(i.message).second)
+          reject(r, name(i) + " waits for a message that was not sent, or twice");
         break;
     }
   }
 
-  void need_channels(Rank r, const Instr& i, GroupId g, const Ranges& channels, State& state) const {
+  void need_channels(Rank r, const Instr& i, GroupId g, const Ranges& channels,
+                     State& state) const {
     const Ranges missing = subtract(channels, state.written[{g, i.shard}]);
     if (missing.empty()) return;
-    reject(r, name(i) + " reads channels [" + std::to_string(missing[0].begin) + ", " + std::to_string(missing[0].end) + ") of '" +
-                  graph_.node(grouped_.group(g).nodes[0]).name + "' shard " + std::to_string(i.shard) + " before they are written");
+    reject(r, name(i) + " reads channels [" + std::to_string(missing[0].begin) + ", " +
+                  std::to_string(missing[0].end) + ") of '" +
+                  graph_.node(grouped_.group(g).nodes[0]).name + "' shard " +
+                  std::to_string(i.shard) + " before they are written");
   }
 
   void forward(Rank r, const Instr& i, State& state) const {
     const auto own = state.own.find({i.group, i.shard});
-    if (own == state.own.end() || !state.forwarded.insert({i.group, i.shard}).second) reject(r, name(i) + " is no task of this rank, or runs twice");
+    if (own == state.own.end() || !state.forwarded.insert({i.group, i.shard}).second)
+      reject(r, name(i) + " is no task of this rank, or runs twice");
     const Group& g = grouped_.group(i.group);
     for (std::size_t k = 0; k < g.inputs.size(); ++k) {
       for (Range need : needed_channels(graph_, g, own->second, k)) {
@@ -182,15 +233,21 @@ class Verifier {
   }
 
   void backward(Rank r, const Instr& i, State& state) const {
-    if (state.forwarded.count({i.group, i.shard}) == 0) reject(r, name(i) + " runs before its forward");
+    if (state.forwarded.count({i.group, i.shard}) == 0)
+      reject(r, name(i) + " runs before its forward");
     for (GroupId consumer : consumers(i.group)) {
-      if (state.forwarded.count({consumer, i.shard}) != 0 && grouped_.group(consumer).requires_grad && state.backwarded.count({consumer, i.shard}) == 0) {
-        reject(r, name(i) + " runs before the backward of its reader '" + graph_.node(grouped_.group(consumer).nodes[0]).name + "'");
+      if (state.forwarded.count({consumer, i.shard}) != 0 &&
+          grouped_.group(consumer).requires_grad &&
+          state.backwarded.count({consumer, i.shard}) == 0) {
+        reject(r, name(i) + " runs before the backward of its reader '" +
+                      graph_.node(grouped_.group(consumer).nodes[0]).name + "'");
       }
     }
     for (const Message& m : plan_.messages) {
-      if (m.kind == MessageKind::gradient && m.to == r && m.group == i.group && m.shard == i.shard && state.received.count(m.tag) == 0) {
-        reject(r, name(i) + " runs before the gradient from rank " + std::to_string(m.from) + " has arrived");
+      if (m.kind == MessageKind::gradient && m.to == r && m.group == i.group &&
+          m.shard == i.shard && state.received.count(m.tag) == 0) {
+        reject(r, name(i) + " runs before the gradient from rank " + std::to_string(m.from) +
+                      " has arrived");
       }
     }
     if (!state.backwarded.insert({i.group, i.shard}).second) reject(r, name(i) + " runs twice");
@@ -201,7 +258,8 @@ class Verifier {
     for (std::size_t c = 0; c < grouped_.groups.size(); ++c) {
       bool reads = false;
       for (const GroupInput& in : grouped_.groups[c].inputs) {
-        for (const Segment& s : in.view.segments) reads |= grouped_.group_of_value[s.source.at()] == g;
+        for (const Segment& s : in.view.segments)
+          reads |= grouped_.group_of_value[s.source.at()] == g;
       }
       if (reads) readers.push_back(GroupId(static_cast<std::int64_t>(c)));
     }
@@ -209,7 +267,8 @@ class Verifier {
   }
 
   void receive(Rank r, const Instr& i, State& state) const {
-    if (state.posted.count(i.message) == 0 || !state.received.insert(i.message).second) reject(r, name(i) + " receives a message that was not posted, or twice");
+    if (state.posted.count(i.message) == 0 || !state.received.insert(i.message).second)
+      reject(r, name(i) + " receives a message that was not posted, or twice");
     const Message& m = message(i);
     if (m.kind != MessageKind::activation) return;
     Ranges& written = state.written[{m.group, m.shard}];
@@ -219,13 +278,15 @@ class Verifier {
 
   void send(Rank r, const Instr& i, State& state) const {
     const Message& m = message(i);
-    if (m.from != r || !state.sent.insert(m.tag).second) reject(r, name(i) + " sends a message that is not its own, or twice");
+    if (m.from != r || !state.sent.insert(m.tag).second)
+      reject(r, name(i) + " sends a message that is not its own, or twice");
     if (m.kind == MessageKind::activation) {
       Ranges pieces;
       for (const Piece& p : m.pieces) pieces.push_back(p.range);
       need_channels(r, i, m.group, normalized(pieces), state);
     } else if (m.kind == MessageKind::param) {
-      if (state.updated.count(m.group) == 0) reject(r, name(i) + " sends parameters before their update");
+      if (state.updated.count(m.group) == 0)
+        reject(r, name(i) + " sends parameters before their update");
     }
   }
 
@@ -233,9 +294,11 @@ class Verifier {
     for (const auto& [key, channels] : state.own) {
       const Group& g = grouped_.group(key.first);
       if (graph_.node(g.nodes[0]).op == OpKind::input) continue;
-      const std::string who = "'" + graph_.node(g.nodes[0]).name + "' shard " + std::to_string(key.second);
+      const std::string who =
+          "'" + graph_.node(g.nodes[0]).name + "' shard " + std::to_string(key.second);
       if (state.forwarded.count(key) == 0) reject(r, who + " never runs forward");
-      if (plan_.grid.training && g.requires_grad && state.backwarded.count(key) == 0) reject(r, who + " never runs backward");
+      if (plan_.grid.training && g.requires_grad && state.backwarded.count(key) == 0)
+        reject(r, who + " never runs backward");
     }
   }
 
@@ -243,14 +306,16 @@ class Verifier {
     const RankProgram& p = program(r);
     std::map<TensorKey, const PlannedTensor*> index;
     for (const PlannedTensor& t : p.tensors) {
-      if (t.offset < 0 || t.bytes < 0 || t.offset % 64 != 0 || t.offset + t.bytes > p.arena_bytes) reject(r, "a tensor lies outside the arena of " + std::to_string(p.arena_bytes) + " bytes");
+      if (t.offset < 0 || t.bytes < 0 || t.offset % 64 != 0 || t.offset + t.bytes > p.arena_bytes)
+        reject(r, "a tensor lies outside the arena of " + std::to_string(p.arena_bytes) + " bytes");
       index[key_of(t)] = &t;
     }
     for (std::size_t i = 0; i < p.instrs.size(); ++i) {
       for (const TensorKey& key : touched(graph_, grouped_, plan_.messages, p.instrs[i])) {
         const auto found = index.find(key);
         const auto at = static_cast<std::int32_t>(i);
-        if (found != index.end() && (at < found->second->first || at > found->second->last)) reject(r, name(p.instrs[i]) + " touches a tensor outside its lifetime");
+        if (found != index.end() && (at < found->second->first || at > found->second->last))
+          reject(r, name(p.instrs[i]) + " touches a tensor outside its lifetime");
       }
     }
     check_overlaps(r);
@@ -260,7 +325,8 @@ class Verifier {
   void check_overlaps(Rank r) const {
     std::vector<const PlannedTensor*> by_start;
     for (const PlannedTensor& t : program(r).tensors) by_start.push_back(&t);
-    std::sort(by_start.begin(), by_start.end(), [](auto* a, auto* b) { return a->first < b->first; });
+    std::sort(by_start.begin(), by_start.end(),
+              [](auto* a, auto* b) { return a->first < b->first; });
     std::map<std::int64_t, const PlannedTensor*> live;  // by offset
     std::multimap<std::int32_t, const PlannedTensor*> ends;
     for (const PlannedTensor* t : by_start) {
@@ -270,8 +336,12 @@ class Verifier {
       }
       const auto after = live.lower_bound(t->offset);
       const bool hits_next = after != live.end() && after->first < t->offset + t->bytes;
-      const bool hits_before = after != live.begin() && std::prev(after)->second->offset + std::prev(after)->second->bytes > t->offset;
-      if (hits_next || hits_before) reject(r, "two tensors that live at the same time overlap at arena offset " + std::to_string(t->offset));
+      const bool hits_before =
+          after != live.begin() &&
+          std::prev(after)->second->offset + std::prev(after)->second->bytes > t->offset;
+      if (hits_next || hits_before)
+        reject(r, "two tensors that live at the same time overlap at arena offset " +
+                      std::to_string(t->offset));
       live[t->offset] = t;
       ends.emplace(t->last, t);
     }
@@ -300,7 +370,9 @@ class Verifier {
     }
     for (Rank r = 0; r < plan_.ranks; ++r) {
       const std::size_t pc = at[static_cast<std::size_t>(r)];
-      if (pc < program(r).instrs.size()) reject(r, "would wait for ever at instruction " + std::to_string(pc) + ", " + name(program(r).instrs[pc]));
+      if (pc < program(r).instrs.size())
+        reject(r, "would wait for ever at instruction " + std::to_string(pc) + ", " +
+                      name(program(r).instrs[pc]));
     }
   }
 

@@ -214,7 +214,8 @@ class Geometry {
     const Param& weight = spec.graph->param(node.params[0]);
     const Attrs& attrs = node.attrs;
     const std::int64_t rows = spec.output_shape.c;
-    const std::int64_t groups = rows / (weight.rows() / attrs.groups);
+    const std::int64_t groups =
+        attrs.groups == 1 ? 1 : rows / (weight.rows() / attrs.groups);
     ensure(groups > 0 && groups * weight.dims[1] == spec.input_shapes[0].c,
            "a convolution computes whole groups from all of their input channels");
     weight_dims_ = {rows, weight.dims[1], attrs.kernel[0], attrs.kernel[1]};
