@@ -60,7 +60,9 @@ class NativeBuild(build_ext):
             options.append(f"-DDNNL_ROOT={root}")
         wrapper = choices.mpi_wrapper()
         if not wrapper:
-            raise SystemExit("no MPI compiler found; install the mpich wheel, or set MPICC to an mpicc")
+            raise SystemExit(
+                "no MPI compiler found; install the mpich wheel, or set MPICC to an mpicc"
+            )
         options += [f"-DHPMP_MPI_WRAPPER={wrapper}"]
         if choices.mpi_requirement(wrapper):
             options += ["-DHPMP_MPI_FROM_WHEEL=ON"]

@@ -44,7 +44,9 @@ def mpi_wrapper() -> Path | None:
             inside = Path(named) / "bin" / "mpicc"
             found = shutil.which(str(inside if Path(named).is_dir() else named))
             if not found:
-                raise SystemExit(f"{switch}={named} names no MPI compiler; give the path of an mpicc")
+                raise SystemExit(
+                    f"{switch}={named} names no MPI compiler; give the path of an mpicc"
+                )
             return Path(found)
     found = shutil.which("mpicc", path=search_path())
     return Path(found) if found else None
