@@ -36,7 +36,9 @@ class NativeBuild(build_ext):
         inside = self.inplace or self.editable_mode
         package = (ROOT if inside else Path(self.build_lib).resolve()) / "pyhpmp"
         build = Path(self.build_temp).resolve() / "native"
-        self._cmake(["-S", str(NATIVE), "-B", str(build), "-G", "Ninja", *self._options(inside)])
+        # --fresh: what an earlier build found may have been in a temporary environment.
+        where = ["--fresh", "-S", str(NATIVE), "-B", str(build), "-G", "Ninja"]
+        self._cmake([*where, *self._options(inside)])
         self._cmake(["--build", str(build)])
         self._cmake(["--install", str(build), "--prefix", str(package)])
         for extension in self.extensions:
@@ -64,8 +66,9 @@ class NativeBuild(build_ext):
                 "no MPI compiler found; install the mpich wheel, or set MPICC to an mpicc"
             )
         options += [f"-DHPMP_MPI_WRAPPER={wrapper}"]
-        if choices.mpi_requirement(wrapper):
-            options += ["-DHPMP_MPI_FROM_WHEEL=ON"]
+        wheel = choices.mpi_requirement(wrapper)
+        if wheel:
+            options += ["-DHPMP_MPI_FROM_WHEEL=ON", f"-DHPMP_MPI_NAME=the {wheel} wheel"]
         return options
 
     def _rpath(self, inside: bool) -> str:

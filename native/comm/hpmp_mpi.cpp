@@ -125,4 +125,5 @@ HPMP_MPI_API const char* hpmp_mpi_built_family() {
 #endif
 }
 
-HPMP_MPI_API const char* hpmp_mpi_built_wrapper() { return HPMP_MPI_WRAPPER; }
+/// The compiler wrapper, or the wheel, that it was built with.
+HPMP_MPI_API const char* hpmp_mpi_built_with() { return HPMP_MPI_NAME; }

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyhpmp.launch.transport import mpi_libraries
+
 
 class LaunchError(Exception):
     """The ranks could not be started."""
@@ -34,8 +36,7 @@ _PROBE = """
 import json, mpi4py
 mpi4py.rc.initialize = False
 from mpi4py import MPI
-from pyhpmp.launch.transport import mapped_mpi_libraries
-print(json.dumps([MPI.Get_library_version(), mapped_mpi_libraries()]))
+print(json.dumps([MPI.Get_library_version(), open("/proc/self/maps").read()]))
 """
 
 
@@ -55,19 +56,15 @@ def family_of(text: str) -> str:
 
 def mpi_of_mpi4py() -> Mpi:
     """The MPI library that mpi4py loads. Raises LaunchError where it loads none."""
-    probe = subprocess.run(
-        [sys.executable, "-P", "-c", _PROBE],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **package_environment()},
-    )
+    probe = subprocess.run([sys.executable, "-P", "-c", _PROBE], capture_output=True, text=True)
     if probe.returncode != 0:
         reason = (probe.stderr.strip().splitlines() or ["no output"])[-1]
         raise LaunchError(
             f"cannot start ranks: mpi4py loads no MPI library ({reason}); install one "
             "(pip install mpich), or name yours with MPI4PY_LIBMPI"
         )
-    version, libraries = json.loads(probe.stdout)
+    version, maps = json.loads(probe.stdout)
+    libraries = mpi_libraries(maps)
     if not libraries:
         raise LaunchError("cannot start ranks: the file of mpi4py's MPI library was not found")
     return Mpi(family_of(version), version, Path(libraries[0]))

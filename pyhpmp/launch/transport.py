@@ -21,14 +21,15 @@ class MpiMismatchError(Exception):
     exit_code = 1
 
 
-def mapped_mpi_libraries() -> list[str]:
-    """Files of MPI libraries in this process, each once."""
-    files: dict[str, str] = {}
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        path = line.split(maxsplit=5)[-1]
-        if _LIBMPI.search(path):
-            files.setdefault(os.path.realpath(path), path)
+def mpi_libraries(maps: str) -> list[str]:
+    """Files of MPI libraries in a process's memory map, each once."""
+    paths = (line.split(maxsplit=5)[-1] for line in maps.splitlines())
+    files = {os.path.realpath(path): path for path in paths if _LIBMPI.search(path)}
     return list(files.values())
+
+
+def mapped_mpi_libraries() -> list[str]:
+    return mpi_libraries(Path("/proc/self/maps").read_text())
 
 
 def _load() -> ctypes.CDLL:
@@ -42,10 +43,8 @@ def _load() -> ctypes.CDLL:
             f"cannot load {LIBRARY} ({error}) beside mpi4py's MPI {theirs}; "
             + _cures(theirs, "the MPI it was built with")
         ) from error
-    for name in ("version", "path"):
-        getattr(library, f"hpmp_mpi_library_{name}").restype = ctypes.c_char_p
-    for name in ("family", "wrapper"):
-        getattr(library, f"hpmp_mpi_built_{name}").restype = ctypes.c_char_p
+    for name in ("library_version", "library_path", "built_family", "built_with"):
+        getattr(library, f"hpmp_mpi_{name}").restype = ctypes.c_char_p
     _check(library, theirs, MPI.Is_initialized())
     return library
 
@@ -66,7 +65,7 @@ def _check(library: ctypes.CDLL, theirs: str, initialized: bool) -> None:
     if built != {"intel": "mpich"}.get(running, running):
         raise MpiMismatchError(
             f"hpmp's core was built for the {built} family (with "
-            f"{library.hpmp_mpi_built_wrapper().decode()}) but {ours} is {running}; "
+            f"{library.hpmp_mpi_built_with().decode()}) but {ours} is {running}; "
             + _cures(theirs, f"a {built} library")
         )
     if initialized and not library.hpmp_mpi_initialized():
@@ -106,9 +105,9 @@ class Transport:
 
 
 def describe_mpi() -> str:
-    """One line for `--version`: the MPI in use and the compiler wrapper the core was built with."""
+    """One line for `--version`: the MPI in use and what the core was built with."""
     library = _load()
     version = library.hpmp_mpi_library_version().decode().split("\n")[0]
     path = library.hpmp_mpi_library_path().decode()
-    wrapper = library.hpmp_mpi_built_wrapper().decode()
-    return f"{' '.join(version.split())} ({path}), built with {wrapper}"
+    built = library.hpmp_mpi_built_with().decode()
+    return f"{' '.join(version.split())} ({path}), built with {built}"
