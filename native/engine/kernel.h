@@ -23,6 +23,11 @@ struct KernelSpec {
   std::vector<Shape> input_shapes;  // c = size of input_channels[k]
   Shape output_shape;               // c = size of channels
   std::int64_t bn_group = 0;        // samples that share batch statistics; divides `samples`
+  std::vector<std::int64_t> input_blocks;  // of the tensors that will be given; 0 or none means
+  std::int64_t output_block = 0;           // channel_block(c)
+  bool training = true;        // false: no backward pass is prepared
+  bool input_gradient = true;  // false: backward is never asked for grad_inputs
+  bool accumulate = true;      // false: backward is never asked to add to grad_inputs; less scratch
 };
 
 /// Per-call facts that change from step to step.
@@ -56,13 +61,14 @@ struct BackwardArgs {
   std::vector<float*> param_grads;     // always +=; null for running statistics
   std::byte* saved = nullptr;
   std::byte* scratch = nullptr;
+  const std::int64_t* labels = nullptr;  // as in forward
   StepInfo step;
 };
 
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  /// Scratch shared by all kernels of a rank; contents do not survive a call.
+  /// Scratch shared by all kernels (64-byte aligned) of a rank; contents do not survive a call.
   virtual std::size_t scratch_bytes() const { return 0; }
   /// Memory that the kernel itself holds (weights in the primitive's layout).
   virtual std::size_t resident_bytes() const { return 0; }
@@ -72,7 +78,7 @@ class Kernel {
   virtual void backward(const BackwardArgs& args) = 0;
 };
 
-/// Errors: `unsupported_op` naming the node.
+/// Errors: `unsupported_op` naming the node; `device_error` where oneDNN refuses a shape.
 std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec);
 
 }  // namespace hpmp

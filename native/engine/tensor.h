@@ -25,6 +25,10 @@ struct TensorRef {
 /// c, otherwise c (NHWC).
 std::int64_t channel_block(std::int64_t c);
 
+/// The block of network inputs, which first convolutions like best: the vector width where it
+/// divides c, otherwise 1 (NCHW).
+std::int64_t preferred_input_block(std::int64_t c);
+
 /// dst[:, dst_c + i] (=|+=) src[:, src_c + i] for i < count; any blocks.
 void copy_channels(const TensorRef& dst, std::int64_t dst_c, const TensorRef& src,
                    std::int64_t src_c, std::int64_t count, bool accumulate);

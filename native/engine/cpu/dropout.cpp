@@ -1,0 +1,96 @@
+// dropout: the mask is a hash of (seed, step, node, sample, channel, pixel), so it does not depend
+// on how the work is split, and backward computes it again.
+#include <vector>
+
+#include "engine/cpu/elementwise.h"
+#include "engine/cpu/kernels.h"
+#include "engine/cpu/loops.h"
+
+namespace hpmp::cpu {
+
+namespace {
+
+/// SplitMix64's finalizer (Steele, Lea, Flood 2014).
+std::uint64_t mix64(std::uint64_t x) {
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+/// A 32-bit mixer of low bias (Wellons 2018), in 32-bit arithmetic so that it vectorises.
+inline std::uint32_t mix32(std::uint32_t x) {
+  x = (x ^ (x >> 16)) * 0x7feb352du;
+  x = (x ^ (x >> 15)) * 0x846ca68bu;
+  return x ^ (x >> 16);
+}
+
+class Dropout : public Kernel {
+ public:
+  explicit Dropout(const KernelSpec& spec)
+      : node_(static_cast<std::uint64_t>(spec.node.index)), ratio_(node_of(spec).attrs.ratio) {
+    for (Range range : spec.channels) {
+      for (std::int64_t c = range.begin; c < range.end; ++c) channels_.push_back(c);
+    }
+  }
+
+  void forward(const ForwardArgs& args) override {
+    ensure_same_layout(args.inputs[0], args.output);
+    apply(args.inputs[0], args.output, args.step, false);
+  }
+
+  void backward(const BackwardArgs& args) override {
+    if (!args.grad_inputs[0].data) return;
+    ensure_same_layout(args.grad_output, args.grad_inputs[0]);
+    apply(args.grad_output, args.grad_inputs[0], args.step, args.accumulate[0]);
+  }
+
+ private:
+  void apply(const TensorRef& x, const TensorRef& y, const StepInfo& step, bool accumulate) const {
+    if (!step.training || ratio_ <= 0) return copy_elems(y, x, accumulate);
+    for_chunks(x, [&](std::int64_t i, Chunk chunk) {
+      const std::int64_t sample = step.first_sample + i;
+      const std::uint64_t key =
+          mix64(mix64(mix64(mix64(step.seed) ^ step.step) ^ node_) ^
+                static_cast<std::uint64_t>(sample));
+      with_width(chunk.width, [&](auto width) {
+        with_flag(accumulate, [&](auto add) { apply_chunk(x, y, i, chunk, key, width, add); });
+      });
+    });
+  }
+
+  template <class Width, class Accumulate>
+  void apply_chunk(const TensorRef& x, const TensorRef& y, std::int64_t i, Chunk chunk,
+                   std::uint64_t key, Width width, Accumulate add) const {
+    const std::uint32_t low = static_cast<std::uint32_t>(key);
+    const std::uint32_t high = static_cast<std::uint32_t>(key >> 32);
+    const std::uint32_t limit =
+        ratio_ < 1 ? static_cast<std::uint32_t>(ratio_ * 4294967296.0) : ~std::uint32_t{0};
+    const float scale = ratio_ < 1 ? static_cast<float>(1 / (1 - ratio_)) : 0;
+    std::uint32_t counter[kLanes];
+    for (int j = 0; j < width; ++j) {
+      const std::int64_t channel = channels_[static_cast<std::size_t>(chunk.channel + j)];
+      counter[j] = low + static_cast<std::uint32_t>(channel * x.pixels());
+    }
+    const std::int64_t at = x.at(i, chunk.channel, 0);
+    const float* from = x.data + at;
+    float* to = y.data + at;
+    for (std::int64_t p = 0; p < x.pixels(); ++p, from += x.block, to += y.block) {
+#pragma omp simd
+      for (int j = 0; j < width; ++j) {
+        const std::uint32_t draw = mix32(mix32(counter[j] + static_cast<std::uint32_t>(p)) ^ high);
+        put(to[j], draw < limit ? 0.f : from[j] * scale, add);
+      }
+    }
+  }
+
+  std::uint64_t node_;
+  double ratio_;
+  std::vector<std::int64_t> channels_;  // global number of each packed channel
+};
+
+}  // namespace
+
+KernelPtr make_dropout(const KernelSpec& spec) { return std::make_unique<Dropout>(spec); }
+
+}  // namespace hpmp::cpu

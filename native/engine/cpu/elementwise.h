@@ -1,0 +1,14 @@
+// Copying one tensor to another of the same layout: what add, dropout and output have in common.
+#pragma once
+
+#include "engine/tensor.h"
+
+namespace hpmp::cpu {
+
+/// to = from, or to += from. Nothing to do where `to` is not wanted (null) or is `from` itself.
+void copy_elems(const TensorRef& to, const TensorRef& from, bool accumulate);
+
+/// to[k] += from[k].
+void add_floats(float* to, const float* from, std::int64_t count);
+
+}  // namespace hpmp::cpu

@@ -1,0 +1,37 @@
+// The factories of the CPU kernels, one per op file.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/kernel.h"
+
+namespace hpmp::cpu {
+
+using KernelPtr = std::unique_ptr<Kernel>;
+
+KernelPtr make_conv(const KernelSpec& spec);
+KernelPtr make_dense(const KernelSpec& spec);
+KernelPtr make_batch_norm(const KernelSpec& spec);
+KernelPtr make_affine(const KernelSpec& spec);
+KernelPtr make_relu(const KernelSpec& spec);
+KernelPtr make_max_pool(const KernelSpec& spec);
+KernelPtr make_average_pool(const KernelSpec& spec);
+KernelPtr make_global_average_pool(const KernelSpec& spec);
+KernelPtr make_add(const KernelSpec& spec);
+KernelPtr make_dropout(const KernelSpec& spec);
+KernelPtr make_lrn(const KernelSpec& spec);
+KernelPtr make_softmax(const KernelSpec& spec);
+KernelPtr make_loss(const KernelSpec& spec);
+KernelPtr make_output(const KernelSpec& spec);
+
+inline const Node& node_of(const KernelSpec& spec) { return spec.graph->node(spec.node); }
+
+/// Elementwise kernels walk both tensors with one index.
+inline void ensure_same_layout(const TensorRef& a, const TensorRef& b) {
+  ensure(a.n == b.n && a.c == b.c && a.h == b.h && a.w == b.w && a.block == b.block,
+         "the operands of an elementwise kernel have one shape and one layout");
+}
+
+}  // namespace hpmp::cpu

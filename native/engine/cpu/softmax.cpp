@@ -1,0 +1,59 @@
+// softmax over the channels of each pixel.
+#include <cmath>
+
+#include "engine/cpu/kernels.h"
+#include "engine/cpu/loops.h"
+
+namespace hpmp::cpu {
+
+namespace {
+
+/// body(sample, pixel), in parallel.
+template <class Body>
+void for_pixels(const TensorRef& t, const Body& body) {
+  parallel_for(t.n * t.pixels(), t.elems() >= kMinParallelElems,
+               [&](std::int64_t k) { body(k / t.pixels(), k % t.pixels()); });
+}
+
+class Softmax : public Kernel {
+ public:
+  void forward(const ForwardArgs& args) override {
+    const TensorRef &x = args.inputs[0], &y = args.output;
+    for_pixels(y, [&](std::int64_t i, std::int64_t p) {
+      float top = x.data[x.at(i, 0, p)];
+      for (std::int64_t c = 1; c < x.c; ++c) top = std::max(top, x.data[x.at(i, c, p)]);
+      double sum = 0;
+      for (std::int64_t c = 0; c < x.c; ++c) {
+        const float e = std::exp(x.data[x.at(i, c, p)] - top);
+        y.data[y.at(i, c, p)] = e;
+        sum += e;
+      }
+      const float factor = static_cast<float>(1 / sum);
+      for (std::int64_t c = 0; c < x.c; ++c) y.data[y.at(i, c, p)] *= factor;
+    });
+  }
+
+  void backward(const BackwardArgs& args) override {
+    const TensorRef &y = args.output, &dy = args.grad_output, &dx = args.grad_inputs[0];
+    if (!dx.data) return;
+    with_flag(args.accumulate[0], [&](auto add) {
+      for_pixels(y, [&](std::int64_t i, std::int64_t p) {
+        double dot = 0;
+        for (std::int64_t c = 0; c < y.c; ++c) {
+          dot += static_cast<double>(y.data[y.at(i, c, p)]) * dy.data[dy.at(i, c, p)];
+        }
+        const float mean = static_cast<float>(dot);
+        for (std::int64_t c = 0; c < y.c; ++c) {
+          put(dx.data[dx.at(i, c, p)],
+              y.data[y.at(i, c, p)] * (dy.data[dy.at(i, c, p)] - mean), add);
+        }
+      });
+    });
+  }
+};
+
+}  // namespace
+
+KernelPtr make_softmax(const KernelSpec&) { return std::make_unique<Softmax>(); }
+
+}  // namespace hpmp::cpu

@@ -1,0 +1,59 @@
+// The layout rule and the copy of channels between any two layouts.
+#include "engine/tensor.h"
+
+#include <dnnl.h>
+
+#include <algorithm>
+
+#include "engine/cpu/loops.h"
+
+namespace hpmp {
+
+namespace {
+
+std::int64_t vector_width() {
+  static const std::int64_t width =
+      (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core ? 16
+                                                                                            : 8;
+  return width;
+}
+
+/// Channels that are neighbours in a pixel of both tensors.
+void copy_run(const TensorRef& dst, float* to, const TensorRef& src, const float* from, int run,
+              bool accumulate) {
+  cpu::with_width(run, [&](auto width) {
+    cpu::with_flag(accumulate, [&](auto add) {
+      for (std::int64_t p = 0; p < dst.pixels(); ++p, to += dst.block, from += src.block) {
+#pragma omp simd
+        for (int j = 0; j < width; ++j) cpu::put(to[j], from[j], add);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+std::int64_t channel_block(std::int64_t c) {
+  return c % vector_width() == 0 ? vector_width() : std::max<std::int64_t>(c, 1);
+}
+
+std::int64_t preferred_input_block(std::int64_t c) {
+  return c % vector_width() == 0 ? vector_width() : 1;
+}
+
+void copy_channels(const TensorRef& dst, std::int64_t dst_c, const TensorRef& src,
+                   std::int64_t src_c, std::int64_t count, bool accumulate) {
+  const bool parallel = dst.n * count * dst.pixels() >= cpu::kMinParallelElems;
+  cpu::parallel_for(dst.n, parallel, [&](std::int64_t i) {
+    for (std::int64_t c = 0; c < count;) {
+      const std::int64_t run =
+          std::min({count - c, dst.block - (dst_c + c) % dst.block,
+                    src.block - (src_c + c) % src.block, std::int64_t{cpu::kLanes}});
+      copy_run(dst, dst.data + dst.at(i, dst_c + c, 0), src, src.data + src.at(i, src_c + c, 0),
+               static_cast<int>(run), accumulate);
+      c += run;
+    }
+  });
+}
+
+}  // namespace hpmp
