@@ -20,22 +20,22 @@ struct KernelSpec {
   std::int64_t samples = 0;
   Ranges channels;
   std::vector<Ranges> input_channels;
-  std::vector<Shape> input_shapes;  // c = size of input_channels[k]
-  Shape output_shape;               // c = size of channels
-  std::int64_t bn_group = 0;        // samples that share batch statistics; divides `samples`
+  std::vector<Shape> input_shapes;         // c = size of input_channels[k]
+  Shape output_shape;                      // c = size of channels
+  std::int64_t bn_group = 0;               // samples that share batch statistics; divides `samples`
   std::vector<std::int64_t> input_blocks;  // of the tensors that will be given; 0 or none means
   std::int64_t output_block = 0;           // channel_block(c)
-  bool training = true;        // false: no backward pass is prepared
-  bool input_gradient = true;  // false: backward is never asked for grad_inputs
-  bool accumulate = true;      // false: backward is never asked to add to grad_inputs; less scratch
+  bool training = true;                    // false: no backward pass is prepared
+  bool input_gradient = true;              // false: backward is never asked for grad_inputs
+  bool accumulate = true;  // false: backward is never asked to add to grad_inputs; less scratch
 };
 
 /// Per-call facts that change from step to step.
 struct StepInfo {
-  bool training = true;          // batch statistics and dropout on
+  bool training = true;  // batch statistics and dropout on
   std::uint64_t seed = 0;
   std::uint64_t step = 0;
-  std::int64_t first_sample = 0; // global index of the shard's first sample in the batch
+  std::int64_t first_sample = 0;  // global index of the shard's first sample in the batch
   std::int64_t global_batch = 0;
   double statistics_weight = 0;  // of one statistics group: bn_group / global_batch
 };
@@ -51,14 +51,14 @@ struct ForwardArgs {
 };
 
 struct BackwardArgs {
-  std::vector<TensorRef> inputs;  // null data where backward_reads_input is false
-  TensorRef output;               // null data where backward_reads_output is false
-  TensorRef grad_output;          // may be overwritten
-  std::vector<TensorRef> grad_inputs;  // null data: not wanted. grad_inputs[0] may alias grad_output
-                                       // where the op table says in_place
-  std::vector<bool> accumulate;        // per input: += instead of = (never with aliasing)
+  std::vector<TensorRef> inputs;       // null data where backward_reads_input is false
+  TensorRef output;                    // null data where backward_reads_output is false
+  TensorRef grad_output;               // may be overwritten
+  std::vector<TensorRef> grad_inputs;  // null data: not wanted. grad_inputs[0] may alias
+                                       // grad_output where the op table says in_place
+  std::vector<bool> accumulate;  // per input: += instead of = (never with aliasing)
   std::vector<float*> params;
-  std::vector<float*> param_grads;     // always +=; null for running statistics
+  std::vector<float*> param_grads;  // always +=; null for running statistics
   std::byte* saved = nullptr;
   std::byte* scratch = nullptr;
   const std::int64_t* labels = nullptr;  // as in forward
