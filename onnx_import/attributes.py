@@ -26,21 +26,21 @@ class Attributes:
             raise Unsupported(f"attribute {name} has a wrong type")
         return getattr(attribute, field)
 
-    def int(self, name: str, default: int) -> int:
+    def integer(self, name: str, default: int) -> int:
         return int(self._get(name, onnx.AttributeProto.INT, "i", default))
 
-    def float(self, name: str, default: float) -> float:
+    def real(self, name: str, default: float) -> float:
         return float(self._get(name, onnx.AttributeProto.FLOAT, "f", default))
 
     def text(self, name: str, default: str) -> str:
         value = self._get(name, onnx.AttributeProto.STRING, "s", default.encode())
         return bytes(value).decode("utf-8", "replace")
 
-    def ints(self, name: str, default: list[int] | None = None) -> list[int] | None:
+    def integers(self, name: str, default: list[int] | None = None) -> list[int] | None:
         value = self._get(name, onnx.AttributeProto.INTS, "ints", default)
         return None if value is None else [int(i) for i in value]
 
-    def floats(self, name: str) -> list[float]:
+    def reals(self, name: str) -> list[float]:
         return [float(f) for f in self._get(name, onnx.AttributeProto.FLOATS, "floats", [])]
 
     def tensor(self, name: str) -> onnx.TensorProto | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -35,7 +36,9 @@ class Builder:
         self.params = Params(budget)
         self.fixed_batch = fixed_batch
         self.uses = Counter(name for node in graph.node for name in node.input)
-        self.uses.update(o.name for o in graph.output)
+        outputs = [o.name for o in graph.output]
+        self.uses.update(outputs)
+        self._fixed_names = {*outputs, *(i.name for i in graph.input)}
         self._value_names: set[str] = set()
         self._node_names: set[str] = set()
         self._flattened: dict[str, Tensor] = {}
@@ -73,11 +76,14 @@ class Builder:
         if tensor.is_map():
             return tensor
         if len(tensor.dims) == 3 and tensor.dims[1:] == (1, 1):
-            flat = self.as_features(Tensor(tensor.name, tensor.shape, tensor.dims[:1],
-                                           tensor.onnx_name))  # fmt: skip
+            flat = self.as_features(
+                Tensor(tensor.name, tensor.shape, tensor.dims[:1], tensor.onnx_name)
+            )
             return Tensor(flat.name, flat.shape, tensor.dims, tensor.onnx_name)
-        raise Unsupported(f"its input {tensor.onnx_name!r} is reshaped to {['N', *tensor.dims]}, "
-                          "which is not a set of images with the same channels")  # fmt: skip
+        raise Unsupported(
+            f"its input {tensor.onnx_name!r} is reshaped to {['N', *tensor.dims]}, "
+            "which is not a set of images with the same channels"
+        )
 
     def as_features(self, tensor: Tensor) -> Tensor:
         """The tensor as (N, F). Errors: `Unsupported`."""
@@ -103,8 +109,20 @@ class Builder:
         if not isinstance(value, Tensor):
             raise Unsupported("it does not depend on the input")
         whole = self.as_features(value) if len(value.dims) == 1 else self.as_map(value)
-        if whole.name != name:
+        if whole.name == name:
+            return
+        if whole.name in self._fixed_names:
             self.emit("Identity", name, [whole], whole.shape, name)
+        else:
+            self._rename(whole.name, name)
+
+    def _rename(self, old: str, new: str) -> None:
+        for node in self.nodes:
+            node.inputs = [new if name == old else name for name in node.inputs]
+            node.output = new if node.output == old else node.output
+        for seen, value in self.values.items():
+            if isinstance(value, Tensor) and value.name == old:
+                self.values[seen] = replace(value, name=new)
 
 
 class NodeContext:
@@ -179,9 +197,15 @@ class NodeContext:
     ) -> Tensor:
         """Appends the native node that this ONNX node becomes."""
         return self.builder.emit(
-            op, self.name, inputs, shape, self.output,
-            dims=dims, params=params, attributes=attributes,
-        )  # fmt: skip
+            op,
+            self.name,
+            inputs,
+            shape,
+            self.output,
+            dims=dims,
+            params=params,
+            attributes=attributes,
+        )
 
     def alias(self, tensor: Tensor, dims: tuple[int, ...] | None = None) -> Tensor:
         """The same native value under this node's output name, perhaps with other dims."""

@@ -42,7 +42,7 @@ def check_model(label: str, model: onnx.ModelProto, limits: Limits) -> int:
             "allowed (Limits.nodes)"
         )
     _refuse_control_flow(label, model)
-    return version
+    return int(version)
 
 
 def _refuse_control_flow(label: str, model: onnx.ModelProto) -> None:

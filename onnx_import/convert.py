@@ -67,6 +67,8 @@ def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
         return [Poison()] * len(node.output)
     if _is_shape(node) and isinstance(inputs[0], Known | Tensor):
         return [shape_of(node, inputs[0])]
+    if node.op_type == "CastLike" and isinstance(inputs[1], Tensor):
+        inputs[1] = Known.same(np.zeros(0, np.float32))  # activations are float32
     constants = [value for value in inputs if not isinstance(value, Tensor | Poison)]
     if len(constants) == len(inputs):
         if node.op_type not in FOLDERS:

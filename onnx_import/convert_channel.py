@@ -20,7 +20,7 @@ def batch_normalization(ctx: NodeContext) -> list[Tensor]:
     ctx.unused(1, 2, 3, 4)
     x = ctx.tensor()
     x = ctx.builder.as_features(x) if len(x.dims) == 1 else ctx.builder.as_map(x)
-    if ctx.attributes.int("spatial", 1) != 1:
+    if ctx.attributes.integer("spatial", 1) != 1:
         raise Unsupported("spatial=0 is not supported")
     c = x.shape[0]
     params: list[str] = []
@@ -31,14 +31,19 @@ def batch_normalization(ctx: NodeContext) -> list[Tensor]:
         stem = params[0] if params else ""
         transform = Transform((c,), (c,))
         params.append(ctx.param(index, role, transform, stem=stem, statistics=True))
-    epsilon, momentum = ctx.attributes.float("epsilon", 1e-5), ctx.attributes.float("momentum", 0.9)
+    epsilon, momentum = ctx.attributes.real("epsilon", 1e-5), ctx.attributes.real("momentum", 0.9)
     if not (epsilon >= 0 and 0 <= momentum <= 1):
         raise Unsupported(f"epsilon {epsilon} or momentum {momentum} is out of range")
     return [
         ctx.emit(
-            "BatchNormalization", [x], x.shape, dims=x.dims, params=params,
-            epsilon=epsilon, momentum=momentum,
-        )  # fmt: skip
+            "BatchNormalization",
+            [x],
+            x.shape,
+            dims=x.dims,
+            params=params,
+            epsilon=epsilon,
+            momentum=momentum,
+        )
     ]
 
 
@@ -64,14 +69,19 @@ def dropout(ctx: NodeContext) -> list[Tensor]:
 @converter("LRN")
 def lrn(ctx: NodeContext) -> list[Tensor]:
     x = ctx.builder.as_map(ctx.tensor())
-    size = ctx.attributes.int("size", 0)
+    size = ctx.attributes.integer("size", 0)
     if not 1 <= size < 2**16:
         raise Unsupported(f"size {size} must be positive")
     return [
         ctx.emit(
-            "LRN", [x], x.shape, size=size, alpha=ctx.attributes.float("alpha", 1e-4),
-            beta=ctx.attributes.float("beta", 0.75), bias=ctx.attributes.float("bias", 1.0),
-        )  # fmt: skip
+            "LRN",
+            [x],
+            x.shape,
+            size=size,
+            alpha=ctx.attributes.real("alpha", 1e-4),
+            beta=ctx.attributes.real("beta", 0.75),
+            bias=ctx.attributes.real("bias", 1.0),
+        )
     ]
 
 
@@ -79,7 +89,7 @@ def lrn(ctx: NodeContext) -> list[Tensor]:
 def softmax(ctx: NodeContext) -> list[Tensor]:
     x = ctx.tensor()
     x = ctx.builder.as_features(x) if len(x.dims) == 1 else ctx.builder.as_map(x)
-    axis = ctx.attributes.int("axis", -1)
+    axis = ctx.attributes.integer("axis", -1)
     if axis % (len(x.dims) + 1) != 1:
         raise Unsupported(f"axis {axis} must be the channels, 1")
     return [ctx.emit("Softmax", [x], x.shape, dims=x.dims)]
@@ -87,10 +97,10 @@ def softmax(ctx: NodeContext) -> list[Tensor]:
 
 @converter("Gemm")
 def gemm(ctx: NodeContext) -> list[Tensor]:
-    if ctx.attributes.int("transA", 0):
+    if ctx.attributes.integer("transA", 0):
         raise Unsupported("transA=1 would exchange the batch and the features")
-    alpha, beta = ctx.attributes.float("alpha", 1.0), ctx.attributes.float("beta", 1.0)
-    transposed = not ctx.attributes.int("transB", 0)
+    alpha, beta = ctx.attributes.real("alpha", 1.0), ctx.attributes.real("beta", 1.0)
+    transposed = not ctx.attributes.integer("transB", 0)
     return [_dense(ctx, transposed, alpha, 0.0 if ctx.optional(2, "bias") is None else beta)]
 
 

@@ -15,7 +15,7 @@ from onnx_import.values import BATCH_POINTS, Tensor
 
 @converter("Identity", "Cast", "CastLike")
 def identity(ctx: NodeContext) -> list[Tensor]:
-    if ctx.node.op_type == "Cast" and ctx.attributes.int("to", 1) != 1:
+    if ctx.node.op_type == "Cast" and ctx.attributes.integer("to", 1) != 1:
         raise Unsupported("activations must stay float32")
     return [ctx.alias(ctx.tensor())]
 
@@ -53,7 +53,7 @@ def _sample_dims(
 def transpose(ctx: NodeContext) -> list[Tensor]:
     x = ctx.tensor()
     rank = len(x.dims) + 1
-    perm = ctx.attributes.ints("perm") or list(reversed(range(rank)))
+    perm = ctx.attributes.integers("perm") or list(reversed(range(rank)))
     if sorted(perm) != list(range(rank)) or perm[0] != 0:
         raise Unsupported(f"perm {perm} moves the batch")
     dims = tuple(x.dims[p - 1] for p in perm[1:])
@@ -76,7 +76,7 @@ def concat(ctx: NodeContext) -> list[Tensor]:
     tensors = [ctx.tensor(i) for i in range(len(ctx.inputs))]
     builder = ctx.builder
     flat = len(tensors[0].dims) == 1
-    axis = ctx.attributes.int("axis", 1)
+    axis = ctx.attributes.integer("axis", 1)
     if axis % (len(tensors[0].dims) + 1) != 1:
         raise Unsupported(f"axis {axis} must be the channels, 1")
     tensors = [builder.as_features(t) if flat else builder.as_map(t) for t in tensors]
@@ -113,7 +113,7 @@ def gather_channel(ctx: NodeContext) -> list[Tensor]:
     """x[:, i] of one channel, as in the input transform of torchvision's GoogLeNet."""
     x = ctx.tensor()
     index = ctx.known(1, "indices").array("its indices")
-    axis = ctx.attributes.int("axis", 0) % (len(x.dims) + 1)
+    axis = ctx.attributes.integer("axis", 0) % (len(x.dims) + 1)
     if axis != 1 or index.size != 1 or not -x.dims[0] <= int(index.reshape(())) < x.dims[0]:
         raise Unsupported("only one channel can be gathered")
     begin = int(index.reshape(())) % x.dims[0]
@@ -124,7 +124,7 @@ def gather_channel(ctx: NodeContext) -> list[Tensor]:
 @converter("Split")
 def split_channels(ctx: NodeContext) -> list[Tensor]:
     x = ctx.tensor()
-    axis = ctx.attributes.int("axis", 0) % (len(x.dims) + 1)
+    axis = ctx.attributes.integer("axis", 0) % (len(x.dims) + 1)
     if axis != 1:
         raise Unsupported(f"axis {axis} must be the channels, 1")
     given, count = ctx.optional(1, "split"), len(ctx.node.output)

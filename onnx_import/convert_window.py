@@ -26,8 +26,8 @@ class Window:
             whole = size[axis] + self.pads[axis] + self.pads[axis + 2]
             if self.extent[axis] > whole:
                 raise Unsupported(
-                    f"its window of {self.extent[axis]} is larger than its padded input of {whole}; "
-                    "use larger images"
+                    f"its window of {self.extent[axis]} is larger than its padded input, "
+                    f"{whole}; use larger images"
                 )
 
     def output(self, size: Pair, ceil_mode: bool = False) -> Pair:
@@ -46,14 +46,14 @@ class Window:
 
     @staticmethod
     def _pair(attributes: Attributes, name: str) -> Pair:
-        return checked_pair(name, attributes.ints(name) or [1, 1])
+        return checked_pair(name, attributes.integers(name) or [1, 1])
 
     def _pads(self, attributes: Attributes, size: Pair) -> tuple[int, int, int, int]:
         mode = attributes.text("auto_pad", "NOTSET")
         if mode in ("SAME_UPPER", "SAME_LOWER"):
             (top, bottom), (left, right) = (self._same(mode, a, size[a]) for a in (0, 1))
             return top, left, bottom, right
-        pads = attributes.ints("pads") or [0, 0, 0, 0]
+        pads = attributes.integers("pads") or [0, 0, 0, 0]
         if mode == "VALID":
             pads = [0, 0, 0, 0]
         elif mode != "NOTSET":
@@ -80,7 +80,7 @@ def checked_pair(name: str, values: list[int]) -> Pair:
 def conv(ctx: NodeContext) -> list[Tensor]:
     x = ctx.builder.as_map(ctx.tensor())
     weight = ctx.known(1, "weight").array("its weight")
-    groups = ctx.attributes.int("group", 1)
+    groups = ctx.attributes.integer("group", 1)
     _check_conv(ctx, x, weight.shape, groups)
     k, _, r, s = weight.shape
     window = Window(ctx.attributes, x.shape[1:], checked_pair("the kernel", [r, s]))
@@ -93,9 +93,16 @@ def conv(ctx: NodeContext) -> list[Tensor]:
     h, w = window.output(x.shape[1:])
     return [
         ctx.emit(
-            "Conv", [x], (k, h, w), params=params, kernel=window.kernel, strides=window.strides,
-            pads=window.pads, dilations=window.dilations, groups=groups,
-        )  # fmt: skip
+            "Conv",
+            [x],
+            (k, h, w),
+            params=params,
+            kernel=window.kernel,
+            strides=window.strides,
+            pads=window.pads,
+            dilations=window.dilations,
+            groups=groups,
+        )
     ]
 
 
@@ -113,13 +120,13 @@ def _check_conv(ctx: NodeContext, x: Tensor, shape: tuple[int, ...], groups: int
         raise Unsupported(
             f"its weight {shape} with group {groups} does not fit {x.shape[0]} input channels"
         )
-    kernel = ctx.attributes.ints("kernel_shape")
+    kernel = ctx.attributes.integers("kernel_shape")
     if kernel is not None and tuple(kernel) != shape[2:]:
         raise Unsupported(f"kernel_shape {kernel} does not match its weight {shape}")
 
 
 def _pool_window(ctx: NodeContext, x: Tensor) -> Window:
-    kernel = checked_pair("kernel_shape", ctx.attributes.ints("kernel_shape") or [])
+    kernel = checked_pair("kernel_shape", ctx.attributes.integers("kernel_shape") or [])
     window = Window(ctx.attributes, x.shape[1:], kernel)
     if window.dilations != (1, 1):
         raise Unsupported(f"dilations {list(window.dilations)} of a pool are not supported")
@@ -135,15 +142,20 @@ def pool(ctx: NodeContext) -> list[Tensor]:
     window = _pool_window(ctx, x)
     if window.kernel == window.strides == (1, 1) and not any(window.pads):
         return [ctx.alias(x)]
-    ceil_mode = bool(ctx.attributes.int("ceil_mode", 0))
+    ceil_mode = bool(ctx.attributes.integer("ceil_mode", 0))
     h, w = window.output(x.shape[1:], ceil_mode)
-    include = bool(ctx.attributes.int("count_include_pad", 0)) and any(window.pads)
+    include = bool(ctx.attributes.integer("count_include_pad", 0)) and any(window.pads)
     return [
         ctx.emit(
-            ctx.node.op_type, [x], (x.shape[0], h, w), kernel=window.kernel,
-            strides=window.strides, pads=window.pads, ceil_mode=ceil_mode,
+            ctx.node.op_type,
+            [x],
+            (x.shape[0], h, w),
+            kernel=window.kernel,
+            strides=window.strides,
+            pads=window.pads,
+            ceil_mode=ceil_mode,
             count_include_pad=include and ctx.node.op_type == "AveragePool",
-        )  # fmt: skip
+        )
     ]
 
 
@@ -161,5 +173,5 @@ def reduce_mean(ctx: NodeContext) -> list[Tensor]:
     if over != [2, 3]:
         raise Unsupported(f"axes {over} must be height and width, [2, 3]")
     c = x.shape[0]
-    dims = (c, 1, 1) if ctx.attributes.int("keepdims", 1) else (c,)
+    dims = (c, 1, 1) if ctx.attributes.integer("keepdims", 1) else (c,)
     return [ctx.emit("GlobalAveragePool", [x], (c, 1, 1), dims=dims)]

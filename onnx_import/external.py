@@ -46,7 +46,7 @@ class ExternalData:
         descriptor = self._descriptor(tensor.name, location)
         offset = self._range(tensor.name, fields, n_bytes, os.fstat(descriptor).st_size)
         data = np.empty(n_bytes, dtype=np.uint8)
-        view = memoryview(data)
+        view = data.data
         done = 0
         while done < n_bytes:
             got = os.preadv(descriptor, [view[done : done + 2**30]], offset + done)

@@ -50,8 +50,8 @@ def shape_of(node: onnx.NodeProto, value: Known | Tensor) -> Known:
     def result(shape: tuple[int, ...]) -> np.ndarray:
         if node.op_type == "Size":
             return np.array(math.prod(shape), dtype=np.int64)
-        end = attributes.int("end", len(shape))
-        return np.array(shape[attributes.int("start", 0) : end], dtype=np.int64)
+        end = attributes.integer("end", len(shape))
+        return np.array(shape[attributes.integer("start", 0) : end], dtype=np.int64)
 
     if isinstance(value, Known):
         return at_both(lambda a: result(a.shape), [value])
@@ -73,12 +73,14 @@ def _constant(node: onnx.NodeProto, attributes: Attributes, _: Inputs, budget: B
         return Known.same(tensor_array(tensor), "constant")
     for name, dtype in (("value_int", np.int64), ("value_float", np.float32)):
         if name in attributes:
-            number = attributes.int(name, 0) if dtype is np.int64 else attributes.float(name, 0.0)
+            number = (
+                attributes.integer(name, 0) if dtype is np.int64 else attributes.real(name, 0.0)
+            )
             return Known.same(np.array(number, dtype=dtype), "constant")
     if "value_ints" in attributes:
-        return Known.same(np.array(attributes.ints("value_ints"), dtype=np.int64), "constant")
+        return Known.same(np.array(attributes.integers("value_ints"), dtype=np.int64), "constant")
     if "value_floats" in attributes:
-        return Known.same(np.array(attributes.floats("value_floats"), np.float32), "constant")
+        return Known.same(np.array(attributes.reals("value_floats"), np.float32), "constant")
     raise Unsupported("only numeric dense constants are supported")
 
 
@@ -103,7 +105,7 @@ def _same(node: onnx.NodeProto, attributes: Attributes, inputs: Inputs, budget: 
 @_folder("Cast", "CastLike")
 def _cast(node: onnx.NodeProto, attributes: Attributes, inputs: Inputs, budget: Budget) -> Known:
     if node.op_type == "Cast":
-        kind = attributes.int("to", onnx.TensorProto.FLOAT)
+        kind = attributes.integer("to", onnx.TensorProto.FLOAT)
         dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
     else:
         dtype = _required(inputs, 2)[1].at[0].dtype
@@ -115,12 +117,14 @@ def _cast(node: onnx.NodeProto, attributes: Attributes, inputs: Inputs, budget: 
 
 
 @_folder("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Expand")
-def _reshaped(node: onnx.NodeProto, attributes: Attributes, inputs: Inputs, budget: Budget) -> Known:
+def _reshaped(
+    node: onnx.NodeProto, attributes: Attributes, inputs: Inputs, budget: Budget
+) -> Known:
     label = f"node {node_label(node)!r}"
 
     def evaluate(a: np.ndarray, argument: np.ndarray | None = None) -> np.ndarray:
         if node.op_type == "Transpose":
-            return a.transpose(attributes.ints("perm"))
+            return a.transpose(attributes.integers("perm"))
         if node.op_type == "Expand":
             shape = np.broadcast_shapes(a.shape, _ints(argument))
             budget.check_shape(shape, label)
@@ -139,10 +143,10 @@ def new_shape(
 ) -> tuple[int, ...]:
     """The shape after a Reshape, Squeeze, Unsqueeze or Flatten of `shape`."""
     if op == "Reshape":
-        keep_zero = bool(attributes.int("allowzero", 0))
+        keep_zero = bool(attributes.integer("allowzero", 0))
         return _reshape_target(shape, _ints(argument), keep_zero)
     if op == "Flatten":
-        axis = attributes.int("axis", 1)
+        axis = attributes.integer("axis", 1)
         axis += len(shape) if axis < 0 else 0
         return (math.prod(shape[:axis]), math.prod(shape[axis:]))
     axes = set(_ints(argument))
@@ -191,7 +195,7 @@ def _assembler(
     op: str, attributes: Attributes
 ) -> tuple[Callable[..., np.ndarray], Callable[..., int]]:
     """What an op computes, and how many elements that takes."""
-    axis = attributes.int("axis", 0)
+    axis = attributes.integer("axis", 0)
 
     def total(*arrays: np.ndarray) -> int:
         return sum(a.size for a in arrays if a is not None)
@@ -233,7 +237,7 @@ def _slice(
 def _reduce_prod(attributes: Attributes) -> Callable[..., np.ndarray]:
     def evaluate(a: np.ndarray, axes: np.ndarray | None = None) -> np.ndarray:
         over = None if axes is None else tuple(_ints(axes))
-        return np.asarray(a.prod(axis=over, keepdims=bool(attributes.int("keepdims", 1))))
+        return np.asarray(a.prod(axis=over, keepdims=bool(attributes.integer("keepdims", 1))))
 
     return evaluate
 
@@ -241,10 +245,10 @@ def _reduce_prod(attributes: Attributes) -> Callable[..., np.ndarray]:
 def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """ONNX divides integers towards zero."""
     if a.dtype.kind not in "iu":
-        return a / b
+        return np.asarray(a / b)
     if not b.all():
         raise ZeroDivisionError("division by zero")
-    return np.sign(a) * np.sign(b) * (abs(a) // abs(b))
+    return np.asarray(np.sign(a) * np.sign(b) * (abs(a) // abs(b)))
 
 
 _ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {

@@ -60,8 +60,9 @@ def _inlined(label: str, model: onnx.ModelProto, limits: Limits) -> onnx.ModelPr
     try:
         return inliner.inline_local_functions(model)
     except Exception as error:  # the inliner raises plain RuntimeErrors of its own
-        raise ModelError(f"cannot import {label}: inlining its functions failed: "
-                         f"{_one_line(error)}") from error  # fmt: skip
+        raise ModelError(
+            f"cannot import {label}: inlining its functions failed: {_one_line(error)}"
+        ) from error
 
 
 def _converted(label: str, model: onnx.ModelProto, version: int) -> onnx.ModelProto:

@@ -7,10 +7,11 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from onnx_import.errors import ModelError
 from onnx_import.external import ExternalData
@@ -19,7 +20,7 @@ from onnx_import.limits import Limits
 #: Initializers up to this size keep their bytes in the template: shapes, ratios, axes.
 SMALL_ELEMENTS = 64
 
-_DTYPES = {
+_DTYPES: dict[int, np.dtype[Any]] = {
     onnx.TensorProto.FLOAT: np.dtype("<f4"),
     onnx.TensorProto.DOUBLE: np.dtype("<f8"),
     onnx.TensorProto.FLOAT16: np.dtype("<f2"),
@@ -84,9 +85,7 @@ def _bytes(path: Path, label: str, limits: Limits) -> bytes:
         raise ModelError(f"cannot read {label}: {error.strerror}") from error
 
 
-def _source(
-    label: str, model: onnx.ModelProto, folder: Path | None, limits: Limits
-) -> Source:
+def _source(label: str, model: onnx.ModelProto, folder: Path | None, limits: Limits) -> Source:
     if model.graph.sparse_initializer:
         raise ModelError(f"cannot import {label}: sparse initializers are not supported")
     arrays: dict[str, np.ndarray] = {}
@@ -124,8 +123,12 @@ def tensor_array(tensor: onnx.TensorProto, external: ExternalData | None = None)
 
 def _typed_array(tensor: onnx.TensorProto) -> np.ndarray:
     """A tensor whose elements are in the field of their type, such as float_data."""
-    stored = max(len(tensor.float_data), len(tensor.double_data), len(tensor.int32_data),
-                 len(tensor.int64_data))  # fmt: skip
+    stored = max(
+        len(tensor.float_data),
+        len(tensor.double_data),
+        len(tensor.int32_data),
+        len(tensor.int64_data),
+    )
     if stored != _elements(tensor):
         raise ModelError(
             f"tensor {tensor.name!r} has {stored} elements, its shape is {list(tensor.dims)}"
@@ -147,9 +150,7 @@ def _stripped(tensor: onnx.TensorProto, array: np.ndarray) -> onnx.TensorProto:
     return light
 
 
-def _without_weights(
-    model: onnx.ModelProto, stripped: list[onnx.TensorProto]
-) -> onnx.ModelProto:
+def _without_weights(model: onnx.ModelProto, stripped: list[onnx.TensorProto]) -> onnx.ModelProto:
     """A new message: clearing a field of the old one would not give its memory back."""
     light = onnx.ModelProto()
     for field, value in model.ListFields():

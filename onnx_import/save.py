@@ -66,9 +66,7 @@ def _bind(
         for binding in imported.bindings
         for slot in binding.slots
     )
-    reads = Counter(
-        name for node in graph.node if node.op_type != "Shape" for name in node.input
-    )
+    reads = Counter(name for node in graph.node if node.op_type != "Shape" for name in node.input)
     # A name may be given a new value only if every node that reads it is to see that value.
     free = {name for name in bound if reads[name] == bound[name]}
     taken = {name for node in graph.node for name in (*node.input, *node.output)}

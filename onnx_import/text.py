@@ -23,6 +23,13 @@ _DEFAULTS: Mapping[str, Attribute] = {
     "count_include_pad": False,
     "has_scale": True,
     "has_shift": True,
+    "epsilon": 1e-5,
+    "momentum": 0.9,
+    "ratio": 0.5,
+    "size": 5,
+    "alpha": 1e-4,
+    "beta": 0.75,
+    "bias": 1.0,
 }
 
 
@@ -42,7 +49,8 @@ class GraphNode:
         for names in (self.inputs, self.params, [self.output]):
             parts += [":", *map(quoted, names)]
         for key, value in self.attributes.items():
-            if _DEFAULTS.get(key) != value:
+            default = _DEFAULTS.get(key)
+            if default is None or _number(default) != _number(value):
                 parts.append(f"{key}={_number(value)}")
         return " ".join(parts)
 
