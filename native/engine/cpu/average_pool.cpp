@@ -13,8 +13,8 @@ class AveragePool : public Kernel {
       : dilations_(node_of(spec).attrs.dilations),
         include_pad_(node_of(spec).attrs.count_include_pad),
         rows_(pool_windows(node_of(spec).attrs, 0, spec.input_shapes[0].h, spec.output_shape.h)),
-        columns_(pool_windows(node_of(spec).attrs, 1, spec.input_shapes[0].w,
-                              spec.output_shape.w)) {}
+        columns_(
+            pool_windows(node_of(spec).attrs, 1, spec.input_shapes[0].w, spec.output_shape.w)) {}
 
   void forward(const ForwardArgs& args) override {
     const TensorRef &x = args.inputs[0], &y = args.output;

@@ -109,9 +109,8 @@ class BatchNorm : public Kernel {
       invstd[j] = static_cast<float>(1 / std::sqrt(statistics[j].b + epsilon_));
     }
     const Lanes lanes = lanes_of(args.params, mean, invstd, chunk);
-    parallel_for(group_, parallel, [&](std::int64_t i) {
-      normalise(x, y, first + i, chunk, lanes);
-    });
+    parallel_for(group_, parallel,
+                 [&](std::int64_t i) { normalise(x, y, first + i, chunk, lanes); });
   }
 
   Lanes lanes_of(const std::vector<float*>& params, const float* mean, const float* invstd,

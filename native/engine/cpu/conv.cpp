@@ -63,8 +63,8 @@ struct Activation {
     if (block == shape.c || shape.h * shape.w == 1) tags.push_back(tag::nhwc);
     if (block == 1 || shape.h * shape.w == 1) tags.push_back(tag::nchw);
     if (tags.empty()) {
-      fail(ErrorCode::internal, "internal error: no layout has " + std::to_string(block) +
-                                    " of " + std::to_string(shape.c) + " channels in a block");
+      fail(ErrorCode::internal, "internal error: no layout has " + std::to_string(block) + " of " +
+                                    std::to_string(shape.c) + " channels in a block");
     }
   }
   memory::desc desc() const { return describe(dims, tags[0]); }
@@ -79,9 +79,8 @@ auto fastest(const Activation& src, const Activation& dst, const Make& make) {
   for (tag s : src.tags) {
     for (tag d : dst.tags) layouts.push_back({s, d});
   }
-  layouts.insert(layouts.end(), {{src.tags[0], tag::any},
-                                 {tag::any, dst.tags[0]},
-                                 {tag::nhwc, tag::nhwc}});
+  layouts.insert(layouts.end(),
+                 {{src.tags[0], tag::any}, {tag::any, dst.tags[0]}, {tag::nhwc, tag::nhwc}});
   for (auto [s, d] : layouts) {
     auto pd = make(src.desc(s), dst.desc(d));
     if (pd && std::string(pd.impl_info_str()).find("ref") == std::string::npos) return pd;
@@ -133,9 +132,9 @@ class Operand {
       sum.append_sum(1.f);
       attr.set_post_ops(sum);
     }
-    return dnnl::reorder(dnnl::reorder::primitive_desc(
-        cpu_engine(), (inwards ? ours_ : theirs_).get_desc(), cpu_engine(),
-        (inwards ? theirs_ : ours_).get_desc(), attr));
+    return dnnl::reorder(
+        dnnl::reorder::primitive_desc(cpu_engine(), (inwards ? ours_ : theirs_).get_desc(),
+                                      cpu_engine(), (inwards ? theirs_ : ours_).get_desc(), attr));
   }
 
   memory ours_, theirs_;
@@ -214,13 +213,12 @@ class Geometry {
     const Param& weight = spec.graph->param(node.params[0]);
     const Attrs& attrs = node.attrs;
     const std::int64_t rows = spec.output_shape.c;
-    const std::int64_t groups =
-        attrs.groups == 1 ? 1 : rows / (weight.rows() / attrs.groups);
-    ensure(groups > 0 && groups * weight.dims[1] == spec.input_shapes[0].c,
+    const std::int64_t groups = attrs.groups == 1 ? 1 : rows / (weight.rows() / attrs.groups);
+    ensure(groups > 0 && rows % groups == 0 && groups * weight.dims[1] == spec.input_shapes[0].c,
            "a convolution computes whole groups from all of their input channels");
     weight_dims_ = {rows, weight.dims[1], attrs.kernel[0], attrs.kernel[1]};
-    if (attrs.groups > 1) weight_dims_ = {groups, rows / groups, weight.dims[1], attrs.kernel[0],
-                                          attrs.kernel[1]};
+    if (attrs.groups > 1)
+      weight_dims_ = {groups, rows / groups, weight.dims[1], attrs.kernel[0], attrs.kernel[1]};
     if (node.params.size() > 1) bias = describe({rows}, tag::a);
     strides_ = {attrs.strides[0], attrs.strides[1]};
     dilations_ = {attrs.dilations[0] - 1, attrs.dilations[1] - 1};
@@ -233,9 +231,8 @@ class Geometry {
   }
   ForwardDesc forward() const {
     return fastest(src, dst, [&](const memory::desc& s, const memory::desc& d) {
-      return ForwardDesc(cpu_engine(), dnnl::prop_kind::forward_training, kDirect, s,
-                         any_weights(), bias, d, strides_, dilations_, before_, after_,
-                         user_scratchpad(), true);
+      return ForwardDesc(cpu_engine(), dnnl::prop_kind::forward_training, kDirect, s, any_weights(),
+                         bias, d, strides_, dilations_, before_, after_, user_scratchpad(), true);
     });
   }
   DataDesc backward_data(const ForwardDesc& hint) const {
@@ -267,8 +264,7 @@ class Geometry {
 
 class Conv : public Kernel {
  public:
-  explicit Conv(const KernelSpec& spec)
-      : stream_(cpu_engine()), accumulates_(spec.accumulate) {
+  explicit Conv(const KernelSpec& spec) : stream_(cpu_engine()), accumulates_(spec.accumulate) {
     const Geometry geometry(spec);
     has_bias_ = geometry.bias.get_ndims() > 0;
     const ForwardDesc hint = geometry.forward();
@@ -336,8 +332,8 @@ class Conv : public Kernel {
     backward_weights_.add(DNNL_ARG_SRC, geometry.src.desc(), pd.src_desc(), Operand::kRead);
     backward_weights_.add(DNNL_ARG_DIFF_DST, geometry.dst.desc(), pd.diff_dst_desc(),
                           Operand::kRead);
-    backward_weights_.add(DNNL_ARG_DIFF_WEIGHTS, geometry.plain_weights(),
-                          pd.diff_weights_desc(), Operand::kWrite, true);
+    backward_weights_.add(DNNL_ARG_DIFF_WEIGHTS, geometry.plain_weights(), pd.diff_weights_desc(),
+                          Operand::kWrite, true);
     if (has_bias_) {
       backward_weights_.add(DNNL_ARG_DIFF_BIAS, geometry.bias, geometry.bias, Operand::kWrite,
                             true);

@@ -50,9 +50,8 @@ class Dropout : public Kernel {
     if (!step.training || ratio_ <= 0) return copy_elems(y, x, accumulate);
     for_chunks(x, [&](std::int64_t i, Chunk chunk) {
       const std::int64_t sample = step.first_sample + i;
-      const std::uint64_t key =
-          mix64(mix64(mix64(mix64(step.seed) ^ step.step) ^ node_) ^
-                static_cast<std::uint64_t>(sample));
+      const std::uint64_t key = mix64(mix64(mix64(mix64(step.seed) ^ step.step) ^ node_) ^
+                                      static_cast<std::uint64_t>(sample));
       with_width(chunk.width, [&](auto width) {
         with_flag(accumulate, [&](auto add) { apply_chunk(x, y, i, chunk, key, width, add); });
       });
@@ -64,9 +63,8 @@ class Dropout : public Kernel {
                    std::uint64_t key, Width width, Accumulate add) const {
     const std::uint32_t low = static_cast<std::uint32_t>(key);
     const std::uint32_t high = static_cast<std::uint32_t>(key >> 32);
-    const std::uint32_t limit =
-        ratio_ < 1 ? static_cast<std::uint32_t>(ratio_ * 4294967296.0) : ~std::uint32_t{0};
-    const float scale = ratio_ < 1 ? static_cast<float>(1 / (1 - ratio_)) : 0;
+    const std::uint32_t limit = static_cast<std::uint32_t>(ratio_ * 4294967296.0);
+    const float scale = static_cast<float>(1 / (1 - ratio_));
     std::uint32_t counter[kLanes];
     for (int j = 0; j < width; ++j) {
       const std::int64_t channel = channels_[static_cast<std::size_t>(chunk.channel + j)];

@@ -116,8 +116,8 @@ class Lrn : public Kernel {
 
  private:
   struct Rows {
-    float *padded, *window;       // window [inputs], with room for `below_` before and `above_` after
-    float* x;                     // [inputs]
+    float *padded, *window;  // window [inputs], with room for `below_` before and `above_` after
+    float* x;                // [inputs]
     float *scale, *power, *grad;  // [outputs]
   };
 
@@ -153,7 +153,8 @@ class Lrn : public Kernel {
   }
 
   /// Turns x into its gradient, for all the inputs: dx[j] = dy[j] scale[j]^-beta
-  ///     - 2 beta alpha/size x[j] (sum of dy x scale^(-beta-1) over the outputs whose window has j).
+  ///     - 2 beta alpha/size x[j] (sum of dy x scale^(-beta-1) over the outputs whose window has
+  ///     j).
   void input_gradient(const Rows& rows) const {
     for (const Run& run : runs_) {
       for (std::int64_t c = 0; c < run.size; ++c) {

@@ -8,25 +8,40 @@ namespace hpmp {
 std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec) {
   const Node& node = cpu::node_of(spec);
   switch (node.op) {
-    case OpKind::conv: return cpu::make_conv(spec);
-    case OpKind::dense: return cpu::make_dense(spec);
-    case OpKind::batch_norm: return cpu::make_batch_norm(spec);
-    case OpKind::affine: return cpu::make_affine(spec);
-    case OpKind::relu: return cpu::make_relu(spec);
-    case OpKind::max_pool: return cpu::make_max_pool(spec);
-    case OpKind::average_pool: return cpu::make_average_pool(spec);
-    case OpKind::global_average_pool: return cpu::make_global_average_pool(spec);
-    case OpKind::add: return cpu::make_add(spec);
-    case OpKind::dropout: return cpu::make_dropout(spec);
-    case OpKind::lrn: return cpu::make_lrn(spec);
-    case OpKind::softmax: return cpu::make_softmax(spec);
-    case OpKind::loss: return cpu::make_loss(spec);
-    case OpKind::output: return cpu::make_output(spec);
-    default: break;
+    case OpKind::conv:
+      return cpu::make_conv(spec);
+    case OpKind::dense:
+      return cpu::make_dense(spec);
+    case OpKind::batch_norm:
+      return cpu::make_batch_norm(spec);
+    case OpKind::affine:
+      return cpu::make_affine(spec);
+    case OpKind::relu:
+      return cpu::make_relu(spec);
+    case OpKind::max_pool:
+      return cpu::make_max_pool(spec);
+    case OpKind::average_pool:
+      return cpu::make_average_pool(spec);
+    case OpKind::global_average_pool:
+      return cpu::make_global_average_pool(spec);
+    case OpKind::add:
+      return cpu::make_add(spec);
+    case OpKind::dropout:
+      return cpu::make_dropout(spec);
+    case OpKind::lrn:
+      return cpu::make_lrn(spec);
+    case OpKind::softmax:
+      return cpu::make_softmax(spec);
+    case OpKind::loss:
+      return cpu::make_loss(spec);
+    case OpKind::output:
+      return cpu::make_output(spec);
+    default:
+      break;
   }
-  fail(ErrorCode::unsupported_op,
-       "cannot prepare node '" + node.name + "': inputs and index maps have no CPU kernel; they "
-       "are resolved before kernels are prepared");
+  fail(ErrorCode::unsupported_op, "cannot prepare node '" + node.name +
+                                      "': inputs and index maps have no CPU kernel; they "
+                                      "are resolved before kernels are prepared");
 }
 
 }  // namespace hpmp

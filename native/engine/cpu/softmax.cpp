@@ -44,8 +44,8 @@ class Softmax : public Kernel {
         }
         const float mean = static_cast<float>(dot);
         for (std::int64_t c = 0; c < y.c; ++c) {
-          put(dx.data[dx.at(i, c, p)],
-              y.data[y.at(i, c, p)] * (dy.data[dy.at(i, c, p)] - mean), add);
+          put(dx.data[dx.at(i, c, p)], y.data[y.at(i, c, p)] * (dy.data[dy.at(i, c, p)] - mean),
+              add);
         }
       });
     });

@@ -58,8 +58,8 @@ void channel_sums(const ChunkView& view, const float* a, const float* b, const f
   any_sums(view, a, b, center, first, second);
 }
 
-void scale_channels(const ChunkView& view, const float* x, const float* center,
-                    const float* factor, const float* offset, float* y, bool accumulate) {
+void scale_channels(const ChunkView& view, const float* x, const float* center, const float* factor,
+                    const float* offset, float* y, bool accumulate) {
   with_width(view.width, [&](auto width) {
     with_flag(accumulate, [&](auto add) {
       for (std::int64_t p = 0; p < view.pixels; ++p) {

@@ -12,13 +12,14 @@ struct ChunkView {
   int width;
 };
 
-/// first[j] = sum of a[j] and second[j] = sum of a[j] * (b[j] - center[j]) over the pixels. Products
-/// of floats are exact in double, so with a = b and center 0 the variance may be had from them.
+/// first[j] = sum of a[j] and second[j] = sum of a[j] * (b[j] - center[j]) over the pixels.
+/// Products of floats are exact in double, so with a = b and center 0 the variance may be had from
+/// them.
 void channel_sums(const ChunkView& view, const float* a, const float* b, const float* center,
                   double* first, double* second);
 
 /// Shifts, scales and normalises alike: y[j] = (x[j] - center[j]) * factor[j] + offset[j], or += .
-void scale_channels(const ChunkView& view, const float* x, const float* center,
-                    const float* factor, const float* offset, float* y, bool accumulate);
+void scale_channels(const ChunkView& view, const float* x, const float* center, const float* factor,
+                    const float* offset, float* y, bool accumulate);
 
 }  // namespace hpmp::cpu

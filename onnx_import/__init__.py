@@ -1,0 +1,19 @@
+"""ONNX in, ONNX out: the only package that knows the format."""
+
+from __future__ import annotations
+
+from onnx_import.errors import ModelError
+from onnx_import.imported import ImportedModel, ParamBinding, Transform
+from onnx_import.limits import Limits
+from onnx_import.load import load
+from onnx_import.save import export
+
+__all__ = [
+    "ImportedModel",
+    "Limits",
+    "ModelError",
+    "ParamBinding",
+    "Transform",
+    "export",
+    "load",
+]

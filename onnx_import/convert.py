@@ -1,0 +1,149 @@
+"""Walks an ONNX graph once, folding what is constant and converting the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+
+from onnx_import import convert_channel, convert_index, convert_window
+from onnx_import.builder import Builder, NodeContext
+from onnx_import.check import node_label
+from onnx_import.errors import Issue, ModelError, Unsupported, unsupported_error
+from onnx_import.fold import FOLDERS, fold, shape_of
+from onnx_import.imported import ImportedModel
+from onnx_import.limits import Budget, Limits
+from onnx_import.read import tensor_array
+from onnx_import.registry import CONVERTERS
+from onnx_import.text import graph_text
+from onnx_import.values import Known, Poison, Tensor, Value
+from onnx_import.warn import warnings_about
+
+# Importing a converter module fills the table.
+TABLE_MODULES = (convert_window, convert_channel, convert_index)
+
+
+def convert(
+    label: str, model: onnx.ModelProto, arrays: dict[str, np.ndarray], limits: Limits
+) -> ImportedModel:
+    """Converts a normalised model.
+
+    Errors: `ModelError`, listing every node that is not supported.
+    """
+    graph = model.graph
+    budget = Budget(limits)
+    input_info, dims, fixed_batch = _network_input(label, graph)
+    builder = Builder(graph, budget, fixed_batch)
+    builder.values[input_info.name] = builder.input(input_info.name, dims)
+    for tensor in graph.initializer:
+        array = arrays[tensor.name] if tensor.name in arrays else tensor_array(tensor)
+        builder.values[tensor.name] = Known.same(array, "initializer")
+    issues = _convert_nodes(builder, _live_nodes(graph))
+    issues += _finish_outputs(builder, graph) if not issues else []
+    if issues:
+        raise unsupported_error(label, issues)
+    return _result(model, builder, arrays, input_info.name)
+
+
+def _convert_nodes(builder: Builder, nodes: list[onnx.NodeProto]) -> list[Issue]:
+    issues = []
+    for node in nodes:
+        values: list[Value] = [Poison()] * len(node.output)
+        try:
+            values = _convert_node(builder, node)
+        except Unsupported as reason:
+            issues.append(Issue(node.op_type, node_label(node), str(reason)))
+        for name, value in zip(node.output, values, strict=False):
+            builder.values[name] = value
+    return issues
+
+
+def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
+    if node.domain not in ("", "ai.onnx"):
+        raise Unsupported(f"operators of domain {node.domain!r} are unknown")
+    if not (node.op_type in CONVERTERS or node.op_type in FOLDERS or _is_shape(node)):
+        raise Unsupported("the operator is unknown")
+    inputs = [builder.values[name] if name else None for name in node.input]
+    if any(isinstance(value, Poison) for value in inputs):
+        return [Poison()] * len(node.output)
+    if _is_shape(node) and isinstance(inputs[0], Known | Tensor):
+        return [shape_of(node, inputs[0])]
+    if node.op_type == "CastLike" and isinstance(inputs[1], Tensor):
+        inputs[1] = Known.same(np.zeros(0, np.float32))  # activations are float32
+    constants = [value for value in inputs if not isinstance(value, Tensor | Poison)]
+    if len(constants) == len(inputs):
+        if node.op_type not in FOLDERS:
+            raise Unsupported("none of its inputs depends on the network's input")
+        return [fold(node, constants, builder.budget)]
+    if node.op_type not in CONVERTERS:
+        raise Unsupported("the operator is only supported on constants")
+    return list(CONVERTERS[node.op_type](NodeContext(builder, node, inputs)))
+
+
+def _is_shape(node: onnx.NodeProto) -> bool:
+    return node.op_type in ("Shape", "Size") and len(node.input) == 1
+
+
+def _finish_outputs(builder: Builder, graph: onnx.GraphProto) -> list[Issue]:
+    issues = []
+    for output in graph.output:
+        try:
+            builder.finish_output(output.name)
+        except Unsupported as reason:
+            issues.append(Issue("output", output.name, str(reason)))
+    return issues
+
+
+def _live_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The nodes that an output depends on, in order."""
+    needed = {o.name for o in graph.output}
+    live = []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            live.append(node)
+            needed.update(node.input)
+    return live[::-1]
+
+
+def _network_input(
+    label: str, graph: onnx.GraphProto
+) -> tuple[onnx.ValueInfoProto, tuple[int, ...], int | None]:
+    """The one input, its dims after the batch, and the batch if the file fixes it."""
+    if len(graph.input) != 1:
+        names = [i.name for i in graph.input]
+        raise ModelError(f"cannot import {label}: it has the inputs {names}; one is needed")
+    info = graph.input[0]
+    kind = info.type.tensor_type
+    shape = [d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim]
+    if kind.elem_type != onnx.TensorProto.FLOAT:
+        raise ModelError(f"cannot import {label}: input {info.name!r} must be float32")
+    sample = tuple(d for d in shape[1:] if d is not None and d > 0)
+    if len(shape) not in (2, 4) or len(sample) < len(shape) - 1:
+        shown = [d.dim_param or d.dim_value or "?" for d in kind.shape.dim]
+        raise ModelError(
+            f"cannot import {label}: input {info.name!r} has the shape {shown}; it must be "
+            "(N, C, H, W) with fixed C, H and W; export with only the batch dynamic"
+        )
+    return info, sample, shape[0] or None
+
+
+def _result(
+    model: onnx.ModelProto, builder: Builder, arrays: dict[str, np.ndarray], input_name: str
+) -> ImportedModel:
+    outputs = [o.name for o in model.graph.output]
+    source = builder.values[input_name]
+    assert isinstance(source, Tensor)
+    params = builder.params
+    text = graph_text(input_name, source.shape, params.list, builder.nodes, outputs)
+    used = {b.initializer for b in params.bindings if b.direct}
+    data = {t.name for t in model.graph.initializer if t.raw_data}
+    constants = {n: a for n, a in arrays.items() if n not in used and n not in data}
+    return ImportedModel(
+        graph_text=text,
+        params=params.arrays,
+        bindings=params.bindings,
+        template=model,
+        input_name=input_name,
+        output_names=outputs,
+        constants=constants,
+        warnings=warnings_about(model),
+    )

@@ -1,0 +1,177 @@
+"""Converters of the operators with a sliding window: convolution and pooling."""
+
+from __future__ import annotations
+
+from onnx_import.attributes import Attributes
+from onnx_import.builder import NodeContext
+from onnx_import.errors import Unsupported
+from onnx_import.imported import Transform
+from onnx_import.registry import converter
+from onnx_import.values import Known, Tensor
+
+_LARGEST = 2**16
+Pair = tuple[int, int]
+
+
+class Window:
+    """Kernel, strides, dilations and pads of a node, checked against its input (C, H, W)."""
+
+    def __init__(self, attributes: Attributes, size: Pair, kernel: Pair) -> None:
+        self.kernel = kernel
+        self.strides = self._pair(attributes, "strides")
+        self.dilations = self._pair(attributes, "dilations")
+        self.extent = [d * (k - 1) + 1 for k, d in zip(kernel, self.dilations, strict=True)]
+        self.pads = self._pads(attributes, size)
+        for axis in (0, 1):
+            whole = size[axis] + self.pads[axis] + self.pads[axis + 2]
+            if self.extent[axis] > whole:
+                raise Unsupported(
+                    f"its window of {self.extent[axis]} is larger than its padded input, "
+                    f"{whole}; use larger images"
+                )
+
+    def output(self, size: Pair, ceil_mode: bool = False) -> Pair:
+        """Height and width of the output."""
+        h, w = (self._length(axis, size[axis], ceil_mode) for axis in (0, 1))
+        return h, w
+
+    def _length(self, axis: int, size: int, ceil_mode: bool) -> int:
+        stride = self.strides[axis]
+        room = size + self.pads[axis] + self.pads[axis + 2] - self.extent[axis]
+        length = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+        # The last window must start inside the input or its leading pad.
+        if ceil_mode and (length - 1) * stride >= size + self.pads[axis]:
+            length -= 1
+        return length
+
+    @staticmethod
+    def _pair(attributes: Attributes, name: str) -> Pair:
+        return checked_pair(name, attributes.integers(name) or [1, 1])
+
+    def _pads(self, attributes: Attributes, size: Pair) -> tuple[int, int, int, int]:
+        mode = attributes.text("auto_pad", "NOTSET")
+        if mode in ("SAME_UPPER", "SAME_LOWER"):
+            (top, bottom), (left, right) = (self._same(mode, a, size[a]) for a in (0, 1))
+            return top, left, bottom, right
+        pads = attributes.integers("pads") or [0, 0, 0, 0]
+        if mode == "VALID":
+            pads = [0, 0, 0, 0]
+        elif mode != "NOTSET":
+            raise Unsupported(f"auto_pad {mode!r} is unknown")
+        if len(pads) != 4 or not all(0 <= p < _LARGEST for p in pads):
+            raise Unsupported(f"pads {pads} must be four numbers from 0 to {_LARGEST - 1}")
+        return pads[0], pads[1], pads[2], pads[3]
+
+    def _same(self, mode: str, axis: int, size: int) -> Pair:
+        stride = self.strides[axis]
+        total = max((-(-size // stride) - 1) * stride + self.extent[axis] - size, 0)
+        small, large = total // 2, total - total // 2
+        return (small, large) if mode == "SAME_UPPER" else (large, small)
+
+
+def checked_pair(name: str, values: list[int]) -> Pair:
+    """Two positive numbers of a reasonable size. Errors: `Unsupported`."""
+    if len(values) != 2 or not all(1 <= v < _LARGEST for v in values):
+        raise Unsupported(f"{name} {values} must be two numbers from 1 to {_LARGEST - 1}")
+    return values[0], values[1]
+
+
+@converter("Conv")
+def conv(ctx: NodeContext) -> list[Tensor]:
+    x = ctx.builder.as_map(ctx.tensor())
+    weight = ctx.known(1, "weight").array("its weight")
+    groups = ctx.attributes.integer("group", 1)
+    _check_conv(ctx, x, weight.shape, groups)
+    k, _, r, s = weight.shape
+    window = Window(ctx.attributes, x.shape[1:], checked_pair("the kernel", [r, s]))
+    params = [ctx.param(1, "weight", Transform(weight.shape, weight.shape))]
+    bias = ctx.optional(2, "bias")
+    if bias is not None and not artificial_zero(bias):
+        if bias.at[0].shape != (k,):
+            raise Unsupported(f"its bias has the shape {bias.at[0].shape}, ({k},) is needed")
+        params.append(ctx.param(2, "bias", Transform((k,), (k,)), stem=params[0]))
+    h, w = window.output(x.shape[1:])
+    return [
+        ctx.emit(
+            "Conv",
+            [x],
+            (k, h, w),
+            params=params,
+            kernel=window.kernel,
+            strides=window.strides,
+            pads=window.pads,
+            dilations=window.dilations,
+            groups=groups,
+        )
+    ]
+
+
+def artificial_zero(bias: Known) -> bool:
+    """A bias of zeros that an exporter computed for a layer that has none."""
+    return bias.origin == "computed" and bias.at[0] is bias.at[1] and not bias.at[0].any()
+
+
+def _check_conv(ctx: NodeContext, x: Tensor, shape: tuple[int, ...], groups: int) -> None:
+    if len(shape) != 4:
+        raise Unsupported(f"its weight has the shape {shape}; only 2-D convolutions are supported")
+    if groups < 1 or x.shape[0] % groups or shape[0] % groups:
+        raise Unsupported(f"group {groups} does not divide channels {x.shape[0]} and {shape[0]}")
+    if shape[1] * groups != x.shape[0] or shape[0] == 0:
+        raise Unsupported(
+            f"its weight {shape} with group {groups} does not fit {x.shape[0]} input channels"
+        )
+    kernel = ctx.attributes.integers("kernel_shape")
+    if kernel is not None and tuple(kernel) != shape[2:]:
+        raise Unsupported(f"kernel_shape {kernel} does not match its weight {shape}")
+
+
+def _pool_window(ctx: NodeContext, x: Tensor) -> Window:
+    kernel = checked_pair("kernel_shape", ctx.attributes.integers("kernel_shape") or [])
+    window = Window(ctx.attributes, x.shape[1:], kernel)
+    if window.dilations != (1, 1):
+        raise Unsupported(f"dilations {list(window.dilations)} of a pool are not supported")
+    if any(p >= k for p, k in zip(window.pads, kernel * 2, strict=True)):
+        raise Unsupported(f"pads {list(window.pads)} must be smaller than the kernel {kernel}")
+    return window
+
+
+@converter("MaxPool", "AveragePool")
+def pool(ctx: NodeContext) -> list[Tensor]:
+    ctx.unused(1)
+    x = ctx.builder.as_map(ctx.tensor())
+    window = _pool_window(ctx, x)
+    if window.kernel == window.strides == (1, 1) and not any(window.pads):
+        return [ctx.alias(x)]
+    ceil_mode = bool(ctx.attributes.integer("ceil_mode", 0))
+    h, w = window.output(x.shape[1:], ceil_mode)
+    include = bool(ctx.attributes.integer("count_include_pad", 0)) and any(window.pads)
+    return [
+        ctx.emit(
+            ctx.node.op_type,
+            [x],
+            (x.shape[0], h, w),
+            kernel=window.kernel,
+            strides=window.strides,
+            pads=window.pads,
+            ceil_mode=ceil_mode,
+            count_include_pad=include and ctx.node.op_type == "AveragePool",
+        )
+    ]
+
+
+@converter("GlobalAveragePool")
+def global_average_pool(ctx: NodeContext) -> list[Tensor]:
+    x = ctx.builder.as_map(ctx.tensor())
+    return [ctx.emit("GlobalAveragePool", [x], (x.shape[0], 1, 1))]
+
+
+@converter("ReduceMean")
+def reduce_mean(ctx: NodeContext) -> list[Tensor]:
+    x = ctx.builder.as_map(ctx.tensor())
+    axes = ctx.optional(1, "axes")
+    over = sorted(a % 4 for a in axes.integers("axes")) if axes is not None else []
+    if over != [2, 3]:
+        raise Unsupported(f"axes {over} must be height and width, [2, 3]")
+    c = x.shape[0]
+    dims = (c, 1, 1) if ctx.attributes.integer("keepdims", 1) else (c,)
+    return [ctx.emit("GlobalAveragePool", [x], (c, 1, 1), dims=dims)]

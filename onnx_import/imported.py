@@ -1,0 +1,97 @@
+"""The result of an import: a native graph, its weights, and the way back to ONNX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+
+
+@dataclass(frozen=True)
+class Transform:
+    """How a native parameter follows from the ONNX tensor: (tensor * factor) ** power, moved.
+
+    Attributes:
+        onnx_shape: of the tensor that the ONNX node reads.
+        native_shape: (rows, ...) of the native parameter.
+        transposed: the ONNX matrix is (in, out), the native one (out, in).
+        factor: Gemm's alpha or beta, or -1 for a subtrahend.
+        power: -1 for a divisor, else 1.
+    """
+
+    onnx_shape: tuple[int, ...]
+    native_shape: tuple[int, ...]
+    transposed: bool = False
+    factor: float = 1.0
+    power: int = 1
+
+    def to_native(self, tensor: np.ndarray) -> np.ndarray:
+        """A float32 C-contiguous array of `native_shape`; `tensor` itself where nothing moves."""
+        array = tensor.T if self.transposed else tensor
+        array = np.broadcast_to(array, self.onnx_shape) if array.size == 1 else array
+        array = array.reshape(self.native_shape)
+        if self.factor != 1.0:
+            array = array * np.float32(self.factor)
+        if self.power == -1:
+            array = np.reciprocal(array)
+        return np.require(array, np.float32, ["C", "W"])
+
+    def to_onnx(self, param: np.ndarray) -> np.ndarray:
+        """The inverse of `to_native`."""
+        array = np.reciprocal(param) if self.power == -1 else param
+        if self.factor != 1.0:
+            array = array / np.float32(self.factor)
+        return array.T if self.transposed else array.reshape(self.onnx_shape)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An input of a template's node, which is found by its first output."""
+
+    node_output: str
+    index: int
+
+
+@dataclass(frozen=True)
+class ParamBinding:
+    """Which inputs of the template a native parameter came from.
+
+    Attributes:
+        param: the native name.
+        initializer: the ONNX value that the slots read; an initializer where `direct`.
+        direct: False where the value is computed (Identity, ConstantOfShape, arithmetic).
+        transform: from the ONNX tensor to the native array.
+        slots: several where one initializer is deliberately shared.
+    """
+
+    param: str
+    initializer: str
+    direct: bool
+    transform: Transform
+    slots: tuple[Slot, ...]
+
+
+@dataclass
+class ImportedModel:
+    """A model ready for planning.
+
+    Attributes:
+        graph_text: the native graph, without weights and without a batch dimension.
+        params: native name to float32 C-contiguous array, dimension 0 = output channel.
+        bindings: where each trainable parameter and running statistic belongs in the template.
+        template: the model in opset 21; large initializers have no bytes here.
+        constants: arrays of the template's large initializers that are no parameters.
+        input_name: of the image input, (N, C, H, W).
+        output_names: in the order of the ONNX file.
+        warnings: one line each, for the user.
+    """
+
+    graph_text: str
+    params: dict[str, np.ndarray]
+    bindings: list[ParamBinding]
+    template: onnx.ModelProto
+    input_name: str
+    output_names: list[str]
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)

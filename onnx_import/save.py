@@ -1,0 +1,155 @@
+"""Writes trained parameters back into the model they were imported from."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from onnx_import.errors import ModelError
+from onnx_import.imported import ImportedModel, ParamBinding
+from onnx_import.write import EXTERNAL_ABOVE_BYTES, write_model
+
+_LOCAL_PATH = re.compile(
+    r"""File\ "|file://|[A-Za-z]:\\|\.py\b|
+    (^|[\s"'=:(\[,])/(home|root|usr|opt|tmp|Users|var|mnt|data|work|srv|private)/""",
+    re.VERBOSE,
+)
+
+
+def export(
+    imported: ImportedModel,
+    params: Mapping[str, np.ndarray],
+    path: str | os.PathLike[str],
+    *,
+    external_above_bytes: int = EXTERNAL_ABOVE_BYTES,
+) -> None:
+    """Writes the model with new parameters, for inference: IR 10, opset 21.
+
+    Names, dynamic dimensions and metadata are those of the imported file, except for metadata
+    that names local files. The file appears complete or not at all.
+
+    Args:
+        imported: what `load` returned.
+        params: native name to float32 array of the native shape; names that are not bound in
+            `imported.bindings` are ignored.
+        path: of the new file.
+        external_above_bytes: weights above this size go to `path` + ".data".
+
+    Errors: `ModelError` for a missing parameter or a wrong shape; `OSError`.
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(imported.template)
+    arrays = dict(imported.constants)
+    _to_inference_form(model.graph)
+    _bind(model.graph, imported, params, arrays)
+    _remove_unused(model.graph, arrays)
+    _strip_local_paths(model)
+    write_model(model, arrays, Path(os.fspath(path)), external_above_bytes)
+
+
+def _bind(
+    graph: onnx.GraphProto,
+    imported: ImportedModel,
+    params: Mapping[str, np.ndarray],
+    arrays: dict[str, np.ndarray],
+) -> None:
+    """Gives every bound slot an initializer with the parameter's value."""
+    nodes = {node.output[0]: node for node in graph.node}
+    bound = Counter(
+        nodes[slot.node_output].input[slot.index]
+        for binding in imported.bindings
+        for slot in binding.slots
+    )
+    reads = Counter(name for node in graph.node if node.op_type != "Shape" for name in node.input)
+    # A name may be given a new value only if every node that reads it is to see that value.
+    free = {name for name in bound if reads[name] == bound[name]}
+    taken = {name for node in graph.node for name in (*node.input, *node.output)}
+    taken.update(i.name for i in graph.input)
+    for binding in imported.bindings:
+        name = binding.param
+        while name in taken and name not in free:
+            name += "_trained"
+        free.discard(name)
+        taken.add(name)
+        arrays[name] = binding.transform.to_onnx(_param(params, binding))
+        for slot in binding.slots:
+            nodes[slot.node_output].input[slot.index] = name
+    _put_initializers(graph, arrays)
+
+
+def _param(params: Mapping[str, np.ndarray], binding: ParamBinding) -> np.ndarray:
+    if binding.param not in params:
+        raise ModelError(f"cannot export: parameter {binding.param!r} is missing")
+    array = np.asarray(params[binding.param])
+    if array.dtype != np.float32 or array.shape != binding.transform.native_shape:
+        raise ModelError(
+            f"cannot export parameter {binding.param!r}: got {array.dtype} {array.shape}, "
+            f"float32 {binding.transform.native_shape} is needed"
+        )
+    return array
+
+
+def _put_initializers(graph: onnx.GraphProto, arrays: Mapping[str, np.ndarray]) -> None:
+    """Replaces or adds the initializers named in `arrays`, without bytes, in place."""
+    known = set()
+    for tensor in graph.initializer:
+        if tensor.name in arrays:
+            known.add(tensor.name)
+            tensor.ClearField("raw_data")
+            tensor.dims[:] = arrays[tensor.name].shape
+    for name, array in arrays.items():
+        if name not in known:
+            kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+            graph.initializer.add(name=name, data_type=kind, dims=array.shape)
+
+
+def _to_inference_form(graph: onnx.GraphProto) -> None:
+    """BatchNormalization with one output, Dropout that does nothing: what runtimes execute."""
+    for node in graph.node:
+        if node.op_type == "BatchNormalization":
+            del node.output[1:]
+            kept = [a for a in node.attribute if a.name != "training_mode"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+        elif node.op_type == "Dropout":
+            del node.output[1:]
+            del node.input[2:]
+
+
+def _remove_unused(graph: onnx.GraphProto, arrays: dict[str, np.ndarray]) -> None:
+    """Drops nodes and initializers that no output needs; an initializer hides a node's output."""
+    stored = {tensor.name for tensor in graph.initializer}
+    needed = {o.name for o in graph.output}
+    live = []
+    for node in reversed(graph.node):
+        if any(name in needed and name not in stored for name in node.output):
+            live.append(node)
+            needed.update(node.input)
+    live.reverse()
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in live]
+    del graph.node[:]
+    graph.node.extend(copies)
+    for index in reversed(range(len(graph.initializer))):
+        name = graph.initializer[index].name
+        if name not in needed:
+            del graph.initializer[index]
+            arrays.pop(name, None)
+
+
+def _strip_local_paths(model: onnx.ModelProto) -> None:
+    """Removes documentation and metadata that quote source files of the exporting machine."""
+    graph = model.graph
+    holders = [model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer]
+    for holder in holders:
+        if _LOCAL_PATH.search(holder.doc_string):
+            holder.ClearField("doc_string")
+        kept = [entry for entry in holder.metadata_props if not _LOCAL_PATH.search(entry.value)]
+        if len(kept) < len(holder.metadata_props):
+            del holder.metadata_props[:]
+            holder.metadata_props.extend(kept)

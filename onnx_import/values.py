@@ -1,0 +1,100 @@
+"""What a name in an ONNX graph can stand for while the graph is converted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from onnx_import.errors import Unsupported
+
+#: Two batch sizes; a constant that is equal at both does not depend on the batch.
+BATCH_POINTS = (6, 10)
+
+#: Where a constant comes from; decides whether it is a parameter and which node owns it.
+#: `fresh` is a ConstantOfShape, `alias` an initializer seen through a change of shape or Identity.
+Origin = Literal["initializer", "alias", "fresh", "constant", "computed"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A constant, evaluated at both batch points; `at[0] is at[1]` where they agree."""
+
+    at: tuple[np.ndarray, np.ndarray]
+    origin: Origin = "computed"
+
+    @staticmethod
+    def same(array: np.ndarray, origin: Origin = "computed") -> Known:
+        return Known((array, array), origin)
+
+    def array(self, what: str) -> np.ndarray:
+        """The one value. Errors: `Unsupported` if it depends on the batch."""
+        if self.at[0] is not self.at[1]:
+            raise Unsupported(f"{what} depends on the batch size")
+        return self.at[0]
+
+    def integers(self, what: str) -> list[int]:
+        array = self.array(what)
+        if array.dtype.kind not in "iub" or array.size > 64:
+            raise Unsupported(f"{what} must be a few integers, not {array.dtype} {array.shape}")
+        return [int(i) for i in array.reshape(-1)]
+
+    def scalar(self, what: str) -> float:
+        array = self.array(what)
+        if array.size != 1:
+            raise Unsupported(f"{what} must be one number, not {array.shape}")
+        return float(array.reshape(()))
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An activation: a native value, and the shape under which the ONNX graph sees it.
+
+    Elements of one sample keep their order in every reshape, so a reshape changes `dims` alone.
+
+    Attributes:
+        name: of the native value.
+        shape: (C, H, W) of the native value.
+        dims: the ONNX dimensions after the batch; their product is that of `shape`.
+        onnx_name: of the ONNX value.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    dims: tuple[int, ...]
+    onnx_name: str
+
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    def is_map(self) -> bool:
+        """The ONNX value is (N, C, H, W) with the native C, H and W."""
+        return self.dims == self.shape
+
+    def is_features(self) -> bool:
+        """The ONNX value is (N, F) and the native one (F, 1, 1)."""
+        return self.dims == (self.shape[0],) and self.shape[1:] == (1, 1)
+
+
+@dataclass(frozen=True)
+class Poison:
+    """The output of a node that could not be converted."""
+
+
+Value = Known | Tensor | Poison
+
+
+def at_both(
+    function: Callable[..., np.ndarray], inputs: list[Known | None], origin: Origin = "computed"
+) -> Known:
+    """Evaluates `function` of the inputs' arrays at both batch points."""
+    first = function(*[None if k is None else k.at[0] for k in inputs])
+    if all(k is None or k.at[0] is k.at[1] for k in inputs):
+        return Known.same(first, origin)
+    second = function(*[None if k is None else k.at[1] for k in inputs])
+    if np.array_equal(first, second):
+        return Known.same(first, origin)
+    return Known((first, second), origin)

@@ -1,0 +1,53 @@
+"""Tells the user when a file has lost what training needs."""
+
+from __future__ import annotations
+
+import re
+
+import onnx
+
+RECIPE = (
+    "torch.onnx.export(model, x, path, dynamo=False, training=torch.onnx.TrainingMode.TRAINING, "
+    "do_constant_folding=False)"
+)
+
+
+def warnings_about(model: onnx.ModelProto) -> list[str]:
+    """One line per problem that does not keep the model from being imported."""
+    folded = folded_convolutions(model.graph)
+    if not folded:
+        return []
+    return [
+        f"batch-normalization looks folded into {folded} convolutions, so training starts "
+        f"without it; export with {RECIPE}"
+    ]
+
+
+def folded_convolutions(graph: onnx.GraphProto) -> int:
+    """How many convolutions look as if a batch-normalization had been folded into them.
+
+    PyTorch's exporters leave traces: the new one names such a convolution's output `getitem`,
+    after the batch-norm's tuple, the old one renames the weights to `onnx::Conv_N`. Otherwise
+    residual additions without any batch-norm are suspicious.
+    """
+    convs = [node for node in graph.node if node.op_type == "Conv"]
+    traces = [
+        node
+        for node in convs
+        if re.match(r"getitem(_\d+)?$", node.output[0])
+        or (len(node.input) > 1 and node.input[1].startswith("onnx::Conv_"))
+    ]
+    if traces:
+        return len(traces)
+    if any(node.op_type == "BatchNormalization" for node in graph.node):
+        return 0
+    return len(convs) if _has_residual(graph) else 0
+
+
+def _has_residual(graph: onnx.GraphProto) -> bool:
+    stored = {tensor.name for tensor in graph.initializer}
+    computed = {name for node in graph.node if node.input for name in node.output} - stored
+    return any(
+        node.op_type in ("Add", "Sum") and len(computed.intersection(node.input)) > 1
+        for node in graph.node
+    )

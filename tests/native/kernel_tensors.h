@@ -1,0 +1,105 @@
+// Tensors as the kernel tests see them: whole float64 arrays, and a rank's float32 part of one.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <random>
+
+#include "check.h"
+#include "engine/tensor.h"
+#include "graph/graph.h"
+
+namespace kernel_test {
+
+using namespace hpmp;
+
+/// A whole tensor in N,C,H,W order.
+struct Array {
+  std::int64_t n = 0;
+  Shape shape;
+  std::vector<double> data;
+
+  Array() = default;
+  Array(std::int64_t samples, Shape s)
+      : n(samples), shape(s), data(static_cast<std::size_t>(samples * s.elems())) {}
+  double& at(std::int64_t i, std::int64_t c, std::int64_t h = 0, std::int64_t w = 0) {
+    return data[static_cast<std::size_t>(((i * shape.c + c) * shape.h + h) * shape.w + w)];
+  }
+  double at(std::int64_t i, std::int64_t c, std::int64_t h = 0, std::int64_t w = 0) const {
+    return const_cast<Array*>(this)->at(i, c, h, w);
+  }
+};
+
+using Arrays = std::vector<Array>;
+using Params = std::vector<std::vector<double>>;
+
+inline std::mt19937& generator() {
+  static std::mt19937 g(1);
+  return g;
+}
+
+/// Exact in float, so that both sides start from the same numbers.
+inline double draw(double low = -2, double high = 2) {
+  return static_cast<float>(std::uniform_real_distribution<>(low, high)(generator()));
+}
+
+/// Bytes at a cache line, with a guard behind them that must survive.
+class Memory {
+ public:
+  explicit Memory(std::size_t bytes) : bytes_(bytes), data_(bytes + 128, std::byte{0xff}) {}
+  std::byte* data() {
+    const auto address = reinterpret_cast<std::uintptr_t>(data_.data());
+    return data_.data() + (64 - address % 64) % 64;
+  }
+  float* floats() { return reinterpret_cast<float*>(data()); }
+  void check_guard() {
+    for (std::size_t k = 0; k < 64; ++k) CHECK(data()[bytes_ + k] == std::byte{0xff});
+  }
+
+ private:
+  std::size_t bytes_;
+  std::vector<std::byte> data_;
+};
+
+/// A rank's tensor: some channels of an Array, in some block. Starts as NaN (0xff bytes).
+struct Tensor {
+  Ranges channels;
+  Memory memory;
+  TensorRef ref;
+
+  Tensor(const Array& like, const Ranges& c, std::int64_t block)
+      : channels(c),
+        memory(static_cast<std::size_t>(like.n * total_size(c) * like.shape.h * like.shape.w) * 4) {
+    ref = {memory.floats(), like.n,       total_size(c),
+           like.shape.h,    like.shape.w, block ? block : channel_block(total_size(c))};
+    CHECK(ref.c % ref.block == 0);
+  }
+  template <class F>
+  void each(const F& f) const {  // f(sample, global channel, pixel, offset)
+    std::int64_t packed = 0;
+    for (Range r : channels) {
+      for (std::int64_t c = r.begin; c < r.end; ++c, ++packed) {
+        for (std::int64_t i = 0; i < ref.n; ++i) {
+          for (std::int64_t p = 0; p < ref.pixels(); ++p) f(i, c, p, ref.at(i, packed, p));
+        }
+      }
+    }
+  }
+  void set(const Array& a) {
+    each([&](auto i, auto c, auto p, auto at) {
+      ref.data[at] = static_cast<float>(a.at(i, c, p / ref.w, p % ref.w));
+    });
+  }
+  void fill(float x) { std::fill_n(ref.data, ref.elems(), x); }
+};
+
+/// The blocks that a tensor of c channels may have.
+inline std::vector<std::int64_t> blocks_of(std::int64_t c) {
+  std::vector<std::int64_t> blocks{c};
+  for (std::int64_t b : {1, 8, 16}) {
+    if (c % b == 0 && b != c) blocks.push_back(b);
+  }
+  return blocks;
+}
+
+}  // namespace kernel_test
