@@ -125,6 +125,20 @@ class Fuser {
 
 GroupedGraph fuse_groups(const Graph& graph) { return Fuser(graph).run(); }
 
+std::vector<std::vector<GroupId>> group_consumers(const GroupedGraph& grouped) {
+  std::vector<std::vector<GroupId>> readers(grouped.groups.size());
+  for (std::size_t g = 0; g < grouped.groups.size(); ++g) {
+    const GroupId id(static_cast<std::int64_t>(g));
+    for (const GroupInput& in : grouped.groups[g].inputs) {
+      for (const Segment& s : in.view.segments) {
+        std::vector<GroupId>& list = readers[grouped.group_of_value[s.source.at()].at()];
+        if (list.empty() || list.back() != id) list.push_back(id);
+      }
+    }
+  }
+  return readers;
+}
+
 Region group_needs(const Graph& graph, const Group& group, const Region& output, std::size_t k) {
   const GroupInput& in = group.inputs[k];
   Region r = output;

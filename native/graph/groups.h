@@ -39,6 +39,9 @@ struct GroupedGraph {
 
 GroupedGraph fuse_groups(const Graph& graph);
 
+/// By group: the groups that read its output, ascending.
+std::vector<std::vector<GroupId>> group_consumers(const GroupedGraph& grouped);
+
 /// Region of input `k` of the group that a region of its output reads, through the chain; in the
 /// channels of the view.
 Region group_needs(const Graph& graph, const Group& group, const Region& output, std::size_t k);

@@ -1,7 +1,5 @@
 #include "plan/ownership.h"
 
-#include <set>
-
 #include "base/error.h"
 
 namespace hpmp {
@@ -17,7 +15,7 @@ class Deriver {
   }
 
   Ownership run() {
-    find_consumers();
+    result_.consumers = group_consumers(h_.grouped);
     hold_own_channels();
     hold_input_images();
     hold_received_channels();
@@ -32,19 +30,6 @@ class Deriver {
     return const_cast<Holding&>(result_.at(g, s, r));
   }
   Rank part(CellId c) const { return p_.part[c.at()]; }
-
-  void find_consumers() {
-    result_.consumers.resize(h_.grouped.groups.size());
-    for (std::size_t g = 0; g < h_.grouped.groups.size(); ++g) {
-      std::set<GroupId> sources;
-      for (const GroupInput& in : h_.grouped.groups[g].inputs) {
-        for (const Segment& s : in.view.segments)
-          sources.insert(h_.grouped.group_of_value[s.source.at()]);
-      }
-      for (GroupId source : sources)
-        result_.consumers[source.at()].push_back(GroupId(static_cast<std::int64_t>(g)));
-    }
-  }
 
   void hold_own_channels() {
     for (std::size_t c = 0; c < h_.cells.size(); ++c) {
