@@ -1,0 +1,38 @@
+// What the opaque handles hold; each keeps alive what it was made from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "hypergraph/hypergraph.h"
+#include "include/hpmp.h"
+#include "plan/plan.h"
+
+struct hpmp_graph {
+  std::shared_ptr<const hpmp::Graph> graph;
+  std::string hash;
+};
+
+struct hpmp_hypergraph {
+  std::shared_ptr<const hpmp::Hypergraph> hypergraph;
+  // The arrays of hpmp_hypergraph_view.
+  std::vector<std::int64_t> cell_weight, net_cost;
+  std::vector<std::int32_t> cell_group, cell_shard, cell_block, net_is_param;
+};
+
+struct hpmp_plan {
+  std::shared_ptr<const hpmp::Plan> plan;
+};
+
+namespace hpmp::capi {
+
+hpmp_graph* graph_handle(Graph graph);
+hpmp_plan* plan_handle(Plan plan);
+
+GridSpec grid_from_c(const hpmp_grid& grid);
+hpmp_grid grid_to_c(const GridSpec& grid);
+
+}  // namespace hpmp::capi

@@ -1,0 +1,137 @@
+// C functions of the hypergraph and of placements on it.
+#include "capi/handles.h"
+#include "capi/wall.h"
+#include "graph/ops.h"
+#include "partition/baselines.h"
+#include "partition/metrics.h"
+
+namespace hpmp::capi {
+
+static_assert(sizeof(CellId) == sizeof(std::int32_t), "pins are handed out as int32");
+
+GridSpec grid_from_c(const hpmp_grid& grid) {
+  GridSpec spec;
+  spec.batch = grid.batch;
+  spec.shards = grid.shards;
+  spec.channel_block = grid.channel_block;
+  spec.dense_block = grid.dense_block;
+  spec.bn_group = grid.bn_group;
+  spec.training = grid.training != 0;
+  spec.flops_per_byte = grid.flops_per_byte;
+  return spec;
+}
+
+hpmp_grid grid_to_c(const GridSpec& spec) {
+  return {spec.batch,    spec.shards,   spec.channel_block, spec.dense_block,
+          spec.bn_group, spec.training, spec.flops_per_byte};
+}
+
+namespace {
+
+void fill_arrays(hpmp_hypergraph& handle) {
+  for (const Cell& cell : handle.hypergraph->cells) {
+    handle.cell_weight.push_back(cell.weight);
+    handle.cell_group.push_back(cell.group.index);
+    handle.cell_shard.push_back(cell.shard);
+    handle.cell_block.push_back(cell.block);
+  }
+  for (const Net& net : handle.hypergraph->nets) {
+    handle.net_cost.push_back(net.cost);
+    handle.net_is_param.push_back(net.kind == NetKind::parameter);
+  }
+}
+
+const Hypergraph& hypergraph_of(const hpmp_hypergraph* h) {
+  return *given(h, "hypergraph").hypergraph;
+}
+
+template <class T>
+void copy_if_wanted(const std::vector<T>& from, T* to) {
+  if (to) std::copy(from.begin(), from.end(), to);
+}
+
+}  // namespace
+}  // namespace hpmp::capi
+
+using namespace hpmp;
+using namespace hpmp::capi;
+
+extern "C" {
+
+void hpmp_grid_default(hpmp_grid* out) {
+  if (out) *out = grid_to_c(GridSpec{});
+}
+
+hpmp_status hpmp_hypergraph_build(const hpmp_graph* graph, const hpmp_grid* grid,
+                                  hpmp_hypergraph** out) {
+  return wall([&] {
+    const Graph& g = *given(graph, "graph").graph;
+    const GridSpec spec = checked_grid(g, grid_from_c(given(grid, "grid")));
+    auto handle = std::make_unique<hpmp_hypergraph>();
+    handle->hypergraph = std::make_shared<const Hypergraph>(build_hypergraph(g, spec));
+    fill_arrays(*handle);
+    given(out, "out") = handle.release();
+  });
+}
+
+void hpmp_hypergraph_free(hpmp_hypergraph* hypergraph) { delete hypergraph; }
+
+hpmp_status hpmp_hypergraph_get(const hpmp_hypergraph* hypergraph, hpmp_hypergraph_view* out) {
+  return wall([&] {
+    const Hypergraph& h = hypergraph_of(hypergraph);
+    hpmp_hypergraph_view& view = given(out, "out");
+    view.cells = static_cast<std::int64_t>(h.cells.size());
+    view.nets = static_cast<std::int64_t>(h.nets.size());
+    view.pins = static_cast<std::int64_t>(h.pins.size());
+    view.groups = static_cast<std::int64_t>(h.grouped.groups.size());
+    view.cell_weight = hypergraph->cell_weight.data();
+    view.cell_group = hypergraph->cell_group.data();
+    view.cell_shard = hypergraph->cell_shard.data();
+    view.cell_block = hypergraph->cell_block.data();
+    view.net_cost = hypergraph->net_cost.data();
+    view.net_is_param = hypergraph->net_is_param.data();
+    view.pin_begin = h.pin_begin.data();
+    view.pin_cell = reinterpret_cast<const std::int32_t*>(h.pins.data());
+  });
+}
+
+hpmp_status hpmp_hypergraph_group(const hpmp_hypergraph* hypergraph, int64_t index,
+                                  hpmp_group_info* out) {
+  return wall([&] {
+    const Hypergraph& h = hypergraph_of(hypergraph);
+    const std::size_t g = checked_index(index, h.grouped.groups.size(), "group");
+    const Group& group = h.grouped.groups[g];
+    const Node& head = h.graph.node(group.nodes[0]);
+    given(out, "out") = {head.name.c_str(), op_info(head.op).name, group.shape.c,
+                         group.shape.h,     group.shape.w,         h.blocks[g]};
+  });
+}
+
+hpmp_status hpmp_hypergraph_hmetis(const hpmp_hypergraph* hypergraph, char** out) {
+  return wall([&] { given(out, "out") = copied(hmetis_text(hypergraph_of(hypergraph))); });
+}
+
+hpmp_status hpmp_baseline(const hpmp_hypergraph* hypergraph, const char* strategy, int32_t ranks,
+                          int32_t* part) {
+  return wall([&] {
+    given(strategy, "strategy");
+    given(part, "part");
+    copy_if_wanted(baseline(hypergraph_of(hypergraph), strategy, ranks).part, part);
+  });
+}
+
+hpmp_status hpmp_measure(const hpmp_hypergraph* hypergraph, const int32_t* part, int32_t ranks,
+                         hpmp_metrics* out, int64_t* part_weight, int64_t* pair_elems,
+                         int64_t* net_volume_elems) {
+  return wall([&] {
+    const Hypergraph& h = hypergraph_of(hypergraph);
+    given(part, "part");
+    const Placement p = make_placement(h, {part, part + h.cells.size()}, ranks);
+    const Metrics m = measure(h, p);
+    given(out, "out") = {m.activation_elems, m.parameter_elems, m.imbalance};
+    copy_if_wanted(m.part_weight, part_weight);
+    copy_if_wanted(m.pair_elems, pair_elems);
+    if (net_volume_elems) copy_if_wanted(net_volume(h, p), net_volume_elems);
+  });
+}
+}

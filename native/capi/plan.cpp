@@ -1,0 +1,139 @@
+// C functions of the plan.
+#include "capi/handles.h"
+#include "capi/wall.h"
+#include "partition/placement.h"
+
+namespace hpmp::capi {
+
+hpmp_plan* plan_handle(Plan plan) {
+  return new hpmp_plan{std::make_shared<const Plan>(std::move(plan))};
+}
+
+namespace {
+
+Machine machine_from_c(const hpmp_machine& m) {
+  Machine machine;
+  machine.flops_per_second = m.flops_per_second;
+  machine.memory_bytes_per_second = m.memory_bytes_per_second;
+  machine.link_bytes_per_second = m.link_bytes_per_second;
+  machine.link_latency_seconds = m.link_latency_seconds;
+  machine.task_overhead_seconds = m.task_overhead_seconds;
+  machine.memory_limit_bytes = m.memory_limit_bytes;
+  if (m.rank_speed) machine.rank_speed.assign(m.rank_speed, m.rank_speed + m.rank_count);
+  return machine;
+}
+
+const Plan& plan_of(const hpmp_plan* plan) { return *given(plan, "plan").plan; }
+
+const RankProgram& program_of(const hpmp_plan* plan, std::int32_t rank) {
+  const auto& programs = plan_of(plan).programs;
+  return programs[checked_index(rank, programs.size(), "rank")];
+}
+
+std::int64_t sent_elems(const Plan& plan, Rank rank) {
+  std::int64_t sum = 0;
+  for (const Message& message : plan.messages) {
+    if (message.from == rank) sum += message.elems;
+  }
+  return sum;
+}
+
+}  // namespace
+}  // namespace hpmp::capi
+
+using namespace hpmp;
+using namespace hpmp::capi;
+
+extern "C" {
+
+void hpmp_machine_default(hpmp_machine* out) {
+  if (!out) return;
+  const Machine m;
+  *out = {m.flops_per_second,
+          m.memory_bytes_per_second,
+          m.link_bytes_per_second,
+          m.link_latency_seconds,
+          m.task_overhead_seconds,
+          m.memory_limit_bytes,
+          nullptr,
+          0};
+}
+
+hpmp_status hpmp_plan_build(const hpmp_hypergraph* hypergraph, const int32_t* part, int32_t ranks,
+                            const hpmp_machine* machine, const char* strategy, hpmp_plan** out) {
+  return wall([&] {
+    const Hypergraph& h = *given(hypergraph, "hypergraph").hypergraph;
+    given(part, "part");
+    given(strategy, "strategy");
+    const Placement p = make_placement(h, {part, part + h.cells.size()}, ranks);
+    const Machine m = machine_from_c(given(machine, "machine"));
+    given(out, "out") = plan_handle(build_plan(h, p, m, strategy));
+  });
+}
+
+hpmp_status hpmp_plan_parse(const char* text, size_t length, hpmp_plan** out) {
+  return wall([&] {
+    given(text, "text");
+    given(out, "out") = plan_handle(parse_plan(std::string(text, length)));
+  });
+}
+
+void hpmp_plan_free(hpmp_plan* plan) { delete plan; }
+
+hpmp_status hpmp_plan_text(const hpmp_plan* plan, char** out) {
+  return wall([&] { given(out, "out") = copied(plan_text(plan_of(plan))); });
+}
+
+hpmp_status hpmp_plan_verify(const hpmp_graph* graph, const hpmp_plan* plan) {
+  return wall([&] { verify_plan(*given(graph, "graph").graph, plan_of(plan)); });
+}
+
+hpmp_status hpmp_plan_get(const hpmp_plan* plan, hpmp_plan_info* out) {
+  return wall([&] {
+    const Plan& p = plan_of(plan);
+    given(out, "out") = {p.strategy.c_str(),
+                         p.graph_hash.c_str(),
+                         p.ranks,
+                         grid_to_c(p.grid),
+                         static_cast<std::int64_t>(p.messages.size()),
+                         p.activation_elems,
+                         p.parameter_elems,
+                         p.imbalance,
+                         p.step_seconds,
+                         p.bubble_fraction};
+  });
+}
+
+hpmp_status hpmp_plan_rank(const hpmp_plan* plan, int32_t rank, hpmp_rank_info* out) {
+  return wall([&] {
+    const RankProgram& program = program_of(plan, rank);
+    given(out, "out") = {static_cast<std::int64_t>(program.instrs.size()), program.arena_bytes,
+                         program.param_bytes, sent_elems(plan_of(plan), rank)};
+  });
+}
+
+hpmp_status hpmp_plan_labels(const hpmp_graph* graph, const hpmp_plan* plan, int32_t rank,
+                             char** out) {
+  return wall([&] {
+    const Graph& g = *given(graph, "graph").graph;
+    const GroupedGraph grouped = fuse_groups(g);
+    std::string text;
+    for (const Instr& instr : program_of(plan, rank).instrs) {
+      text += instr_label(g, grouped, plan_of(plan), instr) + "\n";
+    }
+    given(out, "out") = copied(text);
+  });
+}
+
+hpmp_status hpmp_plan_times(const hpmp_plan* plan, int32_t rank, double* start_seconds,
+                            double* end_seconds) {
+  return wall([&] {
+    given(start_seconds, "start_seconds");
+    given(end_seconds, "end_seconds");
+    for (const Instr& instr : program_of(plan, rank).instrs) {
+      *start_seconds++ = instr.start_seconds;
+      *end_seconds++ = instr.end_seconds;
+    }
+  });
+}
+}

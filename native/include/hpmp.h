@@ -1,0 +1,332 @@
+/* The C interface of hpmp: graph, hypergraph, plan and engine behind opaque handles.
+ *
+ * Every function that can fail returns an hpmp_status; the sentence that explains a failure is in
+ * hpmp_last_error() of the same thread until its next failing call. Nothing here prints, exits or
+ * starts MPI.
+ *
+ * Handles are made by functions that take an `out` pointer and are freed by the function named
+ * *_free, which accepts null. A handle keeps alive what it was made from, so the order of freeing
+ * is free, except that a communicator must outlive its engines. Handles of graphs, hypergraphs and
+ * plans never change and may be read from many threads; an engine belongs to one thread at a time.
+ *
+ * `const char*` inside an info structure lives as long as the handle it came from. `char**` results
+ * are freed with hpmp_free. Counts of elements are float32 elements; times are seconds. */
+#ifndef HPMP_H_
+#define HPMP_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hpmp_comm.h"
+#include "hpmp_dlpack.h"
+
+#if defined(__GNUC__)
+#define HPMP_API __attribute__((visibility("default")))
+#else
+#define HPMP_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised when a structure or a function below changes its meaning. */
+#define HPMP_API_VERSION 1
+
+/* Who must act: 1 to 5 the user or caller, 6 to 8 the machine, 9 is a fault of hpmp. */
+typedef enum hpmp_status {
+  HPMP_OK = 0,
+  HPMP_INVALID_MODEL = 1,
+  HPMP_UNSUPPORTED_OP = 2,
+  HPMP_INVALID_ARGUMENT = 3,
+  HPMP_INFEASIBLE = 4,
+  HPMP_INVALID_PLAN = 5,
+  HPMP_OUT_OF_MEMORY = 6,
+  HPMP_DEVICE_ERROR = 7,
+  HPMP_COMM_ERROR = 8,
+  HPMP_INTERNAL = 9
+} hpmp_status;
+
+HPMP_API int32_t hpmp_api_version(void);
+
+/* The message of this thread's last failing call, one line of UTF-8; "" before the first. */
+HPMP_API const char* hpmp_last_error(void);
+
+/* Frees a `char*` result. */
+HPMP_API void hpmp_free(void* memory);
+
+/* ---- Graph ------------------------------------------------------------------------------- */
+
+typedef struct hpmp_graph hpmp_graph;
+
+/* A parameter; dimension 0 is the output channel. `role` is one of weight, bias, scale, shift,
+ * running_mean, running_var. */
+typedef struct hpmp_param_info {
+  const char* name;
+  const char* role;
+  const int64_t* dims;
+  int32_t ndim;
+  int32_t trainable; /* the optimizer changes it; false for running statistics and frozen ones */
+  int64_t elems;
+} hpmp_param_info;
+
+/* Extent of one sample of the input or of an output: channels, height, width. */
+typedef struct hpmp_value_info {
+  const char* name;
+  int64_t c, h, w;
+} hpmp_value_info;
+
+/* Reads the text form ("hpmp-graph 1"), `length` bytes. Errors: invalid_model with the line. */
+HPMP_API hpmp_status hpmp_graph_parse(const char* text, size_t length, hpmp_graph** out);
+HPMP_API void hpmp_graph_free(hpmp_graph* graph);
+HPMP_API hpmp_status hpmp_graph_text(const hpmp_graph* graph, char** out);
+/* The name that plans carry of the graph they were made for, in hex; lives with the handle. */
+HPMP_API hpmp_status hpmp_graph_hash(const hpmp_graph* graph, const char** out);
+
+/* The graph that is planned and run: dead nodes removed, flattens moved behind elementwise work,
+ * then the loss of the first output appended (training) or an output node to each output.
+ * Parameters keep their order, but those of removed nodes are gone.
+ * Errors: invalid_model if the first output of a training graph is not (classes, 1, 1). */
+HPMP_API hpmp_status hpmp_graph_prepare(const hpmp_graph* graph, int32_t training,
+                                        hpmp_graph** out);
+
+HPMP_API hpmp_status hpmp_graph_param_count(const hpmp_graph* graph, int64_t* out);
+HPMP_API hpmp_status hpmp_graph_param(const hpmp_graph* graph, int64_t index,
+                                      hpmp_param_info* out);
+/* The input that is the batch's images. Errors: invalid_model if the graph has none. */
+HPMP_API hpmp_status hpmp_graph_input(const hpmp_graph* graph, hpmp_value_info* out);
+HPMP_API hpmp_status hpmp_graph_output_count(const hpmp_graph* graph, int64_t* out);
+HPMP_API hpmp_status hpmp_graph_output(const hpmp_graph* graph, int64_t index,
+                                       hpmp_value_info* out);
+
+/* ---- Hypergraph -------------------------------------------------------------------------- */
+
+typedef struct hpmp_hypergraph hpmp_hypergraph;
+
+/* How every group's output is cut. */
+typedef struct hpmp_grid {
+  int64_t batch;         /* global samples of a step */
+  int64_t shards;        /* sample shards; divides the batch */
+  int64_t channel_block; /* channels of a cell in image layers */
+  int64_t dense_block;   /* features of a cell in dense layers */
+  int64_t bn_group;      /* samples that share batch statistics; 0: min(batch, 32) */
+  int32_t training;      /* 0: forward costs only, no parameter nets */
+  double flops_per_byte; /* weight of a byte moved, in floating-point operations */
+} hpmp_grid;
+
+/* Sizes and borrowed arrays of a hypergraph; they live as long as its handle. */
+typedef struct hpmp_hypergraph_view {
+  int64_t cells, nets, pins, groups;
+  const int64_t* cell_weight; /* [cells] work in FLOP equivalents */
+  const int32_t* cell_group;  /* [cells] index of the group, in network order */
+  const int32_t* cell_shard;  /* [cells] */
+  const int32_t* cell_block;  /* [cells] channel block */
+  const int64_t* net_cost;    /* [nets] elements moved per further part touched */
+  const int32_t* net_is_param; /* [nets] 1: gradient of a parameter block; 0: activation */
+  const int64_t* pin_begin;   /* [nets + 1] offsets into pin_cell */
+  const int32_t* pin_cell;    /* [pins] the first pin of an activation net produces it */
+} hpmp_hypergraph_view;
+
+typedef struct hpmp_group_info {
+  const char* name;     /* of its head node */
+  const char* op;       /* of its head node, as in the graph's text */
+  int64_t c, h, w;      /* output of one sample */
+  int32_t blocks;       /* channel blocks; 0 for the input */
+} hpmp_group_info;
+
+/* The defaults of every field but the batch, which is left 0. */
+HPMP_API void hpmp_grid_default(hpmp_grid* out);
+
+/* `graph` is a prepared one. Errors: invalid_argument if the grid does not fit the batch. */
+HPMP_API hpmp_status hpmp_hypergraph_build(const hpmp_graph* graph, const hpmp_grid* grid,
+                                           hpmp_hypergraph** out);
+HPMP_API void hpmp_hypergraph_free(hpmp_hypergraph* hypergraph);
+HPMP_API hpmp_status hpmp_hypergraph_get(const hpmp_hypergraph* hypergraph,
+                                         hpmp_hypergraph_view* out);
+HPMP_API hpmp_status hpmp_hypergraph_group(const hpmp_hypergraph* hypergraph, int64_t index,
+                                           hpmp_group_info* out);
+/* hMETIS text, format 11: net and vertex weights. */
+HPMP_API hpmp_status hpmp_hypergraph_hmetis(const hpmp_hypergraph* hypergraph, char** out);
+
+/* ---- Placement --------------------------------------------------------------------------- */
+
+/* Elements moved in one step, and the load. Both volumes count (lambda - 1) * cost. */
+typedef struct hpmp_metrics {
+  int64_t activation_elems;
+  int64_t parameter_elems;
+  double imbalance; /* heaviest part / average - 1 */
+} hpmp_metrics;
+
+/* A classical strategy ("data", "layer", "filter", "owt") as a part per cell; `part` is [cells].
+ * Errors: invalid_argument for another name; infeasible where the grid is too coarse. */
+HPMP_API hpmp_status hpmp_baseline(const hpmp_hypergraph* hypergraph, const char* strategy,
+                                   int32_t ranks, int32_t* part);
+
+/* Measures a placement. Any of the arrays may be null: part_weight [ranks], pair_elems
+ * [ranks * ranks] as from * ranks + to, net_volume [nets].
+ * Errors: invalid_argument for a part outside [0, ranks). */
+HPMP_API hpmp_status hpmp_measure(const hpmp_hypergraph* hypergraph, const int32_t* part,
+                                  int32_t ranks, hpmp_metrics* out, int64_t* part_weight,
+                                  int64_t* pair_elems, int64_t* net_volume);
+
+/* ---- Plan -------------------------------------------------------------------------------- */
+
+typedef struct hpmp_plan hpmp_plan;
+
+/* What the planner believes of the machine. */
+typedef struct hpmp_machine {
+  double flops_per_second;        /* of one rank */
+  double memory_bytes_per_second; /* of one rank */
+  double link_bytes_per_second;   /* per rank and direction */
+  double link_latency_seconds;
+  double task_overhead_seconds;
+  int64_t memory_limit_bytes; /* per rank; 0: none */
+  const double* rank_speed;   /* [rank_count] relative speeds; null: all alike */
+  int32_t rank_count;
+} hpmp_machine;
+
+typedef struct hpmp_plan_info {
+  const char* strategy;
+  const char* graph_hash;
+  int32_t ranks;
+  hpmp_grid grid;
+  int64_t messages;
+  int64_t activation_elems, parameter_elems; /* sent in one step by all ranks; exact */
+  double imbalance;
+  double step_seconds;    /* predicted */
+  double bubble_fraction; /* predicted share of rank time without work */
+} hpmp_plan_info;
+
+typedef struct hpmp_rank_info {
+  int64_t instructions;
+  int64_t arena_bytes; /* activations, gradients and message buffers of a step */
+  int64_t param_bytes; /* weights, gradients and optimizer state */
+  int64_t sent_elems;  /* in one step */
+} hpmp_rank_info;
+
+HPMP_API void hpmp_machine_default(hpmp_machine* out);
+
+/* Makes the programs of all ranks for a placement and predicts their time; `part` is [cells].
+ * Errors: infeasible if a rank needs more than memory_limit_bytes, saying by how much. */
+HPMP_API hpmp_status hpmp_plan_build(const hpmp_hypergraph* hypergraph, const int32_t* part,
+                                     int32_t ranks, const hpmp_machine* machine,
+                                     const char* strategy, hpmp_plan** out);
+/* Errors: invalid_plan with the line. */
+HPMP_API hpmp_status hpmp_plan_parse(const char* text, size_t length, hpmp_plan** out);
+HPMP_API void hpmp_plan_free(hpmp_plan* plan);
+HPMP_API hpmp_status hpmp_plan_text(const hpmp_plan* plan, char** out);
+/* Dry-runs all ranks. Errors: invalid_plan, naming rank and instruction, for a plan that could
+ * hang, reads what was never written, reuses live memory or belongs to another graph. */
+HPMP_API hpmp_status hpmp_plan_verify(const hpmp_graph* graph, const hpmp_plan* plan);
+HPMP_API hpmp_status hpmp_plan_get(const hpmp_plan* plan, hpmp_plan_info* out);
+HPMP_API hpmp_status hpmp_plan_rank(const hpmp_plan* plan, int32_t rank, hpmp_rank_info* out);
+/* One line per instruction of a rank, as in traces: "BWD layer1.0.conv2 shard 3". */
+HPMP_API hpmp_status hpmp_plan_labels(const hpmp_graph* graph, const hpmp_plan* plan, int32_t rank,
+                                      char** out);
+/* Predicted times of a rank's instructions since the step's start; both [instructions]. */
+HPMP_API hpmp_status hpmp_plan_times(const hpmp_plan* plan, int32_t rank, double* start_seconds,
+                                     double* end_seconds);
+
+/* ---- Communicator ------------------------------------------------------------------------ */
+
+typedef struct hpmp_world hpmp_world;
+typedef struct hpmp_communicator hpmp_communicator;
+
+/* Joins `size` ranks that are threads of this process; outlives its communicators. */
+HPMP_API hpmp_status hpmp_world_create(int32_t size, hpmp_world** out);
+HPMP_API void hpmp_world_free(hpmp_world* world);
+/* One rank's end. */
+HPMP_API hpmp_status hpmp_world_communicator(hpmp_world* world, int32_t rank,
+                                             hpmp_communicator** out);
+/* Ends the world because one rank failed: every call of the others that waits now, or comes later,
+ * fails with comm_error and `message`. The first message stays. */
+HPMP_API hpmp_status hpmp_world_poison(hpmp_world* world, int32_t rank, const char* message);
+/* A transport given as functions (hpmp_comm.h); the table is copied, its context must outlive the
+ * communicator. Errors: invalid_argument for a table of another version. */
+HPMP_API hpmp_status hpmp_communicator_create(const hpmp_comm_table* table,
+                                              hpmp_communicator** out);
+HPMP_API void hpmp_communicator_free(hpmp_communicator* communicator);
+HPMP_API hpmp_status hpmp_communicator_get(const hpmp_communicator* communicator, int32_t* rank,
+                                           int32_t* size);
+
+/* ---- Engine ------------------------------------------------------------------------------ */
+
+typedef struct hpmp_engine hpmp_engine;
+
+typedef struct hpmp_engine_options {
+  uint64_t seed;               /* of dropout */
+  int32_t threads;             /* compute threads of this rank; 0: leave as is */
+  int32_t trace;               /* 1: keep the times of the last step's instructions */
+  double comm_timeout_seconds; /* without progress, before a wait fails */
+  char* status;                /* 256 bytes that always name the current instruction, or null */
+} hpmp_engine_options;
+
+/* SGD: g = grad + weight_decay * w; m = momentum * m + g; w -= lr * m. */
+typedef struct hpmp_sgd {
+  double lr, momentum, weight_decay;
+} hpmp_sgd;
+
+typedef struct hpmp_step_result {
+  double loss;     /* mean over the global batch; the same on every rank */
+  int64_t correct; /* samples of the global batch whose top class is the label */
+} hpmp_step_result;
+
+HPMP_API void hpmp_engine_options_default(hpmp_engine_options* out);
+
+/* The engine of one rank. Weights are undefined until set.
+ * Errors: invalid_plan if the plan is for another graph; invalid_argument if the communicator has
+ * another size than the plan has ranks; unsupported_op; out_of_memory. */
+HPMP_API hpmp_status hpmp_engine_create(const hpmp_graph* graph, const hpmp_plan* plan,
+                                        hpmp_communicator* communicator,
+                                        const hpmp_engine_options* options, hpmp_engine** out);
+HPMP_API void hpmp_engine_free(hpmp_engine* engine);
+
+/* A parameter of the prepared graph by index. `data`: all `elems` float32 values in C order, owned
+ * by the caller, on every rank. Setting copies the rows that this rank uses. Getting writes what
+ * this rank owns and zero elsewhere, so that the sum over ranks is the whole.
+ * Errors: invalid_argument for an index or a number of elements that is not the parameter's. */
+HPMP_API hpmp_status hpmp_engine_set_param(hpmp_engine* engine, int64_t param, const float* data,
+                                           int64_t elems);
+HPMP_API hpmp_status hpmp_engine_get_param(hpmp_engine* engine, int64_t param, float* data,
+                                           int64_t elems);
+/* The gradient of the last step, after the sum over ranks. */
+HPMP_API hpmp_status hpmp_engine_get_grad(hpmp_engine* engine, int64_t param, float* data,
+                                          int64_t elems);
+HPMP_API hpmp_status hpmp_engine_set_momentum(hpmp_engine* engine, int64_t param,
+                                              const float* data, int64_t elems);
+HPMP_API hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
+                                              int64_t elems);
+
+/* One training step; collective. `images`: the global batch, (batch, C, H, W) or, where H = W = 1,
+ * (batch, C); float32, C order, CPU. `labels`: (batch), int64, C order, CPU; -1 is left out of the
+ * loss. Both are borrowed for the call and must hold the same on every rank.
+ * Errors: invalid_argument naming the tensor and what it should be. */
+HPMP_API hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
+                                            const DLTensor* labels, const hpmp_sgd* sgd,
+                                            hpmp_step_result* out);
+/* The forward part; collective. `labels` may be null. `outputs[i]`, if not null, is [batch * elems]
+ * float32 owned by the caller, filled for the samples whose output this rank computes and zero
+ * elsewhere: graph output i, or the logits of a training graph. `out` may be null. */
+HPMP_API hpmp_status hpmp_engine_forward(hpmp_engine* engine, const DLTensor* images,
+                                         const DLTensor* labels, float* const* outputs,
+                                         int64_t output_count, hpmp_step_result* out);
+
+/* Elements sent by this rank since creation or the last reset: [nets] of the plan's hypergraph, and
+ * [ranks] by destination. `count` is the length of `out`. */
+HPMP_API hpmp_status hpmp_engine_sent_by_net(const hpmp_engine* engine, int64_t* out,
+                                             int64_t count);
+HPMP_API hpmp_status hpmp_engine_sent_by_peer(const hpmp_engine* engine, int64_t* out,
+                                              int64_t count);
+HPMP_API hpmp_status hpmp_engine_net_count(const hpmp_engine* engine, int64_t* out);
+HPMP_API hpmp_status hpmp_engine_reset_counters(hpmp_engine* engine);
+/* Arena, parameters and what the kernels hold, in bytes. */
+HPMP_API hpmp_status hpmp_engine_memory(const hpmp_engine* engine, int64_t* out);
+/* Times of the last step, since its start. `count`: in, room of the arrays; out, events there are.
+ * Null arrays ask for the number only. `instruction` indexes the rank's program. */
+HPMP_API hpmp_status hpmp_engine_trace(const hpmp_engine* engine, int32_t* instruction,
+                                       double* start_seconds, double* end_seconds, int64_t* count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* HPMP_H_ */
