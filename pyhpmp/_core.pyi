@@ -1,0 +1,181 @@
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Ints32 = npt.NDArray[np.int32]
+Ints64 = npt.NDArray[np.int64]
+Floats32 = npt.NDArray[np.float32]
+Floats64 = npt.NDArray[np.float64]
+
+class ParamInfo(NamedTuple):
+    name: str
+    role: str
+    dims: tuple[int, ...]
+    trainable: bool
+    elems: int
+
+class ValueInfo(NamedTuple):
+    name: str
+    shape: tuple[int, int, int]
+
+class GroupInfo(NamedTuple):
+    name: str
+    op: str
+    shape: tuple[int, int, int]
+    blocks: int
+
+class Metrics(NamedTuple):
+    activation_elems: int
+    parameter_elems: int
+    imbalance: float
+    part_weight: Ints64
+    pair_elems: Ints64
+    net_volume: Ints64
+
+class RankInfo(NamedTuple):
+    instructions: int
+    arena_bytes: int
+    param_bytes: int
+    sent_elems: int
+
+class Graph:
+    @staticmethod
+    def parse(text: str) -> Graph: ...
+    def prepare(self, *, training: bool = True) -> Graph: ...
+    def text(self) -> str: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def params(self) -> list[ParamInfo]: ...
+    @property
+    def input(self) -> ValueInfo: ...
+    @property
+    def outputs(self) -> list[ValueInfo]: ...
+
+class Hypergraph:
+    cells: int
+    nets: int
+    cell_weight: Ints64
+    cell_group: Ints32
+    cell_shard: Ints32
+    cell_block: Ints32
+    net_cost: Ints64
+    net_is_param: npt.NDArray[np.bool_]
+    pin_begin: Ints64
+    pin_cell: Ints32
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        batch: int,
+        shards: int = 1,
+        channel_block: int | None = None,
+        dense_block: int | None = None,
+        bn_group: int = 0,
+        training: bool = True,
+    ) -> None: ...
+    @property
+    def groups(self) -> list[GroupInfo]: ...
+    def hmetis(self) -> str: ...
+    def baseline(self, strategy: str, ranks: int) -> Ints32: ...
+    def measure(self, part: npt.ArrayLike, ranks: int) -> Metrics: ...
+
+class Plan:
+    @staticmethod
+    def build(
+        hypergraph: Hypergraph,
+        part: npt.ArrayLike,
+        ranks: int,
+        strategy: str,
+        machine: dict[str, Any],
+    ) -> Plan: ...
+    @staticmethod
+    def parse(text: str) -> Plan: ...
+    def text(self) -> str: ...
+    def verify(self, graph: Graph) -> None: ...
+    @property
+    def strategy(self) -> str: ...
+    @property
+    def graph_hash(self) -> str: ...
+    @property
+    def ranks(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def shards(self) -> int: ...
+    @property
+    def bn_group(self) -> int: ...
+    @property
+    def channel_block(self) -> int: ...
+    @property
+    def dense_block(self) -> int: ...
+    @property
+    def training(self) -> bool: ...
+    @property
+    def messages(self) -> int: ...
+    @property
+    def activation_elems(self) -> int: ...
+    @property
+    def parameter_elems(self) -> int: ...
+    @property
+    def imbalance(self) -> float: ...
+    @property
+    def step_seconds(self) -> float: ...
+    @property
+    def bubble_fraction(self) -> float: ...
+    def rank(self, rank: int) -> RankInfo: ...
+    def labels(self, graph: Graph, rank: int) -> list[str]: ...
+    def times(self, rank: int) -> tuple[Floats64, Floats64]: ...
+
+class World:
+    size: int
+    def __init__(self, size: int) -> None: ...
+    def communicator(self, rank: int) -> Communicator: ...
+    def poison(self, rank: int, message: str) -> None: ...
+
+class Communicator:
+    @staticmethod
+    def from_table(address: int, owner: object = None) -> Communicator: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+
+class Engine:
+    def __init__(
+        self,
+        graph: Graph,
+        plan: Plan,
+        communicator: Communicator,
+        *,
+        seed: int = 0,
+        threads: int = 0,
+        trace: bool = False,
+        comm_timeout_seconds: float = 60.0,
+        status: object = None,
+    ) -> None: ...
+    def set_param(self, index: int, data: Floats32) -> None: ...
+    def get_param(self, index: int, out: Floats32) -> None: ...
+    def get_grad(self, index: int, out: Floats32) -> None: ...
+    def set_momentum(self, index: int, data: Floats32) -> None: ...
+    def get_momentum(self, index: int, out: Floats32) -> None: ...
+    def train_step(
+        self,
+        images: object,
+        labels: object,
+        *,
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> tuple[float, int]: ...
+    def forward(
+        self, images: object, labels: object = None, outputs: Sequence[Floats32] = ()
+    ) -> tuple[float, int]: ...
+    def sent_by_net(self) -> Ints64: ...
+    def sent_by_peer(self) -> Ints64: ...
+    def reset_counters(self) -> None: ...
+    @property
+    def memory_bytes(self) -> int: ...
+    def trace(self) -> tuple[Ints32, Floats64, Floats64]: ...

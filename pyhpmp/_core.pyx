@@ -1,0 +1,622 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, binding=True, embedsignature=True
+"""A thin client of the C interface (native/include/hpmp.h), and of nothing else."""
+
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
+from libc.stdint cimport int32_t, int64_t, uintptr_t
+from libc.stdlib cimport free, malloc
+
+from pyhpmp cimport _hpmp as c
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pyhpmp.errors import BY_STATUS, HpmpError, InvalidArgumentError
+
+if c.hpmp_api_version() != c.HPMP_API_VERSION:
+    raise ImportError(
+        f"libhpmp.so speaks version {c.hpmp_api_version()} of its interface, this module was built "
+        f"for {c.HPMP_API_VERSION}; install hpmp again"
+    )
+
+
+class ParamInfo(NamedTuple):
+    name: str
+    role: str
+    dims: tuple
+    trainable: bool
+    elems: int
+
+
+class ValueInfo(NamedTuple):
+    name: str
+    shape: tuple
+
+
+class GroupInfo(NamedTuple):
+    name: str
+    op: str
+    shape: tuple
+    blocks: int
+
+
+class Metrics(NamedTuple):
+    activation_elems: int
+    parameter_elems: int
+    imbalance: float
+    part_weight: object
+    pair_elems: object
+    net_volume: object
+
+
+class RankInfo(NamedTuple):
+    instructions: int
+    arena_bytes: int
+    param_bytes: int
+    sent_elems: int
+
+
+cdef int check(c.hpmp_status status) except -1 nogil:
+    if status == 0:
+        return 0
+    with gil:
+        message = c.hpmp_last_error().decode("utf-8", "replace")
+        raise BY_STATUS.get(status, HpmpError)(message)
+
+
+cdef str taken(char* text):
+    """The string of a `char*` result, which is freed."""
+    try:
+        return text.decode("utf-8")
+    finally:
+        c.hpmp_free(text)
+
+
+cdef object ints64(const int64_t* data, Py_ssize_t count):
+    cdef Py_ssize_t i
+    array = np.empty(count, np.int64)
+    cdef int64_t[::1] view = array
+    for i in range(count):
+        view[i] = data[i]
+    return array
+
+
+cdef object ints32(const int32_t* data, Py_ssize_t count):
+    cdef Py_ssize_t i
+    array = np.empty(count, np.int32)
+    cdef int32_t[::1] view = array
+    for i in range(count):
+        view[i] = data[i]
+    return array
+
+
+cdef class _Tensor:
+    """Keeps a DLPack capsule for the time of a call; its own destructor releases it."""
+
+    cdef object capsule
+    cdef c.DLTensor* tensor
+
+    def __cinit__(self, array, what):
+        self.capsule = exported(array, what)
+        cdef c.DLManagedTensorVersioned* versioned
+        if PyCapsule_IsValid(self.capsule, "dltensor_versioned"):
+            versioned = <c.DLManagedTensorVersioned*>PyCapsule_GetPointer(
+                self.capsule, "dltensor_versioned")
+            if versioned.version.major != 1:
+                raise InvalidArgumentError(
+                    f"{what}: DLPack version {versioned.version.major}; versions 0.8 and 1 are read")
+            self.tensor = &versioned.dl_tensor
+        elif PyCapsule_IsValid(self.capsule, "dltensor"):
+            self.tensor = &(<c.DLManagedTensor*>PyCapsule_GetPointer(
+                self.capsule, "dltensor")).dl_tensor
+        else:
+            raise InvalidArgumentError(f"{what}: its __dlpack__ gives no DLPack capsule")
+
+
+def exported(array, what):
+    """The DLPack capsule of an array. Errors: InvalidArgumentError naming `what`."""
+    if not hasattr(array, "__dlpack__"):
+        kind = type(array).__name__
+        raise InvalidArgumentError(f"{what}: a {kind} is no DLPack array; pass a NumPy array")
+    try:
+        try:
+            return array.__dlpack__(max_version=(1, 0))
+        except TypeError:  # a producer from before DLPack 1.0
+            return array.__dlpack__()
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise InvalidArgumentError(f"{what}: cannot be shared: {error}") from error
+
+
+cdef class Graph:
+    """A network: values, nodes and parameters without their data."""
+
+    cdef c.hpmp_graph* handle
+
+    def __dealloc__(self):
+        c.hpmp_graph_free(self.handle)
+
+    @staticmethod
+    def parse(str text not None):
+        cdef Graph graph = Graph.__new__(Graph)
+        cdef bytes raw = text.encode()
+        cdef const char* data = raw
+        cdef size_t length = len(raw)
+        with nogil:
+            check(c.hpmp_graph_parse(data, length, &graph.handle))
+        return graph
+
+    def prepare(self, *, bint training=True):
+        """The graph that is planned and run: cleaned, with a loss or with gathered outputs."""
+        cdef Graph graph = Graph.__new__(Graph)
+        with nogil:
+            check(c.hpmp_graph_prepare(self.handle, training, &graph.handle))
+        return graph
+
+    def text(self):
+        cdef char* text = NULL
+        with nogil:
+            check(c.hpmp_graph_text(self.handle, &text))
+        return taken(text)
+
+    @property
+    def hash(self):
+        cdef const char* text = NULL
+        check(c.hpmp_graph_hash(self.handle, &text))
+        return text.decode()
+
+    @property
+    def params(self):
+        cdef int64_t count = 0, i
+        cdef c.hpmp_param_info info
+        check(c.hpmp_graph_param_count(self.handle, &count))
+        infos = []
+        for i in range(count):
+            check(c.hpmp_graph_param(self.handle, i, &info))
+            dims = tuple(info.dims[d] for d in range(info.ndim))
+            infos.append(ParamInfo(info.name.decode(), info.role.decode(), dims,
+                                   bool(info.trainable), info.elems))
+        return infos
+
+    @property
+    def input(self):
+        cdef c.hpmp_value_info info
+        check(c.hpmp_graph_input(self.handle, &info))
+        return ValueInfo(info.name.decode(), (info.c, info.h, info.w))
+
+    @property
+    def outputs(self):
+        cdef int64_t count = 0, i
+        cdef c.hpmp_value_info info
+        check(c.hpmp_graph_output_count(self.handle, &count))
+        infos = []
+        for i in range(count):
+            check(c.hpmp_graph_output(self.handle, i, &info))
+            infos.append(ValueInfo(info.name.decode(), (info.c, info.h, info.w)))
+        return infos
+
+
+cdef class Hypergraph:
+    """The cells of a prepared graph's grid and the nets between them, as arrays (copies)."""
+
+    cdef c.hpmp_hypergraph* handle
+    cdef readonly int64_t cells, nets
+    cdef readonly object cell_weight, cell_group, cell_shard, cell_block
+    cdef readonly object net_cost, net_is_param, pin_begin, pin_cell
+
+    def __dealloc__(self):
+        c.hpmp_hypergraph_free(self.handle)
+
+    def __cinit__(self, Graph graph not None, *, int64_t batch, int64_t shards=1,
+                  channel_block=None, dense_block=None, int64_t bn_group=0, bint training=True):
+        cdef c.hpmp_grid grid
+        c.hpmp_grid_default(&grid)
+        grid.batch = batch
+        grid.shards = shards
+        grid.bn_group = bn_group
+        grid.training = training
+        if channel_block is not None:
+            grid.channel_block = channel_block
+        if dense_block is not None:
+            grid.dense_block = dense_block
+        with nogil:
+            check(c.hpmp_hypergraph_build(graph.handle, &grid, &self.handle))
+        self._take_arrays()
+
+    cdef _take_arrays(self):
+        cdef c.hpmp_hypergraph_view view
+        check(c.hpmp_hypergraph_get(self.handle, &view))
+        self.cells, self.nets = view.cells, view.nets
+        self.cell_weight = ints64(view.cell_weight, view.cells)
+        self.cell_group = ints32(view.cell_group, view.cells)
+        self.cell_shard = ints32(view.cell_shard, view.cells)
+        self.cell_block = ints32(view.cell_block, view.cells)
+        self.net_cost = ints64(view.net_cost, view.nets)
+        self.net_is_param = ints32(view.net_is_param, view.nets).astype(bool)
+        self.pin_begin = ints64(view.pin_begin, view.nets + 1)
+        self.pin_cell = ints32(view.pin_cell, view.pins)
+
+    @property
+    def groups(self):
+        cdef c.hpmp_hypergraph_view view
+        cdef c.hpmp_group_info info
+        cdef int64_t i
+        check(c.hpmp_hypergraph_get(self.handle, &view))
+        infos = []
+        for i in range(view.groups):
+            check(c.hpmp_hypergraph_group(self.handle, i, &info))
+            infos.append(GroupInfo(info.name.decode(), info.op.decode(),
+                                   (info.c, info.h, info.w), info.blocks))
+        return infos
+
+    def hmetis(self):
+        cdef char* text = NULL
+        with nogil:
+            check(c.hpmp_hypergraph_hmetis(self.handle, &text))
+        return taken(text)
+
+    def baseline(self, str strategy not None, int32_t ranks):
+        """A classical strategy as a part per cell (int32)."""
+        cdef bytes name = strategy.encode()
+        cdef const char* raw = name
+        part = np.zeros(max(self.cells, 1), np.int32)
+        cdef int32_t[::1] view = part
+        with nogil:
+            check(c.hpmp_baseline(self.handle, raw, ranks, &view[0]))
+        return part[:self.cells]
+
+    def measure(self, part, int32_t ranks):
+        """Volume, balance and traffic of a placement."""
+        cdef c.hpmp_metrics metrics
+        cdef int32_t[::1] parts = self._checked(part)
+        weight = np.zeros(max(ranks, 1), np.int64)
+        pairs = np.zeros((max(ranks, 1), max(ranks, 1)), np.int64)
+        volume = np.zeros(max(self.nets, 1), np.int64)
+        cdef int64_t[::1] weights = weight
+        cdef int64_t[:, ::1] pair_view = pairs
+        cdef int64_t[::1] volumes = volume
+        with nogil:
+            check(c.hpmp_measure(self.handle, &parts[0], ranks, &metrics, &weights[0],
+                                 &pair_view[0, 0], &volumes[0]))
+        return Metrics(metrics.activation_elems, metrics.parameter_elems, metrics.imbalance,
+                       weight, pairs, volume[:self.nets])
+
+    def _checked(self, part):
+        parts = np.ascontiguousarray(part, dtype=np.int32)
+        if parts.shape != (self.cells,):
+            raise InvalidArgumentError(
+                f"a placement of {parts.shape} parts; the hypergraph has {self.cells} cells")
+        return parts if self.cells else np.zeros(1, np.int32)
+
+
+cdef c.hpmp_machine machine_of(dict options, double[::1] speeds):
+    cdef c.hpmp_machine machine
+    c.hpmp_machine_default(&machine)
+    machine.flops_per_second = options.get("flops_per_second", machine.flops_per_second)
+    machine.memory_bytes_per_second = options.get(
+        "memory_bytes_per_second", machine.memory_bytes_per_second)
+    machine.link_bytes_per_second = options.get(
+        "link_bytes_per_second", machine.link_bytes_per_second)
+    machine.link_latency_seconds = options.get("link_latency_seconds", machine.link_latency_seconds)
+    machine.task_overhead_seconds = options.get(
+        "task_overhead_seconds", machine.task_overhead_seconds)
+    machine.memory_limit_bytes = options.get("memory_limit_bytes", 0)
+    if speeds is not None and speeds.shape[0]:
+        machine.rank_speed = &speeds[0]
+        machine.rank_count = <int32_t>speeds.shape[0]
+    return machine
+
+
+cdef class Plan:
+    """Per rank one list of instructions, with a prediction of time, volume and memory."""
+
+    cdef c.hpmp_plan* handle
+    cdef c.hpmp_plan_info info
+
+    def __dealloc__(self):
+        c.hpmp_plan_free(self.handle)
+
+    @staticmethod
+    def build(Hypergraph hypergraph not None, part, int32_t ranks, str strategy not None,
+              dict machine):
+        """`machine`: fields of hpmp_machine that differ from the defaults."""
+        cdef Plan plan = Plan.__new__(Plan)
+        cdef int32_t[::1] parts = hypergraph._checked(part)
+        cdef bytes name = strategy.encode()
+        cdef const char* raw = name
+        speeds = machine.get("rank_speed")
+        cdef double[::1] speed = None if speeds is None else np.array(speeds, np.float64)
+        cdef c.hpmp_machine m = machine_of(machine, speed)
+        with nogil:
+            check(c.hpmp_plan_build(hypergraph.handle, &parts[0], ranks, &m, raw, &plan.handle))
+        check(c.hpmp_plan_get(plan.handle, &plan.info))
+        return plan
+
+    @staticmethod
+    def parse(str text not None):
+        cdef Plan plan = Plan.__new__(Plan)
+        cdef bytes raw = text.encode()
+        cdef const char* data = raw
+        cdef size_t length = len(raw)
+        with nogil:
+            check(c.hpmp_plan_parse(data, length, &plan.handle))
+        check(c.hpmp_plan_get(plan.handle, &plan.info))
+        return plan
+
+    def text(self):
+        cdef char* text = NULL
+        with nogil:
+            check(c.hpmp_plan_text(self.handle, &text))
+        return taken(text)
+
+    def verify(self, Graph graph not None):
+        """Dry-runs all ranks. Errors: InvalidPlanError naming rank and instruction."""
+        with nogil:
+            check(c.hpmp_plan_verify(graph.handle, self.handle))
+
+    @property
+    def strategy(self):
+        return self.info.strategy.decode()
+
+    @property
+    def graph_hash(self):
+        return self.info.graph_hash.decode()
+
+    @property
+    def ranks(self):
+        return self.info.ranks
+
+    @property
+    def batch(self):
+        return self.info.grid.batch
+
+    @property
+    def shards(self):
+        return self.info.grid.shards
+
+    @property
+    def bn_group(self):
+        return self.info.grid.bn_group
+
+    @property
+    def channel_block(self):
+        return self.info.grid.channel_block
+
+    @property
+    def dense_block(self):
+        return self.info.grid.dense_block
+
+    @property
+    def training(self):
+        return bool(self.info.grid.training)
+
+    @property
+    def messages(self):
+        return self.info.messages
+
+    @property
+    def activation_elems(self):
+        return self.info.activation_elems
+
+    @property
+    def parameter_elems(self):
+        return self.info.parameter_elems
+
+    @property
+    def imbalance(self):
+        return self.info.imbalance
+
+    @property
+    def step_seconds(self):
+        return self.info.step_seconds
+
+    @property
+    def bubble_fraction(self):
+        return self.info.bubble_fraction
+
+    def rank(self, int32_t rank):
+        cdef c.hpmp_rank_info info
+        check(c.hpmp_plan_rank(self.handle, rank, &info))
+        return RankInfo(info.instructions, info.arena_bytes, info.param_bytes, info.sent_elems)
+
+    def labels(self, Graph graph not None, int32_t rank):
+        """The name of every instruction of a rank, as in traces."""
+        cdef char* text = NULL
+        with nogil:
+            check(c.hpmp_plan_labels(graph.handle, self.handle, rank, &text))
+        return taken(text).splitlines()
+
+    def times(self, int32_t rank):
+        """Predicted start and end of every instruction of a rank, in seconds."""
+        count = self.rank(rank).instructions
+        start, end = np.zeros(max(count, 1)), np.zeros(max(count, 1))
+        cdef double[::1] starts = start
+        cdef double[::1] ends = end
+        check(c.hpmp_plan_times(self.handle, rank, &starts[0], &ends[0]))
+        return start[:count], end[:count]
+
+
+cdef class World:
+    """Joins ranks that are threads of this process."""
+
+    cdef c.hpmp_world* handle
+    cdef readonly int size
+
+    def __cinit__(self, int32_t size):
+        check(c.hpmp_world_create(size, &self.handle))
+        self.size = size
+
+    def __dealloc__(self):
+        c.hpmp_world_free(self.handle)
+
+    def communicator(self, int32_t rank):
+        cdef Communicator communicator = Communicator.__new__(Communicator)
+        check(c.hpmp_world_communicator(self.handle, rank, &communicator.handle))
+        communicator.owner = self
+        return communicator
+
+    def poison(self, int32_t rank, str message not None):
+        """Makes every wait of the other ranks fail with `message`."""
+        cdef bytes raw = message.encode()
+        cdef const char* text = raw
+        with nogil:
+            check(c.hpmp_world_poison(self.handle, rank, text))
+
+
+cdef class Communicator:
+    """One rank's end of a transport."""
+
+    cdef c.hpmp_communicator* handle
+    cdef object owner
+
+    def __dealloc__(self):
+        c.hpmp_communicator_free(self.handle)
+
+    @staticmethod
+    def from_table(address, owner=None):
+        """From the address of an hpmp_comm_table; `owner` is kept alive with the communicator."""
+        cdef Communicator communicator = Communicator.__new__(Communicator)
+        cdef const c.hpmp_comm_table* table = <const c.hpmp_comm_table*><uintptr_t>address
+        check(c.hpmp_communicator_create(table, &communicator.handle))
+        communicator.owner = owner
+        return communicator
+
+    @property
+    def rank(self):
+        cdef int32_t rank = 0, size = 0
+        check(c.hpmp_communicator_get(self.handle, &rank, &size))
+        return rank
+
+    @property
+    def size(self):
+        cdef int32_t rank = 0, size = 0
+        check(c.hpmp_communicator_get(self.handle, &rank, &size))
+        return size
+
+
+cdef class Engine:
+    """Runs one rank's program of a plan, step after step."""
+
+    cdef c.hpmp_engine* handle
+    cdef object communicator, status
+    cdef char[::1] status_view
+    cdef int32_t ranks
+
+    def __cinit__(self, Graph graph not None, Plan plan not None,
+                  Communicator communicator not None, *, seed=0, int32_t threads=0,
+                  bint trace=False, double comm_timeout_seconds=60.0, status=None):
+        cdef c.hpmp_engine_options options
+        c.hpmp_engine_options_default(&options)
+        options.seed = seed
+        options.threads = threads
+        options.trace = trace
+        options.comm_timeout_seconds = comm_timeout_seconds
+        if status is not None:
+            self.status_view = memoryview(status).cast("c")
+            if self.status_view.shape[0] < 256:
+                raise InvalidArgumentError("status: fewer than 256 bytes")
+            options.status = &self.status_view[0]
+        self.communicator = communicator  # must outlive the engine
+        self.ranks = plan.info.ranks
+        with nogil:
+            check(c.hpmp_engine_create(graph.handle, plan.handle, communicator.handle, &options,
+                                       &self.handle))
+
+    def __dealloc__(self):
+        with nogil:
+            c.hpmp_engine_free(self.handle)
+
+    def set_param(self, int64_t index, const float[::1] data):
+        cdef const float* raw = &data[0] if data.shape[0] else NULL
+        with nogil:
+            check(c.hpmp_engine_set_param(self.handle, index, raw, data.shape[0]))
+
+    def get_param(self, int64_t index, float[::1] out):
+        """Writes what this rank owns, zero elsewhere."""
+        cdef float* raw = &out[0] if out.shape[0] else NULL
+        with nogil:
+            check(c.hpmp_engine_get_param(self.handle, index, raw, out.shape[0]))
+
+    def get_grad(self, int64_t index, float[::1] out):
+        cdef float* raw = &out[0] if out.shape[0] else NULL
+        with nogil:
+            check(c.hpmp_engine_get_grad(self.handle, index, raw, out.shape[0]))
+
+    def set_momentum(self, int64_t index, const float[::1] data):
+        cdef const float* raw = &data[0] if data.shape[0] else NULL
+        with nogil:
+            check(c.hpmp_engine_set_momentum(self.handle, index, raw, data.shape[0]))
+
+    def get_momentum(self, int64_t index, float[::1] out):
+        cdef float* raw = &out[0] if out.shape[0] else NULL
+        with nogil:
+            check(c.hpmp_engine_get_momentum(self.handle, index, raw, out.shape[0]))
+
+    def train_step(self, images, labels, *, double lr, double momentum=0.0,
+                   double weight_decay=0.0):
+        """One step on the global batch; returns (loss, correct). Collective."""
+        cdef _Tensor x = _Tensor(images, "images")
+        cdef _Tensor y = _Tensor(labels, "labels")
+        cdef c.hpmp_sgd sgd
+        cdef c.hpmp_step_result result
+        sgd.lr, sgd.momentum, sgd.weight_decay = lr, momentum, weight_decay
+        with nogil:
+            check(c.hpmp_engine_train_step(self.handle, x.tensor, y.tensor, &sgd, &result))
+        return result.loss, result.correct
+
+    def forward(self, images, labels=None, outputs=()):
+        """The forward part; returns (loss, correct). Collective. `outputs`: float32 arrays."""
+        cdef _Tensor x = _Tensor(images, "images")
+        cdef _Tensor y = None if labels is None else _Tensor(labels, "labels")
+        cdef const c.DLTensor* labels_raw = NULL if y is None else y.tensor
+        cdef c.hpmp_step_result result
+        cdef int64_t count = len(outputs), i
+        cdef float[::1] view
+        cdef float** raw = <float**>malloc(max(count, 1) * sizeof(float*))
+        if raw == NULL:
+            raise MemoryError
+        try:
+            for i in range(count):
+                view = outputs[i].reshape(-1)
+                raw[i] = &view[0]
+            with nogil:
+                check(c.hpmp_engine_forward(self.handle, x.tensor, labels_raw, raw, count, &result))
+        finally:
+            free(raw)
+        return result.loss, result.correct
+
+    def sent_by_net(self):
+        """Elements sent since creation or the last reset, by net of the plan's hypergraph."""
+        cdef int64_t count = 0
+        check(c.hpmp_engine_net_count(self.handle, &count))
+        sent = np.zeros(max(count, 1), np.int64)
+        cdef int64_t[::1] view = sent
+        check(c.hpmp_engine_sent_by_net(self.handle, &view[0], count))
+        return sent[:count]
+
+    def sent_by_peer(self):
+        """The same by destination rank."""
+        sent = np.zeros(self.ranks, np.int64)
+        cdef int64_t[::1] view = sent
+        check(c.hpmp_engine_sent_by_peer(self.handle, &view[0], self.ranks))
+        return sent
+
+    def reset_counters(self):
+        check(c.hpmp_engine_reset_counters(self.handle))
+
+    @property
+    def memory_bytes(self):
+        cdef int64_t memory = 0
+        check(c.hpmp_engine_memory(self.handle, &memory))
+        return memory
+
+    def trace(self):
+        """Instruction, start and end (seconds) of every event of the last step."""
+        cdef int64_t count = 0
+        check(c.hpmp_engine_trace(self.handle, NULL, NULL, NULL, &count))
+        size = max(count, 1)
+        instr, start, end = np.zeros(size, np.int32), np.zeros(size), np.zeros(size)
+        cdef int32_t[::1] instrs = instr
+        cdef double[::1] starts = start
+        cdef double[::1] ends = end
+        check(c.hpmp_engine_trace(self.handle, &instrs[0], &starts[0], &ends[0], &count))
+        return instr[:count], start[:count], end[:count]

@@ -1,0 +1,235 @@
+# The declarations of native/include/hpmp.h.
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef extern from "hpmp_dlpack.h" nogil:
+    ctypedef struct DLDevice:
+        int32_t device_type
+        int32_t device_id
+
+    ctypedef struct DLDataType:
+        uint8_t code
+        uint8_t bits
+        uint16_t lanes
+
+    ctypedef struct DLTensor:
+        void* data
+        DLDevice device
+        int32_t ndim
+        DLDataType dtype
+        int64_t* shape
+        int64_t* strides
+        uint64_t byte_offset
+
+    ctypedef struct DLManagedTensor:
+        DLTensor dl_tensor
+
+    ctypedef struct DLPackVersion:
+        uint32_t major
+        uint32_t minor
+
+    ctypedef struct DLManagedTensorVersioned:
+        DLPackVersion version
+        DLTensor dl_tensor
+
+
+cdef extern from "hpmp.h" nogil:
+    ctypedef int hpmp_status
+    ctypedef struct hpmp_comm_table:
+        pass
+
+    int32_t HPMP_API_VERSION
+    int32_t hpmp_api_version()
+    const char* hpmp_last_error()
+    void hpmp_free(void* memory)
+
+    ctypedef struct hpmp_graph:
+        pass
+
+    ctypedef struct hpmp_param_info:
+        const char* name
+        const char* role
+        const int64_t* dims
+        int32_t ndim
+        int32_t trainable
+        int64_t elems
+
+    ctypedef struct hpmp_value_info:
+        const char* name
+        int64_t c
+        int64_t h
+        int64_t w
+
+    hpmp_status hpmp_graph_parse(const char* text, size_t length, hpmp_graph** out)
+    void hpmp_graph_free(hpmp_graph* graph)
+    hpmp_status hpmp_graph_text(const hpmp_graph* graph, char** out)
+    hpmp_status hpmp_graph_hash(const hpmp_graph* graph, const char** out)
+    hpmp_status hpmp_graph_prepare(const hpmp_graph* graph, int32_t training, hpmp_graph** out)
+    hpmp_status hpmp_graph_param_count(const hpmp_graph* graph, int64_t* out)
+    hpmp_status hpmp_graph_param(const hpmp_graph* graph, int64_t index, hpmp_param_info* out)
+    hpmp_status hpmp_graph_input(const hpmp_graph* graph, hpmp_value_info* out)
+    hpmp_status hpmp_graph_output_count(const hpmp_graph* graph, int64_t* out)
+    hpmp_status hpmp_graph_output(const hpmp_graph* graph, int64_t index, hpmp_value_info* out)
+
+    ctypedef struct hpmp_hypergraph:
+        pass
+
+    ctypedef struct hpmp_grid:
+        int64_t batch
+        int64_t shards
+        int64_t channel_block
+        int64_t dense_block
+        int64_t bn_group
+        int32_t training
+        double flops_per_byte
+
+    ctypedef struct hpmp_hypergraph_view:
+        int64_t cells
+        int64_t nets
+        int64_t pins
+        int64_t groups
+        const int64_t* cell_weight
+        const int32_t* cell_group
+        const int32_t* cell_shard
+        const int32_t* cell_block
+        const int64_t* net_cost
+        const int32_t* net_is_param
+        const int64_t* pin_begin
+        const int32_t* pin_cell
+
+    ctypedef struct hpmp_group_info:
+        const char* name
+        const char* op
+        int64_t c
+        int64_t h
+        int64_t w
+        int32_t blocks
+
+    void hpmp_grid_default(hpmp_grid* out)
+    hpmp_status hpmp_hypergraph_build(const hpmp_graph* graph, const hpmp_grid* grid,
+                                      hpmp_hypergraph** out)
+    void hpmp_hypergraph_free(hpmp_hypergraph* hypergraph)
+    hpmp_status hpmp_hypergraph_get(const hpmp_hypergraph* hypergraph, hpmp_hypergraph_view* out)
+    hpmp_status hpmp_hypergraph_group(const hpmp_hypergraph* hypergraph, int64_t index,
+                                      hpmp_group_info* out)
+    hpmp_status hpmp_hypergraph_hmetis(const hpmp_hypergraph* hypergraph, char** out)
+
+    ctypedef struct hpmp_metrics:
+        int64_t activation_elems
+        int64_t parameter_elems
+        double imbalance
+
+    hpmp_status hpmp_baseline(const hpmp_hypergraph* hypergraph, const char* strategy,
+                              int32_t ranks, int32_t* part)
+    hpmp_status hpmp_measure(const hpmp_hypergraph* hypergraph, const int32_t* part, int32_t ranks,
+                             hpmp_metrics* out, int64_t* part_weight, int64_t* pair_elems,
+                             int64_t* net_volume)
+
+    ctypedef struct hpmp_plan:
+        pass
+
+    ctypedef struct hpmp_machine:
+        double flops_per_second
+        double memory_bytes_per_second
+        double link_bytes_per_second
+        double link_latency_seconds
+        double task_overhead_seconds
+        int64_t memory_limit_bytes
+        const double* rank_speed
+        int32_t rank_count
+
+    ctypedef struct hpmp_plan_info:
+        const char* strategy
+        const char* graph_hash
+        int32_t ranks
+        hpmp_grid grid
+        int64_t messages
+        int64_t activation_elems
+        int64_t parameter_elems
+        double imbalance
+        double step_seconds
+        double bubble_fraction
+
+    ctypedef struct hpmp_rank_info:
+        int64_t instructions
+        int64_t arena_bytes
+        int64_t param_bytes
+        int64_t sent_elems
+
+    void hpmp_machine_default(hpmp_machine* out)
+    hpmp_status hpmp_plan_build(const hpmp_hypergraph* hypergraph, const int32_t* part,
+                                int32_t ranks, const hpmp_machine* machine, const char* strategy,
+                                hpmp_plan** out)
+    hpmp_status hpmp_plan_parse(const char* text, size_t length, hpmp_plan** out)
+    void hpmp_plan_free(hpmp_plan* plan)
+    hpmp_status hpmp_plan_text(const hpmp_plan* plan, char** out)
+    hpmp_status hpmp_plan_verify(const hpmp_graph* graph, const hpmp_plan* plan)
+    hpmp_status hpmp_plan_get(const hpmp_plan* plan, hpmp_plan_info* out)
+    hpmp_status hpmp_plan_rank(const hpmp_plan* plan, int32_t rank, hpmp_rank_info* out)
+    hpmp_status hpmp_plan_labels(const hpmp_graph* graph, const hpmp_plan* plan, int32_t rank,
+                                 char** out)
+    hpmp_status hpmp_plan_times(const hpmp_plan* plan, int32_t rank, double* start_seconds,
+                                double* end_seconds)
+
+    ctypedef struct hpmp_world:
+        pass
+
+    ctypedef struct hpmp_communicator:
+        pass
+
+    hpmp_status hpmp_world_create(int32_t size, hpmp_world** out)
+    void hpmp_world_free(hpmp_world* world)
+    hpmp_status hpmp_world_communicator(hpmp_world* world, int32_t rank, hpmp_communicator** out)
+    hpmp_status hpmp_world_poison(hpmp_world* world, int32_t rank, const char* message)
+    hpmp_status hpmp_communicator_create(const hpmp_comm_table* table, hpmp_communicator** out)
+    void hpmp_communicator_free(hpmp_communicator* communicator)
+    hpmp_status hpmp_communicator_get(const hpmp_communicator* communicator, int32_t* rank,
+                                      int32_t* size)
+
+    ctypedef struct hpmp_engine:
+        pass
+
+    ctypedef struct hpmp_engine_options:
+        uint64_t seed
+        int32_t threads
+        int32_t trace
+        double comm_timeout_seconds
+        char* status
+
+    ctypedef struct hpmp_sgd:
+        double lr
+        double momentum
+        double weight_decay
+
+    ctypedef struct hpmp_step_result:
+        double loss
+        int64_t correct
+
+    void hpmp_engine_options_default(hpmp_engine_options* out)
+    hpmp_status hpmp_engine_create(const hpmp_graph* graph, const hpmp_plan* plan,
+                                   hpmp_communicator* communicator,
+                                   const hpmp_engine_options* options, hpmp_engine** out)
+    void hpmp_engine_free(hpmp_engine* engine)
+    hpmp_status hpmp_engine_set_param(hpmp_engine* engine, int64_t param, const float* data,
+                                      int64_t elems)
+    hpmp_status hpmp_engine_get_param(hpmp_engine* engine, int64_t param, float* data,
+                                      int64_t elems)
+    hpmp_status hpmp_engine_get_grad(hpmp_engine* engine, int64_t param, float* data,
+                                     int64_t elems)
+    hpmp_status hpmp_engine_set_momentum(hpmp_engine* engine, int64_t param, const float* data,
+                                         int64_t elems)
+    hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
+                                         int64_t elems)
+    hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
+                                       const DLTensor* labels, const hpmp_sgd* sgd,
+                                       hpmp_step_result* out)
+    hpmp_status hpmp_engine_forward(hpmp_engine* engine, const DLTensor* images,
+                                    const DLTensor* labels, float** outputs,
+                                    int64_t output_count, hpmp_step_result* out)
+    hpmp_status hpmp_engine_sent_by_net(const hpmp_engine* engine, int64_t* out, int64_t count)
+    hpmp_status hpmp_engine_sent_by_peer(const hpmp_engine* engine, int64_t* out, int64_t count)
+    hpmp_status hpmp_engine_net_count(const hpmp_engine* engine, int64_t* out)
+    hpmp_status hpmp_engine_reset_counters(hpmp_engine* engine)
+    hpmp_status hpmp_engine_memory(const hpmp_engine* engine, int64_t* out)
+    hpmp_status hpmp_engine_trace(const hpmp_engine* engine, int32_t* instruction,
+                                  double* start_seconds, double* end_seconds, int64_t* count)
