@@ -1,0 +1,48 @@
+"""hpmp: trains convolutional networks on several ranks; a hypergraph decides what goes where."""
+
+from __future__ import annotations
+
+from pyhpmp import local
+from pyhpmp.errors import (
+    CommError,
+    DataError,
+    DeviceError,
+    DivergenceError,
+    HpmpError,
+    InfeasiblePlanError,
+    InternalError,
+    InvalidArgumentError,
+    InvalidPlanError,
+    ModelError,
+    OutOfMemoryError,
+    UnsupportedOpError,
+)
+from pyhpmp.graph import Graph, load
+from pyhpmp.plans import Plan, plan
+from pyhpmp.session import Session
+from pyhpmp.training import SGD, Trainer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "CommError",
+    "DataError",
+    "DeviceError",
+    "DivergenceError",
+    "Graph",
+    "HpmpError",
+    "InfeasiblePlanError",
+    "InternalError",
+    "InvalidArgumentError",
+    "InvalidPlanError",
+    "ModelError",
+    "OutOfMemoryError",
+    "Plan",
+    "Session",
+    "Trainer",
+    "UnsupportedOpError",
+    "load",
+    "local",
+    "plan",
+]

@@ -81,7 +81,7 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
             best[name] = made
     chosen = _chosen(best, refused, request)
     chosen.plan.verify(graph)
-    return chosen.plan, _comparison(chosen, best, request)
+    return chosen.plan, comparison(chosen, best, request)
 
 
 def check(request: Request) -> None:
@@ -217,7 +217,7 @@ def _too_large(wanted: list[Candidate], request: Request) -> InfeasiblePlanError
     )
 
 
-def _comparison(chosen: Candidate, best: dict[str, Candidate], request: Request) -> Comparison:
+def comparison(chosen: Candidate, best: dict[str, Candidate], request: Request) -> Comparison:
     """The chosen strategy first, then every baseline, also where it has no plan."""
     names = [chosen.name, *(name for name in ("hypergraph", *BASELINES) if name != chosen.name)]
     rows = [

@@ -1,0 +1,126 @@
+"""The flags of both commands; a mistake is one line and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from pyhpmp.errors import USER_MISTAKE
+from pyhpmp.planning import OBJECTIVES, STRATEGIES
+
+SCHEDULES = ("constant", "cosine", "step")
+PARTITIONERS = ("kahypar", "mtkahypar")
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(USER_MISTAKE)
+
+
+def _number(kind: type, low: float, rule: str, *, open_low: bool = False) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{text}' is not {rule}") from None
+        if not (value > low if open_low else value >= low) or value == float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not {rule}")
+        return value
+
+    return convert
+
+
+count = _number(int, 1, "a whole number from 1")
+natural = _number(int, 0, "a whole number from 0")
+positive = _number(float, 0, "a number above 0", open_low=True)
+nonnegative = _number(float, 0, "a number from 0")
+
+
+def _share(text: str) -> float:
+    value: float = positive(text.removesuffix("%"))
+    value = value / 100 if text.endswith("%") or value > 1 else value
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text} is no accuracy; write 0.97 or 97%")
+    return value
+
+
+def _strategy(text: str) -> str:
+    if text in STRATEGIES or (text.startswith("file:") and len(text) > len("file:")):
+        return text
+    raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(STRATEGIES)}, file:PLAN")
+
+
+def _parser(program: str, purpose: str) -> Parser:
+    parser = Parser(prog=program, description=purpose, allow_abbrev=False)
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="an ONNX file, or zoo:NAME")
+    parser.add_argument("-n", dest="ranks", type=count, metavar="K", help="ranks")
+    parser.add_argument("--batch", type=count, help="samples of a step, over all ranks")
+    parser.add_argument("--classes", type=count, help="outputs of a zoo model")
+    parser.add_argument("--image", type=count, metavar="SIDE", help="image side of a zoo model")
+    parser.add_argument("--infer", action="store_true", help="the forward part only")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the result only")
+    parser.add_argument("--debug", action="store_true", help="show where an error comes from")
+    parser.add_argument("--version", action="store_true", help="versions of hpmp and its MPI")
+    _add_planning(parser.add_argument_group("planning"))
+    return parser
+
+
+def _add_planning(group: Any) -> None:
+    group.add_argument(
+        "--strategy", type=_strategy, default="auto", help=f"{', '.join(STRATEGIES)} or file:PLAN"
+    )
+    group.add_argument("--objective", choices=OBJECTIVES, default="time", help="what is least")
+    group.add_argument("--epsilon", type=nonnegative, default=0.03, help="imbalance allowed")
+    group.add_argument("--shards", type=count, help="sample shards of the batch")
+    group.add_argument("--memory", type=positive, default=0.0, metavar="GIB", help="limit per rank")
+    group.add_argument("--network", metavar="LINK", help="1Gbit/50us, or a profile (JSON file)")
+    group.add_argument("--seed", type=natural, default=0, help="of all random choices")
+    group.add_argument("--partitioner", choices=PARTITIONERS, default="kahypar")
+    group.add_argument("--plan-seconds", type=nonnegative, default=4.0, help="time for candidates")
+    group.add_argument(
+        "--bn-group", type=count, default=0, help="samples that share batch statistics"
+    )
+
+
+def plan_parser() -> Parser:
+    """hpmp-plan."""
+    parser = _parser("hpmp-plan", "Compares ways to spread a network over ranks, and saves one.")
+    parser.add_argument("--save", metavar="OUT.hpmp", help="write the chosen plan")
+    parser.add_argument("--hmetis", metavar="OUT.hgr", help="write its hypergraph as hMETIS text")
+    return parser
+
+
+def run_parser() -> Parser:
+    """hpmp-run."""
+    parser = _parser("hpmp-run", "Trains or runs a network on several ranks.")
+    parser.add_argument("--data", help="digits, npz:FILE or synthetic")
+    parser.add_argument("--save", metavar="OUT.onnx", help="the trained model [trained.onnx]")
+    parser.add_argument("--trace", metavar="OUT.json", help="last step's times, for Perfetto")
+    parser.add_argument("--dry-run", action="store_true", help="print the launch command and end")
+    parser.add_argument("--threads", type=natural, default=0, help="compute threads per rank")
+    group = parser.add_argument_group("training")
+    group.add_argument("--epochs", type=count, help="passes over the data [10]")
+    group.add_argument("--steps", type=count, help="steps in all, instead of epochs")
+    group.add_argument("--optimizer", choices=("sgd",), default="sgd")
+    group.add_argument("--lr", type=positive, default=0.1, help="highest learning rate [0.1]")
+    group.add_argument("--schedule", choices=SCHEDULES, default="cosine")
+    group.add_argument("--warmup", type=nonnegative, default=1.0, metavar="EPOCHS", help="[1]")
+    group.add_argument("--momentum", type=nonnegative, default=0.9, help="[0.9]")
+    group.add_argument("--weight-decay", type=nonnegative, default=5e-4, help="[0.0005]")
+    group.add_argument("--dtype", choices=("fp32",), default="fp32")
+    group.add_argument("--target-accuracy", type=_share, help="end when the test set reaches it")
+    return parser
+
+
+def parsed(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
+    """Raises SystemExit with code 2 for a mistake."""
+    arguments = parser.parse_args(argv)
+    if arguments.model is None and not arguments.version:
+        parser.error("name a model: an ONNX file, or zoo:NAME")
+    return arguments

@@ -1,0 +1,90 @@
+"""The training loop: epochs of shuffled batches, an evaluation after each."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+from pyhpmp import SGD, Trainer
+from pyhpmp.commands.recipe import Recipe
+from pyhpmp.commands.terminal import Reporter
+from pyhpmp.data import Dataset, shuffled
+from pyhpmp.strategies import ELEMENT_BYTES
+
+
+@dataclass
+class Outcome:
+    """sent_bytes: by this rank in training steps alone. accuracy: on the test part."""
+
+    steps: int = 0
+    final_loss: float | None = None
+    accuracy: float | None = None
+    step_seconds: list[float] = field(default_factory=list)
+    sent_bytes: int = 0
+    target_seconds: float | None = None
+
+
+class Loop:
+    """Trains with a recipe; the same on every rank, `reporter` speaks on rank 0 only."""
+
+    def __init__(
+        self, trainer: Trainer, data: Dataset, recipe: Recipe, reporter: Reporter
+    ) -> None:
+        self.trainer, self.data, self.recipe, self.reporter = trainer, data, recipe, reporter
+        self.outcome = Outcome()
+        self._began = time.perf_counter()
+
+    def run(self) -> Outcome:
+        """Ends after the recipe's steps, or when the target accuracy is reached."""
+        self.trainer.optimizer = SGD(
+            self.recipe.schedule.lr, self.recipe.momentum, self.recipe.weight_decay
+        )
+        with self.reporter.progress(self.recipe.steps):
+            for epoch in range(self.recipe.epochs):
+                self._epoch(epoch)
+                if self._evaluated(epoch):
+                    break
+        return self.outcome
+
+    def _epoch(self, epoch: int) -> None:
+        batch = self.trainer.plan.batch
+        order = shuffled(len(self.data.train), self.recipe.seed, epoch)
+        self.trainer.engine.reset_counters()
+        for position in range(self.recipe.epoch_steps):
+            if self.outcome.steps == self.recipe.steps:
+                break
+            start = position % self.recipe.data_steps * batch
+            chosen = order[start : start + batch]
+            self._step(*self.data.batch(self.data.train, chosen))
+        sent = self.trainer.engine.core.sent_by_peer().sum()
+        self.outcome.sent_bytes += int(sent) * ELEMENT_BYTES
+
+    def _step(self, images: object, labels: object) -> None:
+        rate = self.recipe.schedule.rate(self.outcome.steps)
+        self.trainer.optimizer = replace(self.trainer.optimizer, lr=rate)
+        began = time.perf_counter()
+        loss = self.trainer.step(images, labels)
+        seconds = time.perf_counter() - began
+        self.outcome.step_seconds.append(seconds)
+        self.outcome.steps += 1
+        self.outcome.final_loss = loss
+        correct = self.trainer.correct / self.trainer.plan.batch
+        self.reporter.step(self.outcome.steps, loss, correct, self.trainer.plan.batch / seconds)
+
+    def _evaluated(self, epoch: int) -> bool:
+        """Measures the test part, if there is one; whether the target is reached."""
+        if self.data.test is not None:
+            self.outcome.accuracy = self._accuracy()
+        self.reporter.epoch(epoch + 1, self.recipe.epochs, self.outcome.accuracy)
+        target = self.recipe.target_accuracy
+        if target is None or self.outcome.accuracy is None or self.outcome.accuracy < target:
+            return False
+        self.outcome.target_seconds = time.perf_counter() - self._began
+        return True
+
+    def _accuracy(self) -> float:
+        assert self.data.test is not None
+        correct = 0
+        for images, labels in self.data.padded(self.data.test, self.trainer.plan.batch):
+            correct += self.trainer.evaluate_batch(images, labels)[1]
+        return correct / max(len(self.data.test), 1)

@@ -1,0 +1,104 @@
+"""The outcome of a training run: lines for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+from typing import Any
+
+import numpy as np
+
+from pyhpmp import Plan, world
+from pyhpmp.commands.loop import Outcome
+from pyhpmp.commands.terminal import Reporter
+from pyhpmp.report import megabytes, milliseconds, percent
+
+
+def report(
+    plan: Plan,
+    outcome: Outcome,
+    saved: str | None,
+    arguments: argparse.Namespace,
+    say: Reporter,
+) -> None:
+    """Collective; rank 0 prints."""
+    figures = _figures(plan, outcome)
+    if not world.current().is_root:
+        return
+    if arguments.json:
+        print_json(figures | plan.as_dict())
+    else:
+        say.result(_lines(plan, outcome, figures, saved))
+
+
+def print_json(figures: dict[str, Any]) -> None:
+    """Strict JSON: a value that is no number becomes null."""
+    print(json.dumps(_finite(figures), allow_nan=False), flush=True)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def seconds_of(samples: list[float], predicted: float) -> dict[str, float | None]:
+    """Median and deciles of measured steps beside the prediction."""
+    p10, median, p90 = np.percentile(samples, [10, 50, 90]) if samples else [math.nan] * 3
+    return {
+        "median": float(median),
+        "p10": float(p10),
+        "p90": float(p90),
+        "predicted": predicted,
+    }
+
+
+def peak_memory_bytes() -> list[int]:
+    """Peak resident size of every rank's process. Collective."""
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return world.current().gather(own)
+
+
+def _figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
+    """Bytes are those of one step."""
+    sent = np.array([outcome.sent_bytes], np.int64)
+    world.current().sum(sent)
+    total, steps = int(sent[0]), max(outcome.steps, 1)
+    busy = sum(outcome.step_seconds)
+    return {
+        "final_loss": outcome.final_loss,
+        "accuracy": outcome.accuracy,
+        "samples_per_second": outcome.steps * plan.batch / busy if busy else None,
+        "step_seconds": seconds_of(outcome.step_seconds, plan.core.step_seconds),
+        "bytes_sent": {
+            "predicted": plan.volume_bytes,
+            "counted": total // steps if total % steps == 0 else total / steps,
+        },
+        "peak_memory_bytes": peak_memory_bytes(),
+        "time_to_target_seconds": outcome.target_seconds,
+    }
+
+
+def _lines(
+    plan: Plan, outcome: Outcome, figures: dict[str, Any], saved: str | None
+) -> list[str]:
+    seconds, sent = figures["step_seconds"], figures["bytes_sent"]
+    lines = [f"trained {outcome.steps} steps, final loss {outcome.final_loss:.4f}"]
+    if outcome.accuracy is not None:
+        lines.append(f"test accuracy {percent(outcome.accuracy)}")
+    if outcome.target_seconds is not None:
+        lines.append(f"target accuracy reached after {outcome.target_seconds:.1f} s")
+    lines += [
+        f"{figures['samples_per_second']:,.0f} samples/s; step {milliseconds(seconds['median'])} "
+        f"(median), {milliseconds(seconds['predicted'])} predicted",
+        f"bytes sent per step, all {plan.ranks} ranks: predicted {sent['predicted']:,}, "
+        f"counted {sent['counted']:,}",
+        f"peak memory per rank: {', '.join(map(megabytes, figures['peak_memory_bytes']))}",
+    ]
+    return [*lines, f"saved {saved}"] if saved else lines

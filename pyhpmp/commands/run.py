@@ -1,0 +1,126 @@
+"""hpmp-run: trains or runs a network on K ranks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+import pyhpmp
+from pyhpmp import launch, world
+from pyhpmp.commands import results
+from pyhpmp.commands.arguments import parsed, run_parser
+from pyhpmp.commands.inference import infer
+from pyhpmp.commands.loop import Loop
+from pyhpmp.commands.planning import plan_of, print_version
+from pyhpmp.commands.recipe import recipe_of
+from pyhpmp.commands.terminal import Reporter, reporter
+from pyhpmp.commands.trace import save_trace
+from pyhpmp.data import Dataset, load
+from pyhpmp.errors import InvalidArgumentError
+from pyhpmp.files import check_writable
+
+PROGRAM = "hpmp-run"
+DEFAULT_SAVE = "trained.onnx"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Starts the ranks, or is one of them. Returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = parsed(run_parser(), words)
+    if arguments.version:
+        return print_version(PROGRAM)
+    ranks = arguments.ranks or 1
+    if arguments.dry_run:
+        return launch.guard(lambda _: _dry_run(words, ranks), program=PROGRAM)
+    if ranks > 1 and not launch.is_launched():
+        return launch.run(words, ranks, debug=arguments.debug, program=PROGRAM)
+    return launch.guard(
+        lambda context: _as_rank(arguments, context), program=PROGRAM, debug=arguments.debug
+    )
+
+
+def _dry_run(words: list[str], ranks: int) -> int:
+    rest = [word for word in words if word != "--dry-run"]
+    print(launch.command_line(rest, ranks))
+    return 0
+
+
+def _as_rank(arguments: argparse.Namespace, context: launch.RankContext) -> int:
+    with world.using(world.world_of(context)) as ranks:
+        if arguments.ranks is not None and arguments.ranks != ranks.size:
+            raise InvalidArgumentError(
+                f"-n {arguments.ranks}, but the launcher started {ranks.size} ranks; leave -n out"
+            )
+        arguments.ranks = ranks.size
+        say = reporter(root=ranks.is_root, json=arguments.json, quiet=arguments.quiet)
+        ranks.on_root(lambda: _check_outputs(arguments))
+        return _run(arguments, ranks, say)
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    if arguments.infer and arguments.save:
+        raise InvalidArgumentError("--save writes a trained model; it has no use with --infer")
+    for path in (arguments.save, arguments.trace):
+        if path:
+            check_writable(path)
+
+
+def _run(arguments: argparse.Namespace, ranks: world.World, say: Reporter) -> int:
+    graph = pyhpmp.load(
+        arguments.model, classes=arguments.classes, image=arguments.image, seed=arguments.seed
+    )
+    for note in graph.notes:
+        say.note(f"note: {note}")
+    if arguments.data is None:
+        say.note("no --data: timing on synthetic images")
+    plan = plan_of(graph, arguments)
+    say.plan(plan)
+    data = _data(arguments, graph, plan.batch, ranks)
+    threads = arguments.threads or _share_of_cores(ranks)
+    if arguments.infer:
+        return infer(plan, data, threads, arguments, say)
+    return _train(plan, data, threads, arguments, say)
+
+
+def _train(
+    plan: pyhpmp.Plan,
+    data: Dataset,
+    threads: int,
+    arguments: argparse.Namespace,
+    say: Reporter,
+) -> int:
+    recipe = recipe_of(arguments, data, plan.batch)
+    trainer = pyhpmp.Trainer(
+        plan, seed=arguments.seed, threads=threads, trace=arguments.trace is not None
+    )
+    outcome = Loop(trainer, data, recipe, say).run()
+    if arguments.trace:
+        save_trace(arguments.trace, plan, trainer.engine.core)
+    saved = arguments.save or (DEFAULT_SAVE if data.name != "synthetic" else None)
+    if saved:
+        trainer.save_onnx(saved)
+    results.report(plan, outcome, saved, arguments, say)
+    return 0
+
+
+def _data(
+    arguments: argparse.Namespace, graph: pyhpmp.Graph, batch: int, ranks: world.World
+) -> Dataset:
+    spec = arguments.data or "synthetic"
+    return ranks.on_root(
+        lambda: load(spec, graph.input_shape, graph.classes, batch=batch, seed=arguments.seed)
+    )
+
+
+def _share_of_cores(ranks: world.World) -> int:
+    """Threads per rank such that the ranks of a host use each of its cores once."""
+    host = socket.gethostname()
+    here = sum(name == host for name in ranks.gather(host))
+    return max(len(os.sched_getaffinity(0)) // here, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

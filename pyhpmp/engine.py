@@ -1,0 +1,101 @@
+"""This rank's engine with its weights: loading, collecting, counting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyhpmp import _core, world
+from pyhpmp.errors import InvalidArgumentError, ModelError
+from pyhpmp.graph import Params
+from pyhpmp.plans import Plan
+from pyhpmp.strategies import ELEMENT_BYTES
+
+
+class RankEngine:
+    """The native engine of this rank; collective.
+
+    Args:
+        plan: for as many ranks as this world has.
+        params: the weights, on rank 0; they are sent one at a time, so that no other rank ever
+            holds the whole model.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        params: Params,
+        *,
+        seed: int = 0,
+        threads: int = 0,
+        trace: bool = False,
+    ) -> None:
+        self.world = world.current()
+        if self.world.size != plan.ranks:
+            raise InvalidArgumentError(
+                f"the plan is for {plan.ranks} ranks, this run has {self.world.size}; plan for "
+                f"{self.world.size}, or start {plan.ranks} (mpiexec -n {plan.ranks}, or "
+                "pyhpmp.local.run)"
+            )
+        self._infos = plan.prepared.params
+        self.core = _core.Engine(
+            plan.prepared,
+            plan.core,
+            self.world.communicator(),
+            seed=seed,
+            threads=threads,
+            trace=trace,
+            status=self.world.status,
+        )
+        self.load(params)
+
+    def load(self, params: Params) -> None:
+        """Gives every rank the rows it uses of rank 0's weights."""
+        self.world.on_root(lambda: self._check(params))
+        for index, info in enumerate(self._infos):
+            if self.world.is_root:
+                array = np.ascontiguousarray(params[info.name], dtype=np.float32).reshape(-1)
+            else:
+                array = np.empty(info.elems, np.float32)
+            self.world.broadcast_array(array)
+            self.core.set_param(index, array)
+
+    def _check(self, params: Params) -> None:
+        for info in self._infos:
+            if info.name not in params:
+                raise ModelError(f"parameter '{info.name}' has no value in the model")
+            shape = params[info.name].shape
+            if tuple(shape) != info.dims:
+                raise ModelError(
+                    f"parameter '{info.name}' has shape {tuple(shape)}, the graph says {info.dims}"
+                )
+
+    def params(self) -> Params:
+        """Every parameter, whole, on rank 0; empty elsewhere."""
+        result: Params = {}
+        for index, info in enumerate(self._infos):
+            array = np.zeros(info.elems, np.float32)
+            self.core.get_param(index, array)
+            self.world.sum(array)
+            if self.world.is_root:
+                result[info.name] = array.reshape(info.dims)
+        return result
+
+    def grads(self) -> Params:
+        """Gradients of the last step, whole, on every rank."""
+        result: Params = {}
+        for index, info in enumerate(self._infos):
+            if info.trainable:
+                array = np.zeros(info.elems, np.float32)
+                self.core.get_grad(index, array)
+                self.world.sum(array)
+                result[info.name] = array.reshape(info.dims)
+        return result
+
+    def bytes_sent(self) -> int:
+        """By all ranks since the last reset, counted by the engines."""
+        sent = np.array([self.core.sent_by_peer().sum()], np.int64)
+        self.world.sum(sent)
+        return int(sent[0]) * ELEMENT_BYTES
+
+    def reset_counters(self) -> None:
+        self.core.reset_counters()

@@ -1,0 +1,77 @@
+"""A loaded model: the network's text on every rank, its weights and its file on rank 0."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyhpmp import _core, model_files, world
+
+Params = dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """name: as the user gave it. core: the network as imported.
+
+    params: weights by name, on rank 0; empty elsewhere. template: what `save_onnx` writes the
+    weights into, on rank 0. notes: what the importer wants said.
+    """
+
+    name: str
+    core: _core.Graph
+    params: Params = field(default_factory=dict, repr=False)
+    template: Any = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        return self.core.input.shape
+
+    @property
+    def classes(self) -> int:
+        """Features of the first output."""
+        return self.core.outputs[0].shape[0]
+
+    @property
+    def parameter_count(self) -> int:
+        """Elements of all trainable parameters."""
+        return sum(param.elems for param in self.core.params if param.trainable)
+
+
+def load(
+    model: str | os.PathLike[str],
+    *,
+    classes: int | None = None,
+    image: int | None = None,
+    seed: int = 0,
+) -> Graph:
+    """Reads a model; collective: rank 0 reads the file, the others receive the network.
+
+    Args:
+        model: an ONNX file, or `zoo:NAME` for a built-in network with random weights.
+        classes: outputs of a zoo network. image: side of its input. seed: of its weights.
+
+    Raises:
+        ModelError, UnsupportedOpError: with everything that is wrong, at once.
+        InvalidArgumentError: an unknown zoo name, or an override for a file.
+    """
+    ranks = world.current()
+    found: list[model_files.Imported] = []
+
+    def read() -> tuple[str, tuple[str, ...]]:
+        imported = model_files.read(str(model), classes=classes, image=image, seed=seed)
+        found.append(imported)
+        _core.Graph.parse(imported.text)  # an error here is everybody's
+        return imported.text, imported.notes
+
+    text, notes = ranks.on_root(read)
+    core = _core.Graph.parse(text)
+    if not found:
+        return Graph(str(model), core, notes=notes)
+    return Graph(str(model), core, found[0].params, found[0].template, notes)

@@ -1,0 +1,165 @@
+"""A plan with the model it is for: made on rank 0, the same on every rank."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pyhpmp import _core, planning, world
+from pyhpmp.errors import InvalidArgumentError, InvalidPlanError
+from pyhpmp.files import write_text
+from pyhpmp.graph import Graph
+from pyhpmp.network import parse_network
+from pyhpmp.strategies import ELEMENT_BYTES, Comparison
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """core: the programs of all ranks. prepared: the graph they run. request: what was asked."""
+
+    graph: Graph
+    prepared: _core.Graph
+    core: _core.Plan
+    comparison: Comparison
+    request: planning.Request
+
+    @property
+    def ranks(self) -> int:
+        return self.core.ranks
+
+    @property
+    def batch(self) -> int:
+        return self.core.batch
+
+    @property
+    def volume_bytes(self) -> int:
+        """Bytes that all ranks together send in one step."""
+        return (self.core.activation_elems + self.core.parameter_elems) * ELEMENT_BYTES
+
+    def summary(self) -> str:
+        """A table of the chosen strategy and the classical ones."""
+        from pyhpmp.report import plan_text
+
+        return plan_text(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `hpmp-plan --json` prints."""
+        return {
+            "model": self.graph.name,
+            "ranks": self.ranks,
+            "batch": self.batch,
+            "dtype": "fp32",
+            "chosen": self.comparison.chosen,
+            "strategies": [row.as_dict() for row in self.comparison.strategies],
+            "data_parallel_crossover_batch": self.comparison.data_parallel_crossover_batch,
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the text form, whole or not at all."""
+        if world.current().is_root:
+            write_text(path, self.core.text())
+
+
+def plan(
+    graph: Graph,
+    *,
+    ranks: int | None = None,
+    batch: int | None = None,
+    strategy: str = "auto",
+    objective: str = "time",
+    shards: int | None = None,
+    epsilon: float = 0.03,
+    bn_group: int = 0,
+    seed: int = 0,
+    partitioner: str = "kahypar",
+    network: str | None = None,
+    memory: float = 0.0,
+    training: bool = True,
+    seconds: float = 4.0,
+    compare: bool = False,
+) -> Plan:
+    """Decides which rank computes what, and when; collective: rank 0 plans, all receive.
+
+    Args:
+        graph: from `load`.
+        ranks: how many; by default those of this run.
+        batch: global samples of a step; see `default_batch`.
+        strategy: auto, hypergraph, data, layer, filter, owt, or `file:PLAN`.
+        objective: `time` (least predicted step) or `volume` (least bytes within `epsilon`).
+        shards: sample shards; by default several are tried.
+        epsilon: imbalance that the partitioner may leave; 0.03 is 3%.
+        bn_group: samples that share batch statistics; 0 for the smaller of the batch and 32.
+        seed: of the partitioner.
+        partitioner: kahypar or mtkahypar.
+        network: `1Gbit/50us` or a machine profile (JSON file).
+        memory: GiB that a rank may use; 0 for no limit.
+        training: False plans the forward part only.
+        seconds: after which no further candidate is tried.
+        compare: predict the classical strategies even if `strategy` names one.
+
+    Raises:
+        InvalidArgumentError, InfeasiblePlanError, InvalidPlanError: saying what would do.
+    """
+    ranks_here = world.current()
+    size = ranks if ranks is not None else ranks_here.size
+    request = planning.Request(
+        ranks=size,
+        batch=batch if batch is not None else default_batch(size),
+        strategy=strategy,
+        objective=objective,
+        shards=shards,
+        epsilon=epsilon,
+        bn_group=bn_group,
+        seed=seed,
+        partitioner=partitioner,
+        memory_bytes=int(memory * GIB),
+        training=training,
+        seconds=seconds,
+        compare=compare,
+    )
+    prepared = graph.core.prepare(training=training)
+
+    def work() -> tuple[str, Comparison]:
+        machine = parse_network(network) if network else {}
+        core, comparison = _planned(prepared, replace(request, machine=machine))
+        return core.text(), comparison
+
+    text, comparison = ranks_here.on_root(work)
+    return Plan(graph, prepared, _core.Plan.parse(text), comparison, request)
+
+
+def default_batch(ranks: int) -> int:
+    """Global batch where the user names none: 32 samples per rank, and 64 at least."""
+    return max(64, 32 * ranks)
+
+
+def _planned(
+    prepared: _core.Graph, request: planning.Request
+) -> tuple[_core.Plan, Comparison]:
+    kind, _, path = request.strategy.partition(":")
+    if kind != "file":
+        return planning.choose(prepared, request)
+    planning.check(replace(request, strategy="auto"))
+    core = read_plan(path)
+    core.verify(prepared)
+    for what, got, want in (
+        ("ranks", core.ranks, request.ranks),
+        ("batch", core.batch, request.batch),
+    ):
+        if got != want:
+            raise InvalidPlanError(f"{path} is a plan for {what} {got}, not {want}; plan again")
+    row = planning.Candidate(core.strategy, core)
+    return core, planning.comparison(row, {core.strategy: row}, request)
+
+
+def read_plan(path: str | os.PathLike[str]) -> _core.Plan:
+    """Reads a saved plan. Raises InvalidArgumentError or InvalidPlanError."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgumentError(f"cannot read plan {path}: {error}") from error
+    return _core.Plan.parse(text)

@@ -1,0 +1,98 @@
+"""The plan and the outcome of a run as tables for people."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pyhpmp.strategies import Strategy
+
+if TYPE_CHECKING:
+    from pyhpmp.plans import Plan
+
+UNKNOWN = "-"
+
+
+def megabytes(count: float | None) -> str:
+    """Decimal megabytes, with few digits."""
+    if count is None:
+        return UNKNOWN
+    value = count / 1e6
+    return f"{value:,.0f} MB" if value >= 100 else f"{value:.3g} MB"
+
+
+def milliseconds(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else f"{seconds * 1e3:.3g} ms"
+
+
+def percent(share: float | None) -> str:
+    return UNKNOWN if share is None else f"{share * 100:.1f}%"
+
+
+def plan_view(plan: Plan) -> RenderableType:
+    """A heading, the table of strategies, and what the volume means."""
+    grid = f"{plan.core.shards} shards" if plan.core.shards > 1 else "1 shard"
+    heading = (
+        f"{plan.graph.name}: {plan.graph.parameter_count / 1e6:.3g} M parameters, "
+        f"{plan.ranks} ranks, batch {plan.batch}, fp32, {grid}; "
+        f"chosen: {plan.comparison.chosen}"
+    )
+    return Group(Text(heading, style="bold"), _table(plan), *map(Text, _remarks(plan)))
+
+
+def plan_text(plan: Plan) -> str:
+    """`plan_view` without colours."""
+    buffer = io.StringIO()
+    Console(file=buffer, width=110, color_system=None).print(plan_view(plan))
+    return buffer.getvalue()
+
+
+def _table(plan: Plan) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("strategy")
+    for title in ("sent/step", "activations", "gradients", "imbalance", "memory/rank", "step", "idle"):
+        table.add_column(title, justify="right")
+    table.add_column("")
+    for row in plan.comparison.strategies:
+        chosen = row.name == plan.comparison.chosen
+        table.add_row(*_cells(row, chosen), style="bold" if chosen else "")
+    return table
+
+
+def _cells(row: Strategy, chosen: bool) -> list[str]:
+    remark = "<- chosen" if chosen else ""
+    if row.total_bytes is None:
+        remark = "impossible on this grid"
+    elif not row.feasible:
+        remark = "too large"
+    return [
+        row.name,
+        megabytes(row.total_bytes),
+        megabytes(row.activation_bytes),
+        megabytes(row.parameter_bytes),
+        percent(row.imbalance),
+        megabytes(max(row.memory_bytes) if row.memory_bytes else None),
+        milliseconds(row.step_seconds),
+        percent(row.bubble_fraction),
+        remark,
+    ]
+
+
+def _remarks(plan: Plan) -> list[str]:
+    """Volume against data parallelism, with everything that it depends on."""
+    lines = []
+    share = plan.comparison.against_data()
+    if share is not None and plan.comparison.chosen != "data":
+        word = "less" if share >= 0 else "more"
+        lines.append(
+            f"sends {percent(abs(share))} {word} than data parallelism "
+            f"({plan.ranks} ranks, batch {plan.batch}, 4 bytes per element)"
+        )
+    crossover = plan.comparison.data_parallel_crossover_batch
+    if crossover is not None:
+        lines.append(f"data parallelism sends less from batch {crossover:,} on")
+    return lines

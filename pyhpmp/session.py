@@ -1,0 +1,78 @@
+"""Inference: the forward part of a plan, for any number of images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyhpmp import planning, world
+from pyhpmp.engine import RankEngine
+from pyhpmp.graph import Params
+from pyhpmp.plans import Plan, plan as make_plan
+
+Floats = npt.NDArray[np.float32]
+
+
+class Session:
+    """Runs a model; collective: every rank calls with the same images and gets all outputs.
+
+    Args:
+        plan: an inference plan, or a training plan, of which the forward part is planned anew with
+            the same ranks, batch and strategy.
+        params: weights on rank 0; by default the model's.
+        threads: of this rank; 0 leaves them as they are.
+    """
+
+    def __init__(self, plan: Plan, *, params: Params | None = None, threads: int = 0) -> None:
+        self.plan = _for_inference(plan) if plan.core.training else plan
+        weights = plan.graph.params if params is None else params
+        self.engine = RankEngine(self.plan, weights, threads=threads)
+        self._shapes = [output.shape for output in self.plan.prepared.outputs]
+
+    def __call__(self, images: Any) -> Floats:
+        """The first output: (N, C) for features, (N, C, H, W) for maps."""
+        return self.outputs(images)[0]
+
+    def outputs(self, images: Any) -> list[Floats]:
+        """Every output of the model for N images (N, C, H, W), any N."""
+        x = np.ascontiguousarray(images, dtype=np.float32)
+        batch = self.plan.batch
+        parts = [self._batch(x[start : start + batch]) for start in range(0, len(x), batch)]
+        if not parts:
+            return [np.zeros((0, *_squeezed(shape)), np.float32) for shape in self._shapes]
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+    def _batch(self, images: Floats) -> list[Floats]:
+        samples, batch = len(images), self.plan.batch
+        if samples < batch:
+            missing = np.zeros((batch - samples, *images.shape[1:]), np.float32)
+            images = np.concatenate([images, missing])
+        outputs = [np.zeros((batch, *_squeezed(shape)), np.float32) for shape in self._shapes]
+        self.engine.core.forward(images, outputs=outputs)
+        ranks = world.current()
+        for output in outputs:
+            ranks.sum(output)  # each rank fills the samples whose output it computes
+        return [output[:samples] for output in outputs]
+
+
+def _squeezed(shape: tuple[int, int, int]) -> tuple[int, ...]:
+    return shape[:1] if shape[1:] == (1, 1) else shape
+
+
+def _for_inference(plan: Plan) -> Plan:
+    asked = plan.request
+    known = asked.strategy in planning.STRATEGIES
+    return make_plan(
+        plan.graph,
+        ranks=plan.ranks,
+        batch=plan.batch,
+        strategy=asked.strategy if known else "auto",
+        objective=asked.objective,
+        epsilon=asked.epsilon,
+        seed=asked.seed,
+        partitioner=asked.partitioner,
+        memory=asked.memory_bytes / 2**30,
+        training=False,
+    )

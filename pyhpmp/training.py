@@ -1,0 +1,127 @@
+"""The trainer: one engine per rank, fed with global batches."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyhpmp import model_files, world
+from pyhpmp.engine import RankEngine
+from pyhpmp.errors import DivergenceError, InvalidArgumentError
+from pyhpmp.files import check_writable
+from pyhpmp.graph import Params
+from pyhpmp.plans import Plan
+
+
+@dataclass(frozen=True)
+class SGD:
+    """g = grad + weight_decay * w; m = momentum * m + g; w = w - lr * m."""
+
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+
+
+class Trainer:
+    """Trains the model of a plan; every method is collective.
+
+    Args:
+        plan: from `pyhpmp.plan`, for as many ranks as run.
+        optimizer: may be replaced between steps, for instance by one with another rate.
+        params: initial weights on rank 0; by default the model's.
+        seed: of dropout. threads: of this rank; 0 leaves them as they are.
+        trace: keep the times of the last step's instructions.
+
+    Attributes:
+        steps: how many were made. correct: right answers of the last step's batch.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        optimizer: SGD | None = None,
+        *,
+        params: Params | None = None,
+        seed: int = 0,
+        threads: int = 0,
+        trace: bool = False,
+    ) -> None:
+        if not plan.core.training:
+            raise InvalidArgumentError("the plan is for inference; plan with training=True")
+        self.plan = plan
+        self.optimizer = optimizer or SGD()
+        self.steps = 0
+        self.correct = 0
+        self._loaded = plan.graph.params if params is None else params
+        self.engine = RankEngine(plan, self._loaded, seed=seed, threads=threads, trace=trace)
+
+    def step(self, images: Any, labels: Any) -> float:
+        """One step on a global batch, the same on every rank; returns the mean loss.
+
+        Args:
+            images: (batch, C, H, W) float32, C order, CPU; anything with `__dlpack__`.
+            labels: (batch) int64, likewise; -1 is left out of the loss.
+
+        Raises:
+            DivergenceError: the loss is not finite, on every rank.
+        """
+        sgd = self.optimizer
+        loss, self.correct = self.engine.core.train_step(
+            images, labels, lr=sgd.lr, momentum=sgd.momentum, weight_decay=sgd.weight_decay
+        )
+        self.steps += 1
+        if not np.isfinite(loss):
+            raise DivergenceError(
+                f"the loss is {loss} in step {self.steps} (learning rate {sgd.lr:g}); "
+                f"training diverged: lower --lr, for instance to {sgd.lr / 10:g}"
+            )
+        return loss
+
+    def evaluate(self, images: Any, labels: Any) -> tuple[float, float]:
+        """Mean loss and accuracy over any number of samples, with running statistics."""
+        x = np.ascontiguousarray(images, dtype=np.float32)
+        y = np.ascontiguousarray(labels, dtype=np.int64)
+        batch = self.plan.batch
+        loss, correct = 0.0, 0
+        for start in range(0, len(x), batch):
+            part, right = self.evaluate_batch(*_filled(x[start:], y[start:], batch))
+            loss, correct = loss + part, correct + right
+        samples = max(len(x), 1)
+        return loss * batch / samples, correct / samples
+
+    def evaluate_batch(self, images: Any, labels: Any) -> tuple[float, int]:
+        """Summed loss over the batch divided by its size, and right answers, of one global batch."""
+        return self.engine.core.forward(images, labels)
+
+    def params(self) -> Params:
+        """The whole weights and running statistics, on rank 0; empty elsewhere."""
+        return self.engine.params()
+
+    def bytes_sent(self) -> int:
+        """Bytes that all ranks sent since the last `reset_counters`."""
+        return self.engine.bytes_sent()
+
+    def save_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Writes the trained model as ONNX, whole or not at all."""
+        ranks = world.current()
+        ranks.on_root(lambda: check_writable(path))
+        params = self.params()
+        ranks.on_root(
+            lambda: model_files.write(path, self.plan.graph.template, params, self._loaded)
+        )
+
+
+def _filled(
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.int64], batch: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """The first `batch` samples; missing ones are zeros with label -1."""
+    x, y = x[:batch], y[:batch]
+    missing = batch - len(x)
+    if missing:
+        x = np.concatenate([x, np.zeros((missing, *x.shape[1:]), np.float32)])
+        y = np.concatenate([y, np.full(missing, -1, np.int64)])
+    return x, y
