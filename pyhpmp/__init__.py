@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pyhpmp.cpu import require_cpu
+
+require_cpu()
+
+# ruff: noqa: E402  (the core must not be loaded before that)
 from pyhpmp import local
 from pyhpmp.errors import (
     CommError,

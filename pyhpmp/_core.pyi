@@ -80,6 +80,18 @@ class Hypergraph:
     def groups(self) -> list[GroupInfo]: ...
     def hmetis(self) -> str: ...
     def baseline(self, strategy: str, ranks: int) -> Ints32: ...
+    def search(
+        self,
+        ranks: int,
+        *,
+        epsilon: float | None = None,
+        seed: int | None = None,
+        work: int | None = None,
+        seconds: float | None = None,
+        keep: int | None = None,
+        share: Sequence[float] | None = None,
+        starts: Sequence[npt.ArrayLike] = (),
+    ) -> list[Ints32]: ...
     def measure(self, part: npt.ArrayLike, ranks: int) -> Metrics: ...
 
 class Plan:

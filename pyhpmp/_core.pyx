@@ -264,6 +264,32 @@ cdef class Hypergraph:
             check(c.hpmp_baseline(self.handle, raw, ranks, &view[0]))
         return part[:self.cells]
 
+    def search(self, int32_t ranks, *, epsilon=None, seed=None, work=None, seconds=None, keep=None,
+               share=None, starts=()):
+        """Placements (int32, part per cell) of least volume within the balance, best first."""
+        cdef c.hpmp_search_options options
+        c.hpmp_search_options_default(&options)
+        options.epsilon = options.epsilon if epsilon is None else epsilon
+        options.seed = options.seed if seed is None else seed
+        options.work = options.work if work is None else work
+        options.seconds = options.seconds if seconds is None else seconds
+        options.keep = options.keep if keep is None else keep
+        cdef double[::1] shares = None
+        if share is not None:
+            shares = np.array(share, np.float64)
+            if shares.shape[0] != ranks or ranks < 1:
+                raise InvalidArgumentError(f"{shares.shape[0]} shares for {ranks} ranks")
+            options.share = &shares[0]
+        begin = np.array([self._checked(start) for start in starts], np.int32).reshape(-1)
+        cdef int64_t start_count = len(starts), found = 0
+        cdef int32_t[::1] begins = begin if len(begin) else np.zeros(1, np.int32)
+        part = np.zeros(max(options.keep * self.cells, 1), np.int32)
+        cdef int32_t[::1] parts = part
+        with nogil:
+            check(c.hpmp_search(self.handle, ranks, &options, &begins[0], start_count, &parts[0],
+                                &found))
+        return list(part[:found * self.cells].reshape(found, self.cells))
+
     def measure(self, part, int32_t ranks):
         """Volume, balance and traffic of a placement."""
         cdef c.hpmp_metrics metrics

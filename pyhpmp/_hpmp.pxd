@@ -121,6 +121,19 @@ cdef extern from "hpmp.h" nogil:
 
     hpmp_status hpmp_baseline(const hpmp_hypergraph* hypergraph, const char* strategy,
                               int32_t ranks, int32_t* part)
+
+    ctypedef struct hpmp_search_options:
+        double epsilon
+        uint64_t seed
+        int64_t work
+        double seconds
+        int64_t keep
+        const double* share
+
+    void hpmp_search_options_default(hpmp_search_options* out)
+    hpmp_status hpmp_search(const hpmp_hypergraph* hypergraph, int32_t ranks,
+                            const hpmp_search_options* options, const int32_t* starts,
+                            int64_t start_count, int32_t* part, int64_t* found)
     hpmp_status hpmp_measure(const hpmp_hypergraph* hypergraph, const int32_t* part, int32_t ranks,
                              hpmp_metrics* out, int64_t* part_weight, int64_t* pair_elems,
                              int64_t* net_volume)

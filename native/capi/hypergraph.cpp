@@ -1,9 +1,7 @@
-// C functions of the hypergraph and of placements on it.
+// C functions of the hypergraph.
 #include "capi/handles.h"
 #include "capi/wall.h"
 #include "graph/ops.h"
-#include "partition/baselines.h"
-#include "partition/metrics.h"
 
 namespace hpmp::capi {
 
@@ -43,11 +41,6 @@ void fill_arrays(hpmp_hypergraph& handle) {
 
 const Hypergraph& hypergraph_of(const hpmp_hypergraph* h) {
   return *given(h, "hypergraph").hypergraph;
-}
-
-template <class T>
-void copy_if_wanted(const std::vector<T>& from, T* to) {
-  if (to) std::copy(from.begin(), from.end(), to);
 }
 
 }  // namespace
@@ -109,29 +102,5 @@ hpmp_status hpmp_hypergraph_group(const hpmp_hypergraph* hypergraph, int64_t ind
 
 hpmp_status hpmp_hypergraph_hmetis(const hpmp_hypergraph* hypergraph, char** out) {
   return wall([&] { given(out, "out") = copied(hmetis_text(hypergraph_of(hypergraph))); });
-}
-
-hpmp_status hpmp_baseline(const hpmp_hypergraph* hypergraph, const char* strategy, int32_t ranks,
-                          int32_t* part) {
-  return wall([&] {
-    given(strategy, "strategy");
-    given(part, "part");
-    copy_if_wanted(baseline(hypergraph_of(hypergraph), strategy, ranks).part, part);
-  });
-}
-
-hpmp_status hpmp_measure(const hpmp_hypergraph* hypergraph, const int32_t* part, int32_t ranks,
-                         hpmp_metrics* out, int64_t* part_weight, int64_t* pair_elems,
-                         int64_t* net_volume_elems) {
-  return wall([&] {
-    const Hypergraph& h = hypergraph_of(hypergraph);
-    given(part, "part");
-    const Placement p = make_placement(h, {part, part + h.cells.size()}, ranks);
-    const Metrics m = measure(h, p);
-    given(out, "out") = {m.activation_elems, m.parameter_elems, m.imbalance};
-    copy_if_wanted(m.part_weight, part_weight);
-    copy_if_wanted(m.pair_elems, pair_elems);
-    if (net_volume_elems) copy_if_wanted(net_volume(h, p), net_volume_elems);
-  });
 }
 }

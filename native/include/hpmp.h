@@ -162,6 +162,25 @@ typedef struct hpmp_metrics {
 HPMP_API hpmp_status hpmp_baseline(const hpmp_hypergraph* hypergraph, const char* strategy,
                                    int32_t ranks, int32_t* part);
 
+/* What the native search may do; see hpmp_search. */
+typedef struct hpmp_search_options {
+  double epsilon;      /* a part may exceed its share of the weight by this fraction */
+  uint64_t seed;       /* the same seed and work give the same result */
+  int64_t work;        /* pins touched: how long to search, repeatably */
+  double seconds;      /* a guard: ends the search early */
+  int64_t keep;        /* placements wanted at most */
+  const double* share; /* [ranks] relative speeds; null: all alike */
+} hpmp_search_options;
+
+HPMP_API void hpmp_search_options_default(hpmp_search_options* out);
+
+/* Searches for placements of least volume within the balance. `starts`: [start_count * cells], may
+ * be null. `part`: [keep * cells], filled with *found placements, best first.
+ * Errors: infeasible with more ranks than cells; invalid_argument for a bad option or start. */
+HPMP_API hpmp_status hpmp_search(const hpmp_hypergraph* hypergraph, int32_t ranks,
+                                 const hpmp_search_options* options, const int32_t* starts,
+                                 int64_t start_count, int32_t* part, int64_t* found);
+
 /* Measures a placement. Any of the arrays may be null: part_weight [ranks], pair_elems
  * [ranks * ranks] as from * ranks + to, net_volume [nets].
  * Errors: invalid_argument for a part outside [0, ranks). */
