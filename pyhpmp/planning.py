@@ -248,7 +248,7 @@ def _crossover(
     """For the chosen plan or, where that is data parallelism, the best of the others by volume."""
     data = best.get("data")
     rivals = [chosen] if chosen.name != "data" else [c for c in best.values() if c.name != "data"]
-    if data is None or not rivals or not request.training:
+    if data is None or not rivals or not request.training or request.ranks == 1:
         return None
     rival = min(rivals, key=lambda candidate: candidate.volume).plan
     return crossover_batch(

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 UNKNOWN = "-"
 
 
-def megabytes(count: float | None) -> str:
-    """Decimal megabytes, with few digits."""
+def size(count: float | None) -> str:
+    """Bytes in decimal units, three digits."""
     if count is None:
         return UNKNOWN
-    value = count / 1e6
-    return f"{value:,.0f} MB" if value >= 100 else f"{value:.3g} MB"
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            digits = f"{count / factor:.3g}" if count < 1e3 * factor else f"{count / factor:,.0f}"
+            return f"{digits} {unit}"
+    return f"{count:.0f} B"
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -66,16 +69,16 @@ def _table(plan: Plan) -> Table:
 def _cells(row: Strategy, chosen: bool) -> list[str]:
     remark = "<- chosen" if chosen else ""
     if row.total_bytes is None:
-        remark = "impossible on this grid"
+        remark = "no plan"
     elif not row.feasible:
         remark = "too large"
     return [
         row.name,
-        megabytes(row.total_bytes),
-        megabytes(row.activation_bytes),
-        megabytes(row.parameter_bytes),
+        size(row.total_bytes),
+        size(row.activation_bytes),
+        size(row.parameter_bytes),
         percent(row.imbalance),
-        megabytes(max(row.memory_bytes) if row.memory_bytes else None),
+        size(max(row.memory_bytes) if row.memory_bytes else None),
         milliseconds(row.step_seconds),
         percent(row.bubble_fraction),
         remark,

@@ -13,7 +13,7 @@ import numpy as np
 from pyhpmp import Plan, world
 from pyhpmp.commands.loop import Outcome
 from pyhpmp.commands.terminal import Reporter
-from pyhpmp.report import megabytes, milliseconds, percent
+from pyhpmp.report import milliseconds, percent, size
 
 
 def report(
@@ -99,6 +99,6 @@ def _lines(
         f"(median), {milliseconds(seconds['predicted'])} predicted",
         f"bytes sent per step, all {plan.ranks} ranks: predicted {sent['predicted']:,}, "
         f"counted {sent['counted']:,}",
-        f"peak memory per rank: {', '.join(map(megabytes, figures['peak_memory_bytes']))}",
+        f"peak memory per rank: {', '.join(map(size, figures['peak_memory_bytes']))}",
     ]
     return [*lines, f"saved {saved}"] if saved else lines
