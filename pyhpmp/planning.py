@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from pyhpmp import _core, partitioners
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError
 from pyhpmp.strategies import BASELINES, ELEMENT_BYTES, Comparison, Strategy, crossover_batch
@@ -168,7 +170,9 @@ def _hypergraph(graph: _core.Graph, request: Request, shards: int) -> _core.Hype
 
 
 def _candidate(hypergraph: _core.Hypergraph, name: str, request: Request) -> Candidate:
-    if name == "hypergraph":
+    if request.ranks == 1:
+        part = np.zeros(hypergraph.cells, np.int32)
+    elif name == "hypergraph":
         part = partitioners.partition(
             hypergraph, request.ranks, request.epsilon, request.seed, request.partitioner
         )
