@@ -38,13 +38,24 @@ def percent(share: float | None) -> str:
 
 def plan_view(plan: Plan) -> RenderableType:
     """A heading, the table of strategies, and what the volume means."""
-    grid = f"{plan.core.shards} shards" if plan.core.shards > 1 else "1 shard"
     heading = (
         f"{plan.graph.name}: {plan.graph.parameter_count / 1e6:.3g} M parameters, "
-        f"{plan.ranks} ranks, batch {plan.batch}, fp32, {grid}; "
-        f"chosen: {plan.comparison.chosen}"
+        f"{counted(plan.ranks, 'rank')}, batch {plan.batch}, fp32"
     )
+    if plan.ranks == 1:
+        memory, seconds = _memory(plan), milliseconds(plan.core.step_seconds)
+        return Text(f"{heading}; memory {memory}, step {seconds} predicted", style="bold")
+    heading += f", {counted(plan.core.shards, 'shard')}; chosen: {plan.comparison.chosen}"
     return Group(Text(heading, style="bold"), _table(plan), *map(Text, _remarks(plan)))
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _memory(plan: Plan) -> str:
+    info = plan.core.rank(0)
+    return size(info.arena_bytes + info.param_bytes)
 
 
 def plan_text(plan: Plan) -> str:
@@ -90,12 +101,13 @@ def _remarks(plan: Plan) -> list[str]:
     lines = []
     share = plan.comparison.against_data()
     if share is not None and plan.comparison.chosen != "data":
-        word = "less" if share >= 0 else "more"
+        word = "less than" if share >= 0 else "more than"
+        amount = "as much as" if abs(share) < 5e-4 else f"{percent(abs(share))} {word}"
         lines.append(
-            f"sends {percent(abs(share))} {word} than data parallelism "
+            f"sends {amount} data parallelism "
             f"({plan.ranks} ranks, batch {plan.batch}, 4 bytes per element)"
         )
     crossover = plan.comparison.data_parallel_crossover_batch
-    if crossover is not None:
+    if crossover:
         lines.append(f"data parallelism sends less from batch {crossover:,} on")
     return lines

@@ -13,7 +13,7 @@ import numpy as np
 from pyhpmp import Plan, world
 from pyhpmp.commands.loop import Outcome
 from pyhpmp.commands.terminal import Reporter
-from pyhpmp.report import milliseconds, percent, size
+from pyhpmp.report import counted, milliseconds, percent, size
 
 
 def report(
@@ -89,7 +89,7 @@ def _lines(
     plan: Plan, outcome: Outcome, figures: dict[str, Any], saved: str | None
 ) -> list[str]:
     seconds, sent = figures["step_seconds"], figures["bytes_sent"]
-    lines = [f"trained {outcome.steps} steps, final loss {outcome.final_loss:.4f}"]
+    lines = [f"trained {counted(outcome.steps, 'step')}, final loss {outcome.final_loss:.4f}"]
     if outcome.accuracy is not None:
         lines.append(f"test accuracy {percent(outcome.accuracy)}")
     if outcome.target_seconds is not None:
@@ -97,7 +97,7 @@ def _lines(
     lines += [
         f"{figures['samples_per_second']:,.0f} samples/s; step {milliseconds(seconds['median'])} "
         f"(median), {milliseconds(seconds['predicted'])} predicted",
-        f"bytes sent per step, all {plan.ranks} ranks: predicted {sent['predicted']:,}, "
+        f"bytes sent per step by {counted(plan.ranks, 'rank')}: predicted {sent['predicted']:,}, "
         f"counted {sent['counted']:,}",
         f"peak memory per rank: {', '.join(map(size, figures['peak_memory_bytes']))}",
     ]
