@@ -85,8 +85,8 @@ class Builder {
       for (std::size_t k = 0; k < groups()[g].inputs.size(); ++k) {
         for (std::int32_t b = 0; b < h_.blocks[g]; ++b) {
           const std::int32_t cell = base_cell(GroupId(g), b);
-          const Region need =
-              group_needs(h_.graph, groups()[g], h_.cells[static_cast<std::size_t>(cell)].region, k);
+          const Region need = group_needs(h_.graph, groups()[g],
+                                          h_.cells[static_cast<std::size_t>(cell)].region, k);
           for (const Segment& s : groups()[g].inputs[k].view.within(need.c)) {
             uses[h_.grouped.group_of_value[s.source.at()].at()].push_back({s.source_c, cell});
           }
@@ -163,7 +163,7 @@ class Builder {
     for (std::size_t p = 0; p < uses.size(); ++p) {
       const Range rows{0, h_.graph.params[p].rows()};
       for (const UsedPiece& piece : elementary_pieces({rows}, uses[p])) {
-        if (piece.users.size() * h_.grid.shards > 1) add_parameter_net(ParamId(p), piece);
+        if (shards() > 1 || piece.users.size() > 1) add_parameter_net(ParamId(p), piece);
       }
     }
   }

@@ -30,10 +30,10 @@ bool has_batch_norm(const Graph& graph) {
 void check_statistics(const GridSpec& grid) {
   const std::string batch = "batch " + number(grid.batch);
   if (grid.batch % grid.bn_group != 0) {
-    fail(ErrorCode::invalid_argument,
-         "invalid grid: batch-norm groups of " + number(grid.bn_group) +
-             " samples do not divide the " + batch + "; choose another batch or a group of " +
-             number(largest_divisor_up_to(grid.batch, grid.bn_group)));
+    fail(ErrorCode::invalid_argument, "invalid grid: batch-norm groups of " +
+                                          number(grid.bn_group) + " samples do not divide the " +
+                                          batch + "; choose another batch or a group of " +
+                                          number(largest_divisor_up_to(grid.batch, grid.bn_group)));
   }
   if ((grid.batch / grid.shards) % grid.bn_group != 0) {
     fail(ErrorCode::invalid_argument,
@@ -53,10 +53,10 @@ GridSpec checked_grid(const Graph& graph, GridSpec grid) {
   if (grid.bn_group == 0) grid.bn_group = std::min<std::int64_t>(grid.batch, 32);
   check_positive("bn_group", grid.bn_group);
   if (grid.batch % grid.shards != 0) {
-    fail(ErrorCode::invalid_argument,
-         "invalid grid: " + number(grid.shards) + " shards do not divide batch " +
-             number(grid.batch) + "; use a divisor, such as " +
-             number(largest_divisor_up_to(grid.batch, grid.shards)));
+    fail(ErrorCode::invalid_argument, "invalid grid: " + number(grid.shards) +
+                                          " shards do not divide batch " + number(grid.batch) +
+                                          "; use a divisor, such as " +
+                                          number(largest_divisor_up_to(grid.batch, grid.shards)));
   }
   if (grid.training && has_batch_norm(graph)) check_statistics(grid);
   return grid;

@@ -1,0 +1,59 @@
+#include "partition/placement.h"
+
+#include "base/error.h"
+
+namespace hpmp {
+namespace {
+
+void check_parts(const Hypergraph& h, const std::vector<Rank>& part, int ranks) {
+  if (ranks < 1) {
+    fail(ErrorCode::invalid_argument,
+         "invalid placement: " + std::to_string(ranks) + " ranks; give at least 1");
+  }
+  if (part.size() != h.cells.size()) {
+    fail(ErrorCode::invalid_argument, "invalid placement: " + std::to_string(part.size()) +
+                                          " parts for " + std::to_string(h.cells.size()) +
+                                          " cells; give one part per cell of this grid");
+  }
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    if (part[i] < 0 || part[i] >= ranks) {
+      fail(ErrorCode::invalid_argument, "invalid placement: cell " + std::to_string(i) +
+                                            " is on part " + std::to_string(part[i]) +
+                                            "; parts are 0 to " + std::to_string(ranks - 1));
+    }
+  }
+}
+
+}  // namespace
+
+Placement make_placement(const Hypergraph& h, std::vector<Rank> part, int ranks) {
+  check_parts(h, part, ranks);
+  Placement p{ranks, std::move(part), std::vector<Rank>(h.nets.size(), 0)};
+  std::vector<std::int64_t> owned(static_cast<std::size_t>(ranks), 0);
+  for (std::size_t e = 0; e < h.nets.size(); ++e) {
+    if (h.nets[e].kind == NetKind::activation) {
+      p.owner[e] = p.part[h.pins[static_cast<std::size_t>(h.pin_begin[e])].at()];
+      continue;
+    }
+    const std::vector<Rank> parts = net_parts(h, p, NetId(static_cast<std::int64_t>(e)));
+    const auto load = [&](Rank r) { return owned[static_cast<std::size_t>(r)]; };
+    p.owner[e] = *std::min_element(parts.begin(), parts.end(),
+                                   [&](Rank a, Rank b) { return load(a) < load(b); });
+    owned[static_cast<std::size_t>(p.owner[e])] += h.nets[e].elems;
+  }
+  return p;
+}
+
+std::vector<Rank> net_parts(const Hypergraph& h, const Placement& p, NetId e) {
+  std::vector<char> touched(static_cast<std::size_t>(p.ranks), 0);
+  for (std::int64_t i = h.pin_begin[e.at()]; i < h.pin_begin[e.at() + 1]; ++i) {
+    touched[static_cast<std::size_t>(p.part[h.pins[static_cast<std::size_t>(i)].at()])] = 1;
+  }
+  std::vector<Rank> parts;
+  for (Rank r = 0; r < p.ranks; ++r) {
+    if (touched[static_cast<std::size_t>(r)]) parts.push_back(r);
+  }
+  return parts;
+}
+
+}  // namespace hpmp
