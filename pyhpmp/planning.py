@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pyhpmp import _core, partitioners
+from pyhpmp import _core
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError
 from pyhpmp.strategies import BASELINES, ELEMENT_BYTES, Comparison, Strategy, crossover_batch
 
@@ -173,9 +173,7 @@ def _candidate(hypergraph: _core.Hypergraph, name: str, request: Request) -> Can
     if request.ranks == 1:
         part = np.zeros(hypergraph.cells, np.int32)
     elif name == "hypergraph":
-        part = partitioners.partition(
-            hypergraph, request.ranks, request.epsilon, request.seed, request.partitioner
-        )
+        part = hypergraph.search(request.ranks, epsilon=request.epsilon, seed=request.seed)[0]
     else:
         part = hypergraph.baseline(name, request.ranks)
     plan = _core.Plan.build(hypergraph, part, request.ranks, name, request.machine)
