@@ -31,7 +31,7 @@ class InvalidArgumentError(HpmpError, ValueError):
 
 
 class InfeasiblePlanError(HpmpError):
-    """No plan fulfils the wishes: too many ranks, too little memory, a batch that does not divide."""
+    """No plan fulfils the wishes: too many ranks, too little memory, a batch that does not cut."""
 
     exit_code = USER_MISTAKE
 

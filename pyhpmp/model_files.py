@@ -53,9 +53,7 @@ def read(model: str, *, classes: int | None, image: int | None, seed: int) -> Im
     return Imported(imported.graph_text, imported.params, imported, tuple(imported.warnings))
 
 
-def _from_zoo(
-    name: str, *, classes: int | None, image: int | None, seed: int
-) -> ImportedModel:
+def _from_zoo(name: str, *, classes: int | None, image: int | None, seed: int) -> ImportedModel:
     import onnx_import
     from onnx_import import zoo
 

@@ -108,9 +108,7 @@ def check(request: Request) -> None:
         )
 
 
-def _attempts(
-    graph: _core.Graph, request: Request
-) -> Iterator[tuple[str, Candidate | HpmpError]]:
+def _attempts(graph: _core.Graph, request: Request) -> Iterator[tuple[str, Candidate | HpmpError]]:
     """Every candidate, or why there is none, most promising first, until time is up."""
     deadline = time.monotonic() + request.seconds
     for position, shards in enumerate(shard_counts(graph, request)):
@@ -244,9 +242,7 @@ def _row(name: str, candidate: Candidate | None, request: Request) -> Strategy:
     )
 
 
-def _crossover(
-    chosen: Candidate, best: dict[str, Candidate], request: Request
-) -> int | None:
+def _crossover(chosen: Candidate, best: dict[str, Candidate], request: Request) -> int | None:
     """For the chosen plan or, where that is data parallelism, the best of the others by volume."""
     data = best.get("data")
     rivals = [chosen] if chosen.name != "data" else [c for c in best.values() if c.name != "data"]

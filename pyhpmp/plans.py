@@ -137,9 +137,7 @@ def default_batch(ranks: int) -> int:
     return max(64, 32 * ranks)
 
 
-def _planned(
-    prepared: _core.Graph, request: planning.Request
-) -> tuple[_core.Plan, Comparison]:
+def _planned(prepared: _core.Graph, request: planning.Request) -> tuple[_core.Plan, Comparison]:
     kind, _, path = request.strategy.partition(":")
     if kind != "file":
         return planning.choose(prepared, request)

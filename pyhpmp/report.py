@@ -68,7 +68,15 @@ def plan_text(plan: Plan) -> str:
 def _table(plan: Plan) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("strategy")
-    for title in ("sent/step", "activations", "gradients", "imbalance", "memory/rank", "step", "idle"):
+    for title in (
+        "sent/step",
+        "activations",
+        "gradients",
+        "imbalance",
+        "memory/rank",
+        "step",
+        "idle",
+    ):
         table.add_column(title, justify="right")
     table.add_column("")
     for row in plan.comparison.strategies:

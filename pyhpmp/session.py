@@ -10,7 +10,8 @@ import numpy.typing as npt
 from pyhpmp import planning, world
 from pyhpmp.engine import RankEngine
 from pyhpmp.graph import Params
-from pyhpmp.plans import Plan, plan as make_plan
+from pyhpmp.plans import Plan
+from pyhpmp.plans import plan as make_plan
 
 Floats = npt.NDArray[np.float32]
 

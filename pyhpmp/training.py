@@ -94,7 +94,7 @@ class Trainer:
         return loss * batch / samples, correct / samples
 
     def evaluate_batch(self, images: Any, labels: Any) -> tuple[float, int]:
-        """Summed loss over the batch divided by its size, and right answers, of one global batch."""
+        """Summed loss over the batch size, and right answers, of one global batch."""
         return self.engine.core.forward(images, labels)
 
     def params(self) -> Params:

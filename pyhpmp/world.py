@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,8 +61,8 @@ class World(ABC):
         if self.is_root:
             try:
                 outcome = (work(), None)
-            except Exception as error:  # travels to every rank, so that none waits for the others
-                outcome = (None, error)
+            except Exception as raised:  # travels to every rank, so that none waits for the others
+                outcome = (None, raised)
         value, error = self.broadcast(outcome)
         if error is not None:
             raise error
@@ -143,7 +143,7 @@ def current() -> World:
 
 
 @contextlib.contextmanager
-def using(world: World) -> Any:
+def using(world: World) -> Iterator[World]:
     """Makes `world` the current one of this thread."""
     token = _current.set(world)
     try:

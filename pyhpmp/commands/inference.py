@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def _report(
 ) -> None:
     counted = session.engine.bytes_sent() // len(seconds)
     predicted = (plan.core.activation_elems + plan.core.parameter_elems) * ELEMENT_BYTES
-    figures = {
+    figures: dict[str, Any] = {
         "final_loss": None,
         "accuracy": accuracy,
         "samples_per_second": plan.batch * len(seconds) / sum(seconds),

@@ -27,9 +27,7 @@ class Outcome:
 class Loop:
     """Trains with a recipe; the same on every rank, `reporter` speaks on rank 0 only."""
 
-    def __init__(
-        self, trainer: Trainer, data: Dataset, recipe: Recipe, reporter: Reporter
-    ) -> None:
+    def __init__(self, trainer: Trainer, data: Dataset, recipe: Recipe, reporter: Reporter) -> None:
         self.trainer, self.data, self.recipe, self.reporter = trainer, data, recipe, reporter
         self.outcome = Outcome()
         self._began = time.perf_counter()

@@ -32,7 +32,7 @@ class Recipe:
 
 
 def recipe_of(arguments: argparse.Namespace, data: Dataset, batch: int) -> Recipe:
-    """Raises DataError where the data do not fill one batch, or have nothing to reach a target on."""
+    """Raises DataError where the data fill no batch, or have nothing to reach a target on."""
     data_steps = len(data.train) // batch
     if data_steps == 0:
         raise DataError(

@@ -85,9 +85,7 @@ def _figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _lines(
-    plan: Plan, outcome: Outcome, figures: dict[str, Any], saved: str | None
-) -> list[str]:
+def _lines(plan: Plan, outcome: Outcome, figures: dict[str, Any], saved: str | None) -> list[str]:
     seconds, sent = figures["step_seconds"], figures["bytes_sent"]
     lines = [f"trained {counted(outcome.steps, 'step')}, final loss {outcome.final_loss:.4f}"]
     if outcome.accuracy is not None:

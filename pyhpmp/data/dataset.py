@@ -1,4 +1,4 @@
-"""A data set in memory: raw images stay small, batches are made fit for the model when asked for."""
+"""A data set in memory: raw images stay small, batches are made fit for the model when used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Transform:
-    """(raw - mean) / std, scaled to `shape` (C, H, W); one raw channel serves all of the model's."""
+    """(raw - mean) / std, scaled to `shape` (C, H, W); one raw channel serves all of the model."""
 
     mean: float
     std: float

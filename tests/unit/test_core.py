@@ -115,8 +115,11 @@ def test_a_plan_text_round_trips_and_verifies(plan: _core.Plan, prepared: _core.
 
 
 def test_a_plan_for_another_graph_is_refused(plan: _core.Plan) -> None:
-    other = _core.Graph.parse(tiny.TEXT.replace("head.w weight 10", "head.w weight 12").replace(
-        "head.b bias 10", "head.b bias 12")).prepare()
+    other = _core.Graph.parse(
+        tiny.TEXT.replace("head.w weight 10", "head.w weight 12").replace(
+            "head.b bias 10", "head.b bias 12"
+        )
+    ).prepare()
     with pytest.raises(pyhpmp.InvalidPlanError):
         plan.verify(other)
     with pytest.raises(pyhpmp.InvalidPlanError, match="another graph"):
@@ -142,8 +145,6 @@ def test_a_rank_or_parameter_that_does_not_exist_is_refused(plan: _core.Plan) ->
         plan.rank(2)
 
 
-def test_an_engine_needs_as_many_ranks_as_its_plan(
-    plan: _core.Plan, prepared: _core.Graph
-) -> None:
+def test_an_engine_needs_as_many_ranks_as_its_plan(plan: _core.Plan, prepared: _core.Graph) -> None:
     with pytest.raises(pyhpmp.InvalidArgumentError, match="2 ranks"):
         _core.Engine(prepared, plan, _core.World(3).communicator(0))

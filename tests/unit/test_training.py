@@ -31,8 +31,17 @@ def alone() -> tuple[list[float], int, int, dict[str, np.ndarray]]:
 
 @pytest.mark.parametrize(
     ("ranks", "strategy"),
-    [(2, "auto"), (2, "data"), (2, "layer"), (2, "filter"), (2, "owt"), (2, "hypergraph"),
-     (4, "auto"), (4, "data"), (4, "hypergraph")],
+    [
+        (2, "auto"),
+        (2, "data"),
+        (2, "layer"),
+        (2, "filter"),
+        (2, "owt"),
+        (2, "hypergraph"),
+        (4, "auto"),
+        (4, "data"),
+        (4, "hypergraph"),
+    ],
 )
 def test_the_loss_curve_and_weights_do_not_depend_on_ranks_or_strategy(
     alone: tuple[list[float], int, int, dict[str, np.ndarray]], ranks: int, strategy: str
@@ -79,9 +88,13 @@ def test_a_session_gives_every_rank_the_outputs_of_one_rank(ranks: int) -> None:
 def test_a_loss_that_is_not_finite_names_the_step_and_the_cure() -> None:
     trainer = pyhpmp.Trainer(pyhpmp.plan(tiny.graph(), batch=16), pyhpmp.SGD(lr=1e30))
     images, labels = tiny.batch()
-    with pytest.raises(pyhpmp.DivergenceError, match=r"in step \d+ .* lower --lr") as caught:
+
+    def run() -> None:
         for _ in range(20):
             trainer.step(images, labels)
+
+    with pytest.raises(pyhpmp.DivergenceError, match=r"in step \d+ .* lower --lr") as caught:
+        run()
     assert caught.value.exit_code == 2
 
 
