@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from onnx_import.zoo_net import Layer, Net, he_normal, he_uniform, normal, torch_default
+from onnx_import.zoo_net import HE_NORMAL_IN, HE_UNIFORM, TORCH_DEFAULT, Layer, Net, normal
 
 #: SqueezeNet 1.1: index in `features` to (squeeze, expand).
 _FIRES = {
@@ -34,7 +34,7 @@ _INCEPTIONS: dict[str, tuple[int, int, int, int, int, int]] = {
 
 def squeezenet(net: Net, classes: int) -> onnx.ModelProto:
     """Iandola et al. 2016, version 1.1 as in torchvision."""
-    x = net.conv(net.input(), "features.0", 64, 3, stride=2, bias=True, init=he_uniform)
+    x = net.conv(net.input(), "features.0", 64, 3, stride=2, bias=True, init=HE_UNIFORM)
     x = net.pool(net.relu(x), "features.2", 3, stride=2, ceil_mode=True)
     for index, (squeeze, expand) in _FIRES.items():
         x = _fire(net, x, f"features.{index}", squeeze, expand)
@@ -46,9 +46,9 @@ def squeezenet(net: Net, classes: int) -> onnx.ModelProto:
 
 
 def _fire(net: Net, x: Layer, name: str, squeeze: int, expand: int) -> Layer:
-    x = net.relu(net.conv(x, f"{name}.squeeze", squeeze, 1, bias=True, init=he_uniform))
-    one = net.conv(x, f"{name}.expand1x1", expand, 1, bias=True, init=he_uniform)
-    three = net.conv(x, f"{name}.expand3x3", expand, 3, pad=1, bias=True, init=he_uniform)
+    x = net.relu(net.conv(x, f"{name}.squeeze", squeeze, 1, bias=True, init=HE_UNIFORM))
+    one = net.conv(x, f"{name}.expand1x1", expand, 1, bias=True, init=HE_UNIFORM)
+    three = net.conv(x, f"{name}.expand3x3", expand, 3, pad=1, bias=True, init=HE_UNIFORM)
     return net.concat([net.relu(one), net.relu(three)], f"{name}.concat")
 
 
@@ -64,7 +64,7 @@ def googlenet(net: Net, classes: int) -> onnx.ModelProto:
             kernel = 3 if name == "3b" else 2
             x = net.pool(x, f"maxpool{name[0]}", kernel, stride=2, ceil_mode=True)
     x = net.dropout(net.flatten(net.global_pool(x, "avgpool")), "dropout", 0.2)
-    return net.finish(net.dense(x, "fc", classes, init=normal(0.01), bias_init=torch_default))
+    return net.finish(net.dense(x, "fc", classes, init=normal(0.01)))
 
 
 def _basic(net: Net, x: Layer, name: str, out: int, kernel: int, *, stride: int = 1) -> Layer:
@@ -87,7 +87,7 @@ def _inception(net: Net, x: Layer, name: str, widths: tuple[int, int, int, int, 
 
 def densenet121(net: Net, classes: int) -> onnx.ModelProto:
     """Huang et al. 2017, growth 32, as in torchvision."""
-    init = he_normal("in")
+    init = HE_NORMAL_IN
     x = net.conv(net.input(), "features.conv0", 64, 7, stride=2, pad=3, init=init)
     x = net.relu(net.batch_norm(x, "features.norm0"))
     x = net.pool(x, "features.pool0", 3, stride=2, pad=1)
@@ -108,4 +108,4 @@ def densenet121(net: Net, classes: int) -> onnx.ModelProto:
             x = net.pool(x, pool, 2, stride=2, op="AveragePool")
     x = net.relu(net.batch_norm(x, "features.norm5"))
     x = net.flatten(net.global_pool(x, "avgpool"))
-    return net.finish(net.dense(x, "classifier", classes, init=torch_default))
+    return net.finish(net.dense(x, "classifier", classes, init=TORCH_DEFAULT))

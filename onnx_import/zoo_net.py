@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,55 +17,48 @@ from onnx_import.check import OPSET
 from onnx_import.errors import ModelError
 from onnx_import.normalise import IR_VERSION
 
-#: Draws weights of one shape.
-Init = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+#: Weights are drawn in pieces of this many, which stay in the cache until they are stored.
+_PIECE = 2**18
+
+
+@dataclass(frozen=True)
+class Init:
+    """A zero-mean distribution of weights; `scale` gives its width for a weight's shape."""
+
+    draw: Callable[[np.random.Generator, np.ndarray], None]
+    scale: Callable[[tuple[int, ...]], float]
+
+
+def _draw_normal(rng: np.random.Generator, out: np.ndarray) -> None:
+    rng.standard_normal(out=out, dtype=np.float32)
+
+
+def _draw_uniform(rng: np.random.Generator, out: np.ndarray) -> None:
+    """Between -1 and 1."""
+    rng.random(out=out, dtype=np.float32)
+    out *= 2
+    out -= 1
+
+
+def _fan_in(shape: tuple[int, ...]) -> int:
+    return math.prod(shape[1:])
+
+
+def _fan_out(shape: tuple[int, ...]) -> int:
+    return shape[0] * math.prod(shape[2:])
 
 
 def normal(std: float) -> Init:
-    """Zero-mean normal weights."""
-
-    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        weights = rng.standard_normal(shape, dtype=np.float32)
-        weights *= np.float32(std)
-        return weights
-
-    return draw
+    """Normal weights of a fixed standard deviation."""
+    return Init(_draw_normal, lambda shape: std)
 
 
-def he_normal(fan: str = "out") -> Init:
-    """He et al. 2015: variance 2 / fan, counting a kernel's inputs or outputs."""
-
-    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        return normal(math.sqrt(2 / (_fans(shape)[fan])))(rng, shape)
-
-    return draw
-
-
-def uniform(bound: float) -> Init:
-    """Weights in [-bound, bound)."""
-
-    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        weights = rng.random(shape, dtype=np.float32)
-        weights *= np.float32(2 * bound)
-        weights -= np.float32(bound)
-        return weights
-
-    return draw
-
-
-def he_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """He et al. 2015 with a uniform distribution over a kernel's inputs."""
-    return uniform(math.sqrt(6 / _fans(shape)["in"]))(rng, shape)
-
-
-def torch_default(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """What PyTorch gives a convolution or a linear layer: variance 1 / (3 fan-in)."""
-    return uniform(1 / math.sqrt(_fans(shape)["in"]))(rng, shape)
-
-
-def _fans(shape: tuple[int, ...]) -> dict[str, int]:
-    field = math.prod(shape[2:])
-    return {"in": shape[1] * field, "out": shape[0] * field}
+#: He et al. 2015: variance 2 / fan, counting a kernel's outputs or inputs.
+HE_NORMAL_OUT = Init(_draw_normal, lambda shape: math.sqrt(2 / _fan_out(shape)))
+HE_NORMAL_IN = Init(_draw_normal, lambda shape: math.sqrt(2 / _fan_in(shape)))
+HE_UNIFORM = Init(_draw_uniform, lambda shape: math.sqrt(6 / _fan_in(shape)))
+#: What PyTorch gives the weight and the bias of a layer unless told otherwise.
+TORCH_DEFAULT = Init(_draw_uniform, lambda shape: 1 / math.sqrt(_fan_in(shape)))
 
 
 @dataclass(frozen=True)
@@ -87,8 +82,11 @@ class Net:
         self._name = name
         self._seed = seed
         self._image = (channels, image, image)
-        self._nodes: list[onnx.NodeProto] = []
-        self._initializers: list[onnx.TensorProto] = []
+        self._model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="hpmp")
+        self._model.opset_import.add(domain="", version=OPSET)
+        # Filled in place: copies of large weights would cost more time than drawing them.
+        self._graph = self._model.graph
+        self._graph.name = name
 
     def input(self) -> Layer:
         return Layer("images", *self._image)
@@ -104,12 +102,12 @@ class Net:
         pad: int = 0,
         bias: bool = False,
         init: Init,
-        bias_init: Init | None = None,
     ) -> Layer:
-        """A square convolution; its bias starts at zero unless `bias_init` is given."""
-        names = [self._draw(f"{name}.weight", (out, x.c, kernel, kernel), init)]
+        """A square convolution."""
+        shape = (out, x.c, kernel, kernel)
+        names = [self._draw(f"{name}.weight", shape, shape, init)]
         if bias:
-            names.append(self._bias(name, out, x.c * kernel * kernel, bias_init))
+            names.append(self._bias(name, shape, init))
         h, w = (self._length(name, size, kernel, stride, pad) for size in (x.h, x.w))
         self._node(
             "Conv",
@@ -121,12 +119,11 @@ class Net:
         )
         return Layer(name, out, h, w)
 
-    def dense(
-        self, x: Layer, name: str, out: int, *, init: Init, bias_init: Init | None = None
-    ) -> Layer:
+    def dense(self, x: Layer, name: str, out: int, *, init: Init) -> Layer:
         """A linear layer on flat features."""
-        weight = self._draw(f"{name}.weight", (out, x.c), init)
-        bias = self._bias(name, out, x.c, bias_init)
+        shape = (out, x.c)
+        weight = self._draw(f"{name}.weight", shape, shape, init)
+        bias = self._bias(name, shape, init)
         self._node("Gemm", name, [x.name, weight, bias], transB=1)
         return Layer(name, out, 1, 1)
 
@@ -134,7 +131,7 @@ class Net:
         values = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
         for key, value in values.items():
             self._store(f"{name}.{key}", np.full(x.c, value, np.float32))
-        self._nodes.append(
+        self._graph.node.append(
             helper.make_node(
                 "BatchNormalization",
                 [x.name, *(f"{name}.{key}" for key in values)],
@@ -207,40 +204,48 @@ class Net:
 
     def finish(self, x: Layer) -> onnx.ModelProto:
         """The model, whose output `logits` is `x`."""
-        self._nodes[-1].output[0] = "logits"
+        self._graph.node[-1].output[0] = "logits"
         images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", *self._image])
         logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", x.c])
-        graph = helper.make_graph(self._nodes, self._name, [images], [logits], self._initializers)
-        model = helper.make_model(
-            graph, producer_name="hpmp", opset_imports=[helper.make_opsetid("", OPSET)]
-        )
-        model.ir_version = IR_VERSION
-        return model
+        self._graph.input.append(images)
+        self._graph.output.append(logits)
+        return self._model
 
-    def _node(self, op: str, name: str, inputs: list[str], **attributes: object) -> None:
-        self._nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
+    def _node(self, op: str, name: str, inputs: list[str], **attributes: Any) -> None:
+        self._graph.node.append(helper.make_node(op, inputs, [name], name=name, **attributes))
 
     def _same(self, op: str, x: Layer, name: str) -> Layer:
         self._node(op, name, [x.name])
         return Layer(name, x.c, x.h, x.w)
 
-    def _bias(self, name: str, out: int, fan_in: int, init: Init | None) -> str:
-        """Zeros, or what `init` gives a weight of the same fan-in."""
-        if init is None:
-            return self._store(f"{name}.bias", np.zeros(out, np.float32))
-        rng = self._generator(f"{name}.bias")
-        bound = 1 / math.sqrt(fan_in)
-        draw = uniform(bound) if init is torch_default else init
-        return self._store(f"{name}.bias", draw(rng, (out,)))
+    def _bias(self, name: str, weight_shape: tuple[int, ...], init: Init) -> str:
+        """Zeros; PyTorch's default is random with the scale of the weight."""
+        out = weight_shape[:1]
+        if init is TORCH_DEFAULT:
+            return self._draw(f"{name}.bias", out, weight_shape, init)
+        return self._store(f"{name}.bias", np.zeros(out, np.float32))
 
-    def _draw(self, name: str, shape: tuple[int, ...], init: Init) -> str:
-        return self._store(name, init(self._generator(name), shape))
-
-    def _generator(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self._seed, zlib.crc32(name.encode())])
+    def _draw(
+        self, name: str, shape: tuple[int, ...], weight_shape: tuple[int, ...], init: Init
+    ) -> str:
+        rng = np.random.default_rng([self._seed, zlib.crc32(name.encode())])
+        scale = np.float32(init.scale(weight_shape))
+        left = math.prod(shape)
+        buffer = np.empty(min(left, _PIECE), np.float32)
+        stream = io.BytesIO()
+        while left > 0:
+            piece = buffer[: min(left, _PIECE)]
+            init.draw(rng, piece)
+            piece *= scale
+            stream.write(piece.astype("<f4", copy=False).data)
+            left -= len(piece)
+        self._graph.initializer.add(
+            name=name, data_type=TensorProto.FLOAT, dims=shape, raw_data=stream.getvalue()
+        )
+        return name
 
     def _store(self, name: str, array: np.ndarray) -> str:
-        self._initializers.append(onnx.numpy_helper.from_array(array, name))
+        self._graph.initializer.append(onnx.numpy_helper.from_array(array, name))
         return name
 
     def _length(

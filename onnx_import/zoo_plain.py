@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from onnx_import.zoo_net import Layer, Net, he_normal, normal, torch_default
+from onnx_import.zoo_net import HE_NORMAL_OUT, TORCH_DEFAULT, Layer, Net, normal
 
 _VGG: dict[int, list[list[int]]] = {
     11: [[64], [128], [256] * 2, [512] * 2, [512] * 2],
@@ -28,8 +28,7 @@ def lenet5(net: Net, classes: int) -> onnx.ModelProto:
             5,
             pad=padding,
             bias=True,
-            init=torch_default,
-            bias_init=torch_default,
+            init=TORCH_DEFAULT,
         )
         x = net.pool(net.relu(x), f"pool{index}", 2, stride=2)
     x = net.flatten(x)
@@ -39,7 +38,7 @@ def lenet5(net: Net, classes: int) -> onnx.ModelProto:
 
 
 def _torch_dense(net: Net, x: Layer, name: str, out: int) -> Layer:
-    return net.dense(x, name, out, init=torch_default, bias_init=torch_default)
+    return net.dense(x, name, out, init=TORCH_DEFAULT)
 
 
 def alexnet(net: Net, classes: int) -> onnx.ModelProto:
@@ -58,8 +57,7 @@ def alexnet(net: Net, classes: int) -> onnx.ModelProto:
             stride=stride,
             pad=pad,
             bias=True,
-            init=torch_default,
-            bias_init=torch_default,
+            init=TORCH_DEFAULT,
         )
         x = net.relu(x)
         if index in (0, 3, 10):
@@ -80,7 +78,7 @@ def vgg(net: Net, classes: int, depth: int, batch_norm: bool) -> onnx.ModelProto
     index = 0
     for stage in _VGG[depth]:
         for out in stage:
-            x = net.conv(x, f"features.{index}", out, 3, pad=1, bias=True, init=he_normal())
+            x = net.conv(x, f"features.{index}", out, 3, pad=1, bias=True, init=HE_NORMAL_OUT)
             if batch_norm:
                 index += 1
                 x = net.batch_norm(x, f"features.{index}")

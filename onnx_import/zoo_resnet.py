@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from onnx_import.zoo_net import Layer, Net, he_normal, torch_default
+from onnx_import.zoo_net import HE_NORMAL_OUT, TORCH_DEFAULT, Layer, Net
 
 #: Blocks per stage, and whether they are bottlenecks.
 RESNETS: dict[int, tuple[list[int], bool]] = {
@@ -19,7 +19,7 @@ RESNETS: dict[int, tuple[list[int], bool]] = {
 def resnet(net: Net, classes: int, depth: int) -> onnx.ModelProto:
     """He et al. 2016 with the stride in the 3x3 convolution, as in torchvision."""
     blocks, bottleneck = RESNETS[depth]
-    x = net.conv(net.input(), "conv1", 64, 7, stride=2, pad=3, init=he_normal())
+    x = net.conv(net.input(), "conv1", 64, 7, stride=2, pad=3, init=HE_NORMAL_OUT)
     x = net.relu(net.batch_norm(x, "bn1"))
     x = net.pool(x, "maxpool", 3, stride=2, pad=1)
     return _stages(net, x, [64, 128, 256, 512], blocks, bottleneck, classes)
@@ -27,7 +27,7 @@ def resnet(net: Net, classes: int, depth: int) -> onnx.ModelProto:
 
 def small_resnet(net: Net, classes: int, depth: int) -> onnx.ModelProto:
     """He et al. 2016, section 4.2: depth 6n + 2 for 32x32 images, projection shortcuts."""
-    x = net.conv(net.input(), "conv1", 16, 3, pad=1, init=he_normal())
+    x = net.conv(net.input(), "conv1", 16, 3, pad=1, init=HE_NORMAL_OUT)
     x = net.relu(net.batch_norm(x, "bn1"))
     return _stages(net, x, [16, 32, 64], [(depth - 2) // 6] * 3, False, classes)
 
@@ -40,7 +40,7 @@ def _stages(
             stride = 2 if stage > 1 and block == 0 else 1
             x = _block(net, x, f"layer{stage}.{block}", width, stride, bottleneck)
     x = net.flatten(net.global_pool(x, "avgpool"))
-    return net.finish(net.dense(x, "fc", classes, init=torch_default, bias_init=torch_default))
+    return net.finish(net.dense(x, "fc", classes, init=TORCH_DEFAULT))
 
 
 def _block(net: Net, x: Layer, name: str, width: int, stride: int, bottleneck: bool) -> Layer:
@@ -52,9 +52,9 @@ def _block(net: Net, x: Layer, name: str, width: int, stride: int, bottleneck: b
     for index, (kernel, out, by) in enumerate(kernels, start=1):
         y = net.relu(y) if index > 1 else y
         conv = f"{name}.conv{index}"
-        y = net.conv(y, conv, out, kernel, stride=by, pad=kernel // 2, init=he_normal())
+        y = net.conv(y, conv, out, kernel, stride=by, pad=kernel // 2, init=HE_NORMAL_OUT)
         y = net.batch_norm(y, f"{name}.bn{index}")
     if stride != 1 or x.c != y.c:
-        x = net.conv(x, f"{name}.downsample.0", y.c, 1, stride=stride, init=he_normal())
+        x = net.conv(x, f"{name}.downsample.0", y.c, 1, stride=stride, init=HE_NORMAL_OUT)
         x = net.batch_norm(x, f"{name}.downsample.1")
     return net.relu(net.add(y, x, f"{name}.add"))
