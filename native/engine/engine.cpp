@@ -10,24 +10,14 @@
 
 #include "base/error.h"
 #include "comm/wait.h"
-#include "engine/cpu/dense.h"
 #include "engine/mailbox.h"
-#include "engine/run_task.h"
+#include "engine/program.h"
 #include "engine/statistics.h"
 
 namespace hpmp {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// What an instruction needs at run time, looked up once.
-struct Step {
-  const Instr* instr = nullptr;
-  std::string label;
-  BoundTask* task = nullptr;    // forward, backward
-  bool clear_first = false;     // backward: own image gradient; recv: image gradient
-  std::vector<ParamId> params;  // update
-};
 
 class CpuEngine final : public Engine {
  public:
@@ -40,20 +30,15 @@ class CpuEngine final : public Engine {
         program_(plan_.programs.at(static_cast<std::size_t>(comm.rank()))),
         arena_(graph_, grouped_, plan_, comm.rank()),
         store_(graph_, program_, plan_.grid.training),
+        bound_(graph_, grouped_, plan_, program_, arena_, store_),
         mailbox_(plan_, comm, arena_, store_, options.comm_timeout_seconds) {
     wait_.timeout_seconds = options.comm_timeout_seconds;
-    bind_tasks();
-    bind_steps();
-    find_grad_modes();
-    order_dense_columns();
-    for (auto& [key, task] : tasks_) {
-      if (task.kernels != nullptr) scratch_.reserve(task_scratch_bytes(graph_, task));
-    }
+    scratch_.reserve(bound_.scratch_bytes());
   }
 
   void set_param(ParamId p, const float* data) override {
     store_.set(p, data);
-    for (auto& [key, kernels] : kernels_) kernels->params_changed();
+    bound_.params_changed();
   }
   void get_param(ParamId p, float* data) override { get(p, ParamStore::What::weight, data); }
   void get_param_grad(ParamId p, float* data) override { get(p, ParamStore::What::grad, data); }
@@ -69,7 +54,7 @@ class CpuEngine final : public Engine {
     statistics_shared_ = false;
     const StepResult result = run(images, labels, {}, true);
     ++step_;
-    for (auto& [key, kernels] : kernels_) kernels->params_changed();
+    bound_.params_changed();
     return result;
   }
 
@@ -79,7 +64,7 @@ class CpuEngine final : public Engine {
       omp_use();
       share_statistics(graph_, plan_, comm_, store_, control_tag(1), wait_);
       statistics_shared_ = true;
-      for (auto& [key, kernels] : kernels_) kernels->params_changed();
+      bound_.params_changed();
     }
     return run(images, labels, outputs, false);
   }
@@ -88,9 +73,7 @@ class CpuEngine final : public Engine {
   std::vector<std::int64_t> sent_by_peer() const override { return mailbox_.sent_by_peer(); }
   void reset_counters() override { mailbox_.reset_counters(); }
   std::int64_t memory_bytes() const override {
-    std::int64_t bytes = arena_.bytes() + scratch_.bytes() + store_.bytes();
-    for (const auto& [key, kernels] : kernels_) bytes += kernels->resident_bytes();
-    return bytes;
+    return arena_.bytes() + scratch_.bytes() + store_.bytes() + bound_.kernel_bytes();
   }
   const std::vector<TraceEvent>& trace() const override { return trace_; }
 
@@ -106,104 +89,6 @@ class CpuEngine final : public Engine {
     store_.get(p, what, data);
   }
 
-  /// Tasks of one group and the same channels share their kernels.
-  void bind_tasks() {
-    for (const OwnedChannels& owned : program_.tasks) {
-      BoundTask& task = tasks_[{owned.group, owned.shard}];
-      task.group = owned.group;
-      task.shard = owned.shard;
-      task.samples = plan_.grid.batch / plan_.grid.shards;
-      const Group& group = grouped_.group(owned.group);
-      if (graph_.node(group.nodes[0]).op == OpKind::input) continue;
-      task.image = arena_.image(owned.group, owned.shard).plan->channels;
-      task.operands =
-          find_operands(graph_, grouped_, arena_, owned.group, owned.shard, owned.channels);
-      auto& kernels = kernels_[{owned.group, owned.channels}];
-      if (kernels == nullptr) {
-        kernels = std::make_unique<TaskKernels>(graph_, grouped_, plan_.grid, owned.group,
-                                                owned.channels, task.operands, store_);
-      }
-      task.kernels = kernels.get();
-    }
-  }
-
-  void bind_steps() {
-    std::map<GroupId, std::vector<ParamId>> at_home;
-    std::vector<bool> seen(graph_.params.size(), false);
-    for (std::size_t g = 0; g < grouped_.groups.size(); ++g) {
-      for (NodeId n : grouped_.groups[g].nodes) {
-        for (ParamId p : graph_.node(n).params) {
-          if (!seen[p.at()]) at_home[GroupId(static_cast<std::int64_t>(g))].push_back(p);
-          seen[p.at()] = true;
-        }
-      }
-    }
-    for (const Instr& instr : program_.instrs) {
-      Step step;
-      step.instr = &instr;
-      step.label = instr_label(graph_, grouped_, plan_, instr);
-      if (instr.kind == InstrKind::forward || instr.kind == InstrKind::backward)
-        step.task = &tasks_.at({instr.group, instr.shard});
-      if (instr.kind == InstrKind::update) step.params = at_home[instr.group];
-      steps_.push_back(std::move(step));
-    }
-  }
-
-  /// Walks the program once: the first writer of an image gradient sets it, later ones add.
-  void find_grad_modes() {
-    std::map<std::pair<GroupId, std::int32_t>, bool> written;
-    for (Step& step : steps_) {
-      const Instr& instr = *step.instr;
-      const bool gradient = instr.message >= 0 && message(instr).kind == MessageKind::gradient;
-      if (instr.kind == InstrKind::recv && gradient) {
-        step.clear_first = !std::exchange(written[{instr.group, instr.shard}], true);
-      } else if (instr.kind == InstrKind::send && gradient) {
-        // Channels that no local reader gives a gradient are zero.
-        step.clear_first = !std::exchange(written[{instr.group, instr.shard}], true);
-      } else if (instr.kind == InstrKind::backward) {
-        step.clear_first = !std::exchange(written[{instr.group, instr.shard}], true);
-        for (std::size_t k : operands_in_run_order(*step.task)) set_mode(*step.task, k, written);
-      }
-    }
-  }
-
-  static std::vector<std::size_t> operands_in_run_order(const BoundTask& task) {
-    const std::vector<GroupInput>& inputs = task.kernels->group().inputs;
-    std::vector<std::size_t> order(inputs.size());
-    for (std::size_t k = 0; k < order.size(); ++k) order[k] = k;
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return inputs[a].node > inputs[b].node; });
-    return order;
-  }
-
-  void set_mode(BoundTask& task, std::size_t k,
-                std::map<std::pair<GroupId, std::int32_t>, bool>& written) {
-    GradMode& mode = task.grads;
-    mode.accumulate.resize(task.operands.size(), false);
-    mode.zero.resize(task.operands.size());
-    const Operand& operand = task.operands[k];
-    for (const Stretch& s : operand.stretches) {
-      if (arena_.image_grad(s.source, task.shard) == nullptr) continue;
-      const bool before = std::exchange(written[{s.source, task.shard}], true);
-      if (operand.whole && &s == &operand.stretches.front()) mode.accumulate[k] = before;
-      if (!operand.whole && !before) mode.zero[k].push_back(s.source);
-    }
-  }
-
-  /// Weights of a dense op that reads feature maps are kept in the order of the maps' layout.
-  void order_dense_columns() {
-    for (auto& [key, task] : tasks_) {
-      if (task.kernels == nullptr) continue;
-      const Group& group = task.kernels->group();
-      const Node& head = graph_.node(group.nodes[0]);
-      if (head.op != OpKind::dense) continue;
-      const Operand& operand = task.operands[0];
-      if (operand.shape.h * operand.shape.w == 1) continue;
-      const Shape shape{operand.channels, operand.shape.h, operand.shape.w};
-      store_.find(head.params[0])->column_order = dense_column_order(shape, operand.block);
-    }
-  }
-
   const Message& message(const Instr& instr) const {
     return plan_.messages[static_cast<std::size_t>(instr.message)];
   }
@@ -216,14 +101,15 @@ class CpuEngine final : public Engine {
     outputs_ = &outputs;
     shard_sums_.assign(static_cast<std::size_t>(2 * plan_.grid.shards), 0);
     trace_.clear();
+    std::vector<Step>& steps = bound_.steps();
     const Clock::time_point begin = Clock::now();
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
-      if (!training && !runs_in_inference(*steps_[i].instr)) continue;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (!training && !runs_in_inference(*steps[i].instr)) continue;
       if (options_.status != nullptr)
-        std::snprintf(options_.status, 256, "%s", steps_[i].label.c_str());
+        std::snprintf(options_.status, 256, "%s", steps[i].label.c_str());
       const double started =
           options_.trace ? std::chrono::duration<double>(Clock::now() - begin).count() : 0;
-      execute(steps_[i], training);
+      execute(steps[i], training);
       if (options_.trace) {
         trace_.push_back({static_cast<std::int32_t>(i), started,
                           std::chrono::duration<double>(Clock::now() - begin).count()});
@@ -376,12 +262,10 @@ class CpuEngine final : public Engine {
   const RankProgram& program_;
   Arena arena_;
   ParamStore store_;
+  BoundProgram bound_;
   Mailbox mailbox_;
   Scratch scratch_;
   WaitOptions wait_;
-  std::map<std::pair<GroupId, std::int32_t>, BoundTask> tasks_;
-  std::map<std::pair<GroupId, Ranges>, std::unique_ptr<TaskKernels>> kernels_;
-  std::vector<Step> steps_;
   std::uint64_t step_ = 0;
   bool statistics_shared_ = false;
   const Sgd* sgd_ = nullptr;

@@ -56,7 +56,7 @@ struct BackwardArgs {
   TensorRef grad_output;               // may be overwritten
   std::vector<TensorRef> grad_inputs;  // null data: not wanted. grad_inputs[0] may alias
                                        // grad_output where the op table says in_place
-  std::vector<bool> accumulate;  // per input: += instead of = (never with aliasing)
+  std::vector<bool> accumulate;        // per input: += instead of = (never with aliasing)
   std::vector<float*> params;
   std::vector<float*> param_grads;  // always +=; null for running statistics
   std::byte* saved = nullptr;

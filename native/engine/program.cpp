@@ -1,0 +1,158 @@
+#include "engine/program.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "engine/cpu/dense.h"
+
+namespace hpmp {
+namespace {
+
+/// Operands of a group in the order in which its backward adds their gradients.
+std::vector<std::size_t> operands_in_run_order(const BoundTask& task) {
+  const std::vector<GroupInput>& inputs = task.kernels->group().inputs;
+  std::vector<std::size_t> order(inputs.size());
+  for (std::size_t k = 0; k < order.size(); ++k) order[k] = k;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return inputs[a].node > inputs[b].node; });
+  return order;
+}
+
+/// By group: the parameters that it updates, i.e. those that no earlier group uses.
+std::map<GroupId, std::vector<ParamId>> params_by_home(const Graph& graph,
+                                                       const GroupedGraph& grouped) {
+  std::map<GroupId, std::vector<ParamId>> at_home;
+  std::vector<bool> seen(graph.params.size(), false);
+  for (std::size_t g = 0; g < grouped.groups.size(); ++g) {
+    for (NodeId n : grouped.groups[g].nodes) {
+      for (ParamId p : graph.node(n).params) {
+        if (!seen[p.at()]) at_home[GroupId(static_cast<std::int64_t>(g))].push_back(p);
+        seen[p.at()] = true;
+      }
+    }
+  }
+  return at_home;
+}
+
+}  // namespace
+
+BoundProgram::BoundProgram(const Graph& graph, const GroupedGraph& grouped, const Plan& plan,
+                           const RankProgram& program, Arena& arena, ParamStore& store)
+    : graph_(graph),
+      grouped_(grouped),
+      plan_(plan),
+      program_(program),
+      arena_(arena),
+      store_(store) {
+  bind_tasks();
+  bind_steps();
+  find_grad_modes();
+  order_dense_columns();
+}
+
+void BoundProgram::params_changed() {
+  for (auto& [key, kernels] : kernels_) kernels->params_changed();
+}
+
+std::int64_t BoundProgram::scratch_bytes() const {
+  std::int64_t most = 0;
+  for (const auto& [key, task] : tasks_) {
+    if (task.kernels != nullptr) most = std::max(most, task_scratch_bytes(graph_, task));
+  }
+  return most;
+}
+
+std::int64_t BoundProgram::kernel_bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& [key, kernels] : kernels_) bytes += kernels->resident_bytes();
+  return bytes;
+}
+
+bool BoundProgram::was_written(GroupId g, std::int32_t shard) {
+  return std::exchange(written_[{g, shard}], true);
+}
+
+/// Tasks of one group and the same channels share their kernels.
+void BoundProgram::bind_tasks() {
+  for (const OwnedChannels& owned : program_.tasks) {
+    BoundTask& task = tasks_[{owned.group, owned.shard}];
+    task.group = owned.group;
+    task.shard = owned.shard;
+    task.samples = plan_.grid.batch / plan_.grid.shards;
+    const Group& group = grouped_.group(owned.group);
+    if (graph_.node(group.nodes[0]).op == OpKind::input) continue;
+    task.image = arena_.image(owned.group, owned.shard).plan->channels;
+    task.operands =
+        find_operands(graph_, grouped_, arena_, owned.group, owned.shard, owned.channels);
+    std::vector<std::int64_t> blocks;
+    for (const Operand& o : task.operands) blocks.push_back(o.block);
+    auto& kernels = kernels_[{owned.group, owned.channels, blocks}];
+    if (kernels == nullptr) {
+      kernels = std::make_unique<TaskKernels>(graph_, grouped_, plan_.grid, owned.group,
+                                              owned.channels, task.operands, store_);
+    }
+    task.kernels = kernels.get();
+  }
+}
+
+void BoundProgram::bind_steps() {
+  std::map<GroupId, std::vector<ParamId>> at_home = params_by_home(graph_, grouped_);
+  for (const Instr& instr : program_.instrs) {
+    Step step;
+    step.instr = &instr;
+    step.label = instr_label(graph_, grouped_, plan_, instr);
+    if (instr.kind == InstrKind::forward || instr.kind == InstrKind::backward)
+      step.task = &tasks_.at({instr.group, instr.shard});
+    if (instr.kind == InstrKind::update) step.params = at_home[instr.group];
+    steps_.push_back(std::move(step));
+  }
+}
+
+/// Walks the program once: the first writer of an image gradient sets it, later ones add.
+void BoundProgram::find_grad_modes() {
+  for (Step& step : steps_) {
+    const Instr& instr = *step.instr;
+    const bool gradient =
+        instr.message >= 0 &&
+        plan_.messages[static_cast<std::size_t>(instr.message)].kind == MessageKind::gradient;
+    if (instr.kind == InstrKind::recv && gradient) {
+      step.clear_first = !was_written(instr.group, instr.shard);
+    } else if (instr.kind == InstrKind::send && gradient) {
+      // Channels that no local reader gives a gradient are zero.
+      step.clear_first = !was_written(instr.group, instr.shard);
+    } else if (instr.kind == InstrKind::backward) {
+      step.clear_first = !was_written(instr.group, instr.shard);
+      for (std::size_t k : operands_in_run_order(*step.task)) set_grad_mode(*step.task, k);
+    }
+  }
+}
+
+void BoundProgram::set_grad_mode(BoundTask& task, std::size_t k) {
+  GradMode& mode = task.grads;
+  mode.accumulate.resize(task.operands.size(), false);
+  mode.zero.resize(task.operands.size());
+  const Operand& operand = task.operands[k];
+  for (const Stretch& s : operand.stretches) {
+    if (arena_.image_grad(s.source, task.shard) == nullptr) continue;
+    const bool before = was_written(s.source, task.shard);
+    if (operand.whole && &s == &operand.stretches.front()) mode.accumulate[k] = before;
+    if (!operand.whole && !before) mode.zero[k].push_back(s.source);
+  }
+}
+
+/// Weights of a dense op that reads feature maps are kept in the order of the maps' layout.
+void BoundProgram::order_dense_columns() {
+  for (auto& [key, task] : tasks_) {
+    if (task.kernels == nullptr) continue;
+    const Group& group = task.kernels->group();
+    const Node& head = graph_.node(group.nodes[0]);
+    if (head.op != OpKind::dense) continue;
+    const Operand& operand = task.operands[0];
+    if (operand.shape.h * operand.shape.w == 1) continue;
+    const Shape shape{operand.channels, operand.shape.h, operand.shape.w};
+    store_.find(head.params[0])->column_order = dense_column_order(shape, operand.block);
+  }
+}
+
+}  // namespace hpmp
