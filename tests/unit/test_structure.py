@@ -48,8 +48,8 @@ TOP_LEVEL = {
 IMPORTERS = {
     "onnx": ("onnx_import/",),
     "mpi4py": ("pyhpmp/launch/", "pyhpmp/world.py"),
-    "kahypar": ("pyhpmp/partitioners/kahypar.py",),
-    "mtkahypar": ("pyhpmp/partitioners/mtkahypar.py",),
+    "kahypar": ("pyhpmp/partitioners/",),
+    "mtkahypar": ("pyhpmp/partitioners/",),
     "pyhpmp": ("pyhpmp/",),
 }
 
