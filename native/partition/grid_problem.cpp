@@ -1,15 +1,19 @@
 #include "partition/grid_problem.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace hpmp {
 namespace {
 
-KwayProblem cells_problem(const Hypergraph& h, const std::vector<std::int64_t>& capacity) {
+// A bundle heavier than this fraction of a part is cut up, so that parts can be evened out.
+constexpr double kHeaviestBundle = 0.05;
+
+KwayProblem cells_problem(const Hypergraph& h, const Balance& balance) {
   KwayProblem problem;
-  problem.parts = static_cast<int>(capacity.size());
-  problem.capacity = capacity;
-  problem.fixed.assign(h.cells.size(), -1);
+  problem.parts = static_cast<int>(balance.capacity.size());
+  problem.capacity = balance.capacity;
+  problem.fixed = balance.pinned;
   problem.pin_begin = h.pin_begin;
   for (const Cell& cell : h.cells) problem.weight.push_back(cell.weight);
   for (const Net& net : h.nets) problem.cost.push_back(net.cost);
@@ -18,16 +22,77 @@ KwayProblem cells_problem(const Hypergraph& h, const std::vector<std::int64_t>& 
   return problem;
 }
 
+/// Bundles of group `g`: at least as many as asked, and light enough.
+std::int64_t bundles_of(const Hypergraph& h, std::size_t g, std::int64_t bundles, double heaviest) {
+  const auto blocks = static_cast<std::int64_t>(h.blocks[g]);
+  const std::int64_t cell =
+      blocks == 0 ? 0 : h.cells[static_cast<std::size_t>(h.first_cell[g])].weight;
+  const auto needed = static_cast<std::int64_t>(
+      static_cast<double>(cell) * static_cast<double>(blocks) / std::max(heaviest, 1.0));
+  return std::min(blocks, std::max(bundles, needed));
+}
+
+/// Ranks by share, greatest first.
+std::vector<Rank> by_share(int ranks, const std::vector<double>& share) {
+  std::vector<Rank> order(static_cast<std::size_t>(ranks));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](Rank a, Rank b) {
+    return !share.empty() &&
+           share[static_cast<std::size_t>(a)] > share[static_cast<std::size_t>(b)];
+  });
+  return order;
+}
+
+std::vector<std::size_t> by_weight(const Hypergraph& h) {
+  std::vector<std::size_t> order(h.cells.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return h.cells[a].weight > h.cells[b].weight;
+  });
+  return order;
+}
+
 }  // namespace
 
-GridProblem bundled_problem(const Hypergraph& h, std::int64_t bundles,
-                            const std::vector<std::int64_t>& capacity) {
+Balance balance_of(const Hypergraph& h, int ranks, double epsilon,
+                   const std::vector<double>& share) {
+  const auto share_of = [&](Rank r) {
+    return share.empty() ? 1.0 : share[static_cast<std::size_t>(r)];
+  };
+  double left = 0, shares = 0;
+  for (const Cell& cell : h.cells) left += static_cast<double>(cell.weight);
+  for (Rank r = 0; r < ranks; ++r) shares += share_of(r);
+  Balance balance{std::vector<std::int64_t>(static_cast<std::size_t>(ranks)),
+                  std::vector<Rank>(h.cells.size(), -1), false};
+  std::vector<Rank> open = by_share(ranks, share);
+  for (std::size_t cell : by_weight(h)) {
+    const std::int64_t weight = h.cells[cell].weight;
+    const double most = left * share_of(open[0]) / shares * (1 + epsilon);
+    if (open.size() == 1 || static_cast<double>(weight) <= most) break;
+    balance.pinned[cell] = open[0];
+    balance.capacity[static_cast<std::size_t>(open[0])] = weight;
+    balance.has_pinned = true;
+    left -= static_cast<double>(weight);
+    shares -= share_of(open[0]);
+    open.erase(open.begin());
+  }
+  for (Rank r : open) {
+    balance.capacity[static_cast<std::size_t>(r)] =
+        static_cast<std::int64_t>(left * share_of(r) / shares * (1 + epsilon));
+  }
+  return balance;
+}
+
+GridProblem bundled_problem(const Hypergraph& h, std::int64_t bundles, const Balance& balance) {
   GridProblem grid;
   grid.vertex.resize(h.cells.size());
   grid.shape.groups = static_cast<std::int32_t>(h.blocks.size());
   grid.shape.shards = static_cast<std::int32_t>(h.grid.shards);
+  const std::int64_t least = *std::min_element(balance.capacity.begin(), balance.capacity.end());
+  // A pinned cell must not take its neighbours along.
+  const double heaviest = balance.has_pinned ? 0.0 : static_cast<double>(least) * kHeaviestBundle;
   for (std::size_t g = 0; g < h.blocks.size(); ++g) {
-    const std::int64_t blocks = h.blocks[g], joined = std::min(blocks, bundles);
+    const std::int64_t blocks = h.blocks[g], joined = bundles_of(h, g, bundles, heaviest);
     for (std::int32_t s = 0; s < grid.shape.shards && blocks > 0; ++s) {
       const auto first = static_cast<std::int64_t>(grid.position.size());
       for (std::int64_t b = 0; b < blocks; ++b) {
@@ -40,27 +105,9 @@ GridProblem bundled_problem(const Hypergraph& h, std::int64_t bundles,
       }
     }
   }
-  grid.problem = contracted(cells_problem(h, capacity), grid.vertex,
+  grid.problem = contracted(cells_problem(h, balance), grid.vertex,
                             static_cast<std::int32_t>(grid.position.size()));
   return grid;
-}
-
-std::vector<std::int64_t> capacities(const Hypergraph& h, int ranks, double epsilon,
-                                     const std::vector<double>& share) {
-  double total = 0, shares = 0;
-  std::int64_t heaviest = 0;
-  for (const Cell& cell : h.cells) {
-    total += static_cast<double>(cell.weight);
-    heaviest = std::max(heaviest, cell.weight);
-  }
-  for (double s : share) shares += s;
-  std::vector<std::int64_t> capacity;
-  for (std::size_t r = 0; r < static_cast<std::size_t>(ranks); ++r) {
-    const double fraction = share.empty() ? 1.0 / ranks : share[r] / shares;
-    const auto most = static_cast<std::int64_t>(total * fraction * (1 + epsilon));
-    capacity.push_back(std::max(most, heaviest));
-  }
-  return capacity;
 }
 
 }  // namespace hpmp

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "base/error.h"
 #include "partition/grid_problem.h"
@@ -29,17 +30,17 @@ bool better(const Member& a, const Member& b) { return a.quality < b.quality; }
 class Search {
  public:
   Search(const Hypergraph& h, int ranks, const SearchOptions& options)
-      : h_(h),
-        options_(options),
-        capacity_(capacities(h, ranks, options.epsilon, options.share)),
+      : options_(options),
         grid_(bundled_problem(h, std::max<std::int64_t>(1, kSlotsPerGroup / h.grid.shards),
-                              capacity_)),
+                              balance_of(h, ranks, options.epsilon, options.share))),
         random_(options.seed),
         began_(std::chrono::steady_clock::now()) {}
 
   std::vector<Candidate> run(const std::vector<std::vector<Rank>>& starts) {
     for (const std::vector<Rank>& start : starts) add_start(bundled(start));
-    while (!is_over()) round();
+    do {
+      round();
+    } while (!is_over());
     return finished();
   }
 
@@ -71,8 +72,7 @@ class Search {
   }
 
   void round() {
-    population_.clear();
-    for (std::size_t i = 0; i < kStarts && !is_over(); ++i) {
+    for (std::size_t i = 0; i < kStarts && (population_.empty() || !is_over()); ++i) {
       if (i % 8 == 7) {
         Member fresh;
         fresh.quality = cycle(grid_.problem, fresh.part, {}, kCoarsest, random_, work_);
@@ -85,11 +85,11 @@ class Search {
       if (recombine()) idle = 0;
     }
     for (const Member& m : population_) archive(m);
+    population_.clear();
   }
 
   /// A child of two members, made where vertices that any parent separates stay apart.
   bool recombine() {
-    if (population_.empty()) return false;
     const std::size_t i = random_.below(population_.size()), j = random_.below(population_.size());
     const Member& first = population_[std::min(i, j)];
     const Member& second = population_[std::max(i, j)];
@@ -148,9 +148,7 @@ class Search {
     return worst;
   }
 
-  const Hypergraph& h_;
   SearchOptions options_;
-  std::vector<std::int64_t> capacity_;
   GridProblem grid_;
   Random random_;
   std::chrono::steady_clock::time_point began_;
@@ -158,11 +156,35 @@ class Search {
   std::vector<Member> population_, best_;
 };
 
+void check_options(const Hypergraph& h, int ranks, const SearchOptions& options) {
+  const auto bad = [](const std::string& what) { fail(ErrorCode::invalid_argument, what); };
+  if (ranks < 1) bad("cannot place cells on " + std::to_string(ranks) + " ranks; give at least 1");
+  if (!(options.epsilon >= 0 && options.epsilon < 100)) {
+    bad("epsilon " + std::to_string(options.epsilon) + " is no imbalance; 0.03 means 3%");
+  }
+  const bool positive = std::all_of(options.share.begin(), options.share.end(),
+                                    [](double s) { return s > 0 && std::isfinite(s); });
+  if (!positive || (!options.share.empty() && options.share.size() != at(ranks))) {
+    bad("shares of the ranks must be " + std::to_string(ranks) + " positive numbers");
+  }
+  if (at(ranks) > h.cells.size()) {
+    fail(ErrorCode::infeasible, std::to_string(ranks) + " ranks are more than the " +
+                                    std::to_string(h.cells.size()) +
+                                    " cells to spread; use fewer ranks, more shards or smaller "
+                                    "blocks");
+  }
+}
+
+Candidate whole(const Hypergraph& h) { return {std::vector<Rank>(h.cells.size(), 0), 0, 0, 0}; }
+
 }  // namespace
 
 std::vector<Candidate> search_placements(const Hypergraph& h, int ranks,
                                          const SearchOptions& options,
                                          const std::vector<std::vector<Rank>>& starts) {
+  check_options(h, ranks, options);
+  for (const std::vector<Rank>& start : starts) make_placement(h, start, ranks);
+  if (ranks == 1) return {whole(h)};
   return Search(h, ranks, options).run(starts);
 }
 
