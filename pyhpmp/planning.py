@@ -183,13 +183,13 @@ def _fits(candidate: Candidate, request: Request) -> bool:
 
 
 def _rank(candidate: Candidate, request: Request) -> tuple[float, ...]:
-    """Smaller is better; plans that fit come first."""
+    """Smaller is better: plans that fit come first, classical ones where all else is equal."""
     fits = 0.0 if _fits(candidate, request) else 1.0
-    plan = candidate.plan
+    plan, last = candidate.plan, float(candidate.name not in BASELINES)
     if request.objective == "time":
-        return fits, plan.step_seconds, candidate.volume
+        return fits, plan.step_seconds, candidate.volume, last
     excess = max(plan.imbalance - request.epsilon - EPSILON_SLACK, 0.0)
-    return fits, excess, candidate.volume, plan.step_seconds
+    return fits, excess, candidate.volume, plan.step_seconds, last
 
 
 def _chosen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,17 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Plan:
-    """core: the programs of all ranks. prepared: the graph they run. request: what was asked."""
+    """core: the programs of all ranks. prepared: the graph they run. request: what was asked.
+
+    seconds: that planning took.
+    """
 
     graph: Graph
     prepared: _core.Graph
     core: _core.Plan
     comparison: Comparison
     request: planning.Request
+    seconds: float
 
     @property
     def ranks(self) -> int:
@@ -123,13 +128,14 @@ def plan(
     )
     prepared = graph.core.prepare(training=training)
 
-    def work() -> tuple[str, Comparison]:
+    def work() -> tuple[str, Comparison, float]:
+        began = time.perf_counter()
         machine = parse_network(network) if network else {}
         core, comparison = _planned(prepared, replace(request, machine=machine))
-        return core.text(), comparison
+        return core.text(), comparison, time.perf_counter() - began
 
-    text, comparison = ranks_here.on_root(work)
-    return Plan(graph, prepared, _core.Plan.parse(text), comparison, request)
+    text, comparison, taken = ranks_here.on_root(work)
+    return Plan(graph, prepared, _core.Plan.parse(text), comparison, request, taken)
 
 
 def default_batch(ranks: int) -> int:

@@ -28,8 +28,13 @@ def size(count: float | None) -> str:
     return f"{count:.0f} B"
 
 
-def milliseconds(seconds: float | None) -> str:
-    return UNKNOWN if seconds is None else f"{seconds * 1e3:.3g} ms"
+def duration(seconds: float | None) -> str:
+    """Seconds or milliseconds, three digits."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds >= 100:
+        return f"{seconds:,.0f} s"
+    return f"{seconds:.3g} s" if seconds >= 0.9995 else f"{seconds * 1e3:.3g} ms"
 
 
 def percent(share: float | None) -> str:
@@ -43,9 +48,12 @@ def plan_view(plan: Plan) -> RenderableType:
         f"{counted(plan.ranks, 'rank')}, batch {plan.batch}, fp32"
     )
     if plan.ranks == 1:
-        memory, seconds = _memory(plan), milliseconds(plan.core.step_seconds)
+        memory, seconds = _memory(plan), duration(plan.core.step_seconds)
         return Text(f"{heading}; memory {memory}, step {seconds} predicted", style="bold")
-    heading += f", {counted(plan.core.shards, 'shard')}; chosen: {plan.comparison.chosen}"
+    heading += (
+        f", {counted(plan.core.shards, 'shard')}; chosen: {plan.comparison.chosen} "
+        f"(planned in {duration(plan.seconds)})"
+    )
     return Group(Text(heading, style="bold"), _table(plan), *map(Text, _remarks(plan)))
 
 
@@ -98,7 +106,7 @@ def _cells(row: Strategy, chosen: bool) -> list[str]:
         size(row.parameter_bytes),
         percent(row.imbalance),
         size(max(row.memory_bytes) if row.memory_bytes else None),
-        milliseconds(row.step_seconds),
+        duration(row.step_seconds),
         percent(row.bubble_fraction),
         remark,
     ]

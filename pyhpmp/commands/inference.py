@@ -12,7 +12,7 @@ from pyhpmp import Plan, Session, world
 from pyhpmp.commands.results import peak_memory_bytes, print_json, seconds_of
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Dataset
-from pyhpmp.report import milliseconds, percent
+from pyhpmp.report import duration, percent
 from pyhpmp.strategies import ELEMENT_BYTES
 
 WARM_UP_RUNS, SYNTHETIC_RUNS = 2, 20
@@ -69,7 +69,7 @@ def _report(
     lines = [] if accuracy is None else [f"accuracy {percent(accuracy)}"]
     lines.append(
         f"{figures['samples_per_second']:,.0f} samples/s; batch "
-        f"{milliseconds(figures['step_seconds']['median'])} (median)"
+        f"{duration(figures['step_seconds']['median'])} (median)"
     )
     lines.append(f"bytes sent per batch: predicted {predicted:,}, counted {counted:,}")
     say.result(lines)

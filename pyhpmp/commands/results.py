@@ -13,7 +13,7 @@ import numpy as np
 from pyhpmp import Plan, world
 from pyhpmp.commands.loop import Outcome
 from pyhpmp.commands.terminal import Reporter
-from pyhpmp.report import counted, milliseconds, percent, size
+from pyhpmp.report import counted, duration, percent, size
 
 
 def report(
@@ -93,8 +93,8 @@ def _lines(plan: Plan, outcome: Outcome, figures: dict[str, Any], saved: str | N
     if outcome.target_seconds is not None:
         lines.append(f"target accuracy reached after {outcome.target_seconds:.1f} s")
     lines += [
-        f"{figures['samples_per_second']:,.0f} samples/s; step {milliseconds(seconds['median'])} "
-        f"(median), {milliseconds(seconds['predicted'])} predicted",
+        f"{figures['samples_per_second']:,.0f} samples/s; step {duration(seconds['median'])} "
+        f"(median), {duration(seconds['predicted'])} predicted",
         f"bytes sent per step by {counted(plan.ranks, 'rank')}: predicted {sent['predicted']:,}, "
         f"counted {sent['counted']:,}",
         f"peak memory per rank: {', '.join(map(size, figures['peak_memory_bytes']))}",
