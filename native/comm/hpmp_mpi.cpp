@@ -3,6 +3,7 @@
 #include <mpi.h>
 
 #include <climits>
+#include <cstdint>
 #include <cstring>
 
 #include "include/hpmp_comm.h"

@@ -40,8 +40,7 @@ def _load() -> ctypes.CDLL:
         library = ctypes.CDLL(str(LIBRARY))
     except OSError as error:
         raise MpiMismatchError(
-            f"cannot load {LIBRARY} ({error}) beside mpi4py's MPI {theirs}; "
-            + _cures(theirs, "the MPI it was built with")
+            f"cannot load {LIBRARY} ({error}) beside mpi4py's MPI {theirs}; " + _cures(theirs)
         ) from error
     for name in ("library_version", "library_path", "built_family", "built_with"):
         getattr(library, f"hpmp_mpi_{name}").restype = ctypes.c_char_p
@@ -65,8 +64,7 @@ def _check(library: ctypes.CDLL, theirs: str, initialized: bool) -> None:
     if built != {"intel": "mpich"}.get(running, running):
         raise MpiMismatchError(
             f"hpmp's core was built for the {built} family (with "
-            f"{library.hpmp_mpi_built_with().decode()}) but {ours} is {running}; "
-            + _cures(theirs, f"a {built} library")
+            f"{library.hpmp_mpi_built_with().decode()}) but {ours} is {running}; " + _cures(theirs)
         )
     if initialized and not library.hpmp_mpi_initialized():
         raise MpiMismatchError(
@@ -75,7 +73,7 @@ def _check(library: ctypes.CDLL, theirs: str, initialized: bool) -> None:
         )
 
 
-def _cures(theirs: str, ours: str) -> str:
+def _cures(theirs: str, ours: str = "/path/to/libmpi.so") -> str:
     return (
         f"rebuild hpmp for mpi4py's ({theirs}): MPICC=/path/to/its/mpicc pip install "
         f"--force-reinstall --no-deps . ; or point mpi4py at the core's: MPI4PY_LIBMPI={ours}"
@@ -96,7 +94,7 @@ class Transport:
         if code != 0:
             raise MpiMismatchError(
                 f"the core's MPI refuses mpi4py's communicator (code {code}); "
-                + _cures(", ".join(mapped_mpi_libraries()), "the core's MPI")
+                + _cures(", ".join(mapped_mpi_libraries()))
             )
 
     @property

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyhpmp.launch import mpiexec, verdict
+from pyhpmp.launch import mpiexec, transport, verdict
 from pyhpmp.launch.environment import is_launched, launched_rank
 from pyhpmp.launch.status import STATUS_BYTES, open_status, read_status
 
@@ -104,3 +104,66 @@ def test_a_named_mpiexec_must_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPMP_MPIEXEC", "/nowhere/mpiexec")
     with pytest.raises(mpiexec.LaunchError, match="/nowhere/mpiexec names no program"):
         mpiexec.find_mpiexec(mpiexec.Mpi("mpich", "", Path("/lib/libmpi.so")))
+
+
+class FakeTable:
+    """libhpmp_mpi.so as the check sees it."""
+
+    def __init__(self, family: str, version: str, path: str) -> None:
+        self.hpmp_mpi_built_family = family.encode
+        self.hpmp_mpi_built_with = b"/usr/bin/mpicc".strip
+        self.hpmp_mpi_library_version = version.encode
+        self.hpmp_mpi_library_path = path.encode
+
+    def hpmp_mpi_initialized(self) -> int:
+        return 0
+
+
+MPICH = "/env/lib/libmpi.so.12"
+OPENMPI = "/usr/lib/libmpi.so.40"
+
+
+@pytest.mark.parametrize(
+    ("mapped", "table", "initialized", "message"),
+    [
+        (
+            [MPICH, OPENMPI],
+            FakeTable("openmpi", "Open MPI v4.1", OPENMPI),
+            True,
+            rf"two MPI libraries are loaded: mpi4py uses {MPICH}, hpmp's core uses {OPENMPI}; "
+            rf"rebuild hpmp .* MPI4PY_LIBMPI={OPENMPI}",
+        ),
+        (
+            [MPICH],
+            FakeTable("openmpi", "MPICH Version: 5.0", MPICH),
+            True,
+            r"built for the openmpi family \(with /usr/bin/mpicc\) but .* is mpich",
+        ),
+        ([MPICH], FakeTable("mpich", "MPICH Version: 5.0", MPICH), True, "has initialised its MPI"),
+    ],
+)
+def test_a_mismatch_names_both_libraries_and_both_cures(
+    monkeypatch: pytest.MonkeyPatch,
+    mapped: list[str],
+    table: FakeTable,
+    initialized: bool,
+    message: str,
+) -> None:
+    monkeypatch.setattr(transport, "mapped_mpi_libraries", lambda: mapped)
+    with pytest.raises(transport.MpiMismatchError, match=message):
+        transport._check(table, MPICH, initialized)
+
+
+def test_intel_mpi_is_of_mpichs_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "mapped_mpi_libraries", lambda: [MPICH])
+    transport._check(FakeTable("mpich", "Intel(R) MPI Library 2021.19", MPICH), MPICH, False)
+
+
+def test_mpi_libraries_are_found_in_a_memory_map() -> None:
+    maps = (
+        "7f00-7f01 r--p 00000000 fe:00 1   /env/lib/libmpi.so.12\n"
+        "7f01-7f02 r-xp 00001000 fe:00 1   /env/lib/libmpi.so.12\n"
+        "7f03-7f04 r-xp 00001000 fe:00 2   /env/lib/libmpicxx.so.12\n"
+        "7f05-7f06 rw-p 00000000 00:00 0\n"
+    )
+    assert transport.mpi_libraries(maps) == [MPICH]
