@@ -48,7 +48,7 @@ def test_scaling_is_torchs_bilinear_one(size: tuple[int, int]) -> None:
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(images), size=size, mode="bilinear", align_corners=False
     )
-    np.testing.assert_allclose(resized(images, *size), expected.numpy(), rtol=1e-5, atol=1e-5)  # float32
+    np.testing.assert_allclose(resized(images, *size), expected.numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_an_order_depends_on_seed_and_epoch_alone() -> None:
