@@ -55,9 +55,9 @@ def read(model: str, *, classes: int | None, image: int | None, seed: int) -> Im
 
 def _from_zoo(name: str, *, classes: int | None, image: int | None, seed: int) -> ImportedModel:
     import onnx_import
-    from onnx_import import zoo
+    from onnx_import.zoo import build
 
-    return onnx_import.load(zoo.build(name, classes=classes, image=image, seed=seed))
+    return onnx_import.load(build(name, classes=classes, image=image, seed=seed))
 
 
 def write(
