@@ -7,7 +7,7 @@ from pyhpmp.cpu import require_cpu
 require_cpu()
 
 # ruff: noqa: E402  (the core must not be loaded before that)
-from pyhpmp import cpu, local  # cpu first: it refuses a processor that would crash on the core
+from pyhpmp import local
 from pyhpmp.errors import (
     CommError,
     DataError,

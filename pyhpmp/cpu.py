@@ -1,4 +1,4 @@
-"""Refuses, when imported, a processor that cannot run the native core; loads nothing of it."""
+"""Whether this processor can run the native core, asked before the core is loaded."""
 
 from __future__ import annotations
 
@@ -28,6 +28,3 @@ def require_cpu() -> None:
             f"this processor lacks {', '.join(missing)}, which hpmp's core was compiled for; use a "
             "machine of 2013 or later, or build with CMake's -DHPMP_MARCH=x86-64"
         )
-
-
-require_cpu()
