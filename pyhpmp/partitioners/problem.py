@@ -20,7 +20,7 @@ LARGEST_SUM = 2**30
 
 
 class HypergraphArrays(Protocol):
-    """A hypergraph as arrays: weights of cells, costs of nets, pins in CSR form."""
+    """A hypergraph as arrays (weights of cells, costs of nets, pins in CSR form) and its search."""
 
     @property
     def cell_weight(self) -> Ints64: ...
@@ -30,6 +30,18 @@ class HypergraphArrays(Protocol):
     def pin_begin(self) -> Ints64: ...
     @property
     def pin_cell(self) -> Ints32: ...
+    def search(
+        self,
+        ranks: int,
+        *,
+        epsilon: float | None = None,
+        seed: int | None = None,
+        work: int | None = None,
+        seconds: float | None = None,
+        keep: int | None = None,
+        share: Sequence[float] | None = None,
+        starts: Sequence[npt.ArrayLike] = (),
+    ) -> list[Ints32]: ...
 
 
 @dataclass(frozen=True)
