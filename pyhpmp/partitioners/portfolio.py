@@ -14,8 +14,8 @@ from pyhpmp.errors import HpmpError
 from pyhpmp.partitioners.partition import LIBRARIES, partition
 from pyhpmp.partitioners.problem import HypergraphArrays, Ints32, connectivity, imbalance
 
-# Pins touched by all searches together: about three seconds on one core of a server.
-WORK = 450_000_000
+# Pins touched by all searches together: two to three seconds on one core of a server.
+WORK = 350_000_000
 # Share of the work for a first look at every shard count; the rest deepens the best two.
 FIRST_LOOK = 0.6
 # Imbalance within rounding of the limit counts as within it.
