@@ -143,8 +143,14 @@ def _starts(
     seconds = max(1.0, (search.deadline - time.monotonic()) / 2)
     return [
         partition(
-            h, search.ranks, search.epsilon, search.seed, partitioner,
-            tries=1, share=search.share, seconds=seconds,
+            h,
+            search.ranks,
+            search.epsilon,
+            search.seed,
+            partitioner,
+            tries=1,
+            share=search.share,
+            seconds=seconds,
         )
     ]
 
