@@ -1,69 +1,19 @@
-"""The planner's portfolio: makes candidate placements, predicts each, and chooses.
+"""Chooses among the candidate plans of a network.
 
-Candidates are the classical strategies and hypergraph partitions, each on grids of several shard
-counts. With the objective `time` the least predicted step time among the plans that fit the memory
+With the objective `time` the least predicted step time among the plans that fit the memory
 wins; with `volume` the least volume among those whose imbalance is within epsilon.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-
 from pyhpmp import _core
+from pyhpmp.candidates import Candidate, Request, attempts
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError
 from pyhpmp.strategies import BASELINES, ELEMENT_BYTES, Comparison, Strategy, crossover_batch
 
 OBJECTIVES = ("time", "volume")
 STRATEGIES = ("auto", "hypergraph", *BASELINES)
-SHARD_FACTORS = (1, 2, 4, 8)
 EPSILON_SLACK = 1e-9
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of the planner.
-
-    shards: sample shards, or None to try several. epsilon: imbalance that the partitioner may
-    leave. machine: fields of hpmp_machine that differ from the defaults. memory_bytes: limit per
-    rank, 0 for none. seconds: after which no further candidate is begun. compare: predict the
-    classical strategies even where `strategy` names another.
-    """
-
-    ranks: int
-    batch: int
-    strategy: str = "auto"
-    objective: str = "time"
-    shards: int | None = None
-    epsilon: float = 0.03
-    bn_group: int = 0
-    seed: int = 0
-    partitioner: str = "kahypar"
-    machine: dict[str, Any] = field(default_factory=dict)
-    memory_bytes: int = 0
-    training: bool = True
-    seconds: float = 4.0
-    compare: bool = False
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A strategy's name and its plan on one grid."""
-
-    name: str
-    plan: _core.Plan
-
-    @property
-    def volume(self) -> int:
-        return self.plan.activation_elems + self.plan.parameter_elems
-
-    def memory_bytes(self) -> list[int]:
-        ranks = (self.plan.rank(rank) for rank in range(self.plan.ranks))
-        return [info.arena_bytes + info.param_bytes for info in ranks]
 
 
 def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison]:
@@ -76,7 +26,7 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
     check(request)
     best: dict[str, Candidate] = {}
     refused: dict[str, HpmpError] = {}
-    for name, made in _attempts(graph, request):
+    for name, made in attempts(graph, request):
         if isinstance(made, HpmpError):
             refused.setdefault(name, made)
         elif name not in best or _rank(made, request) < _rank(best[name], request):
@@ -106,76 +56,6 @@ def check(request: Request) -> None:
         raise InvalidArgumentError(
             f"batch {request.batch} is not a multiple of {request.ranks} ranks; use {near}"
         )
-
-
-def _attempts(graph: _core.Graph, request: Request) -> Iterator[tuple[str, Candidate | HpmpError]]:
-    """Every candidate, or why there is none, most promising first, until time is up."""
-    deadline = time.monotonic() + request.seconds
-    for position, shards in enumerate(shard_counts(graph, request)):
-        if position and time.monotonic() > deadline:
-            return
-        try:
-            hypergraph = _hypergraph(graph, request, shards)
-        except HpmpError as error:
-            yield request.strategy, error
-            continue
-        for name in _names(request):
-            if position and time.monotonic() > deadline:
-                return
-            try:
-                yield name, _candidate(hypergraph, name, request)
-            except HpmpError as error:
-                yield name, error
-
-
-def _names(request: Request) -> list[str]:
-    if request.strategy == "auto":
-        return ["hypergraph", *BASELINES]
-    if request.compare:
-        return [request.strategy, *(name for name in BASELINES if name != request.strategy)]
-    return [request.strategy]
-
-
-def shard_counts(graph: _core.Graph, request: Request) -> list[int]:
-    """Shard counts worth trying: K, 2K, 4K, 8K where the batch and its statistics groups allow."""
-    if request.shards is not None:
-        return [request.shards]
-    if request.ranks == 1:
-        return [1]
-    units = request.batch
-    if request.training and any(param.role == "running_mean" for param in graph.params):
-        group = request.bn_group or min(request.batch, 32)
-        units = request.batch // group if request.batch % group == 0 else 1
-    counts = [request.ranks * factor for factor in SHARD_FACTORS]
-    fitting = [count for count in counts if units % count == 0]
-    return fitting or [max(count for count in range(1, request.ranks + 1) if units % count == 0)]
-
-
-def _hypergraph(graph: _core.Graph, request: Request, shards: int) -> _core.Hypergraph:
-    hypergraph = _core.Hypergraph(
-        graph,
-        batch=request.batch,
-        shards=shards,
-        bn_group=request.bn_group,
-        training=request.training,
-    )
-    if hypergraph.cells < request.ranks:
-        raise InfeasiblePlanError(
-            f"{request.ranks} ranks are more than the {hypergraph.cells} cells that the model has "
-            f"with {shards} shards; use fewer ranks or more --shards"
-        )
-    return hypergraph
-
-
-def _candidate(hypergraph: _core.Hypergraph, name: str, request: Request) -> Candidate:
-    if request.ranks == 1:
-        part = np.zeros(hypergraph.cells, np.int32)
-    elif name == "hypergraph":
-        part = hypergraph.search(request.ranks, epsilon=request.epsilon, seed=request.seed)[0]
-    else:
-        part = hypergraph.baseline(name, request.ranks)
-    plan = _core.Plan.build(hypergraph, part, request.ranks, name, request.machine)
-    return Candidate(name, plan)
 
 
 def _fits(candidate: Candidate, request: Request) -> bool:

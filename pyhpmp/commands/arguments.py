@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pyhpmp.errors import USER_MISTAKE
+from pyhpmp.partitioners import PARTITIONERS
 from pyhpmp.planning import OBJECTIVES, STRATEGIES
 
 SCHEDULES = ("constant", "cosine", "step")
-PARTITIONERS = ("kahypar", "mtkahypar")
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,7 +81,7 @@ def _add_planning(group: Any) -> None:
     group.add_argument("--memory", type=positive, default=0.0, metavar="GIB", help="limit per rank")
     group.add_argument("--network", metavar="LINK", help="1Gbit/50us, or a profile (JSON file)")
     group.add_argument("--seed", type=natural, default=0, help="of all random choices")
-    group.add_argument("--partitioner", choices=PARTITIONERS, default="kahypar")
+    group.add_argument("--partitioner", choices=PARTITIONERS, default="native")
     group.add_argument("--plan-seconds", type=nonnegative, default=4.0, help="time for candidates")
     group.add_argument(
         "--bn-group", type=count, default=0, help="samples that share batch statistics"
