@@ -1,4 +1,4 @@
-"""Candidates for a plan: the classical strategies and hypergraph partitions, on several grids."""
+"""Candidate plans: the classical strategies and hypergraph placements, on many grids."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyhpmp import _core, partitioners
+from pyhpmp import _core
 from pyhpmp.errors import HpmpError, InfeasiblePlanError
+from pyhpmp.partitioners import partition_best
+from pyhpmp.partitioners.portfolio import WORK
 from pyhpmp.strategies import BASELINES
 
-SHARD_FACTORS = (1, 2, 4, 8)
-# Part of the planning time that the partitioner may use; predicting its placements takes the rest.
-SEARCH_SHARE = 0.6
-# Pins that a search touches: so many for each pin of the largest grid, but never more than some
-# two seconds' worth.
+SHARD_FACTORS = (1, 2, 4, 8, 16)
+# The work of the searches that `seconds` of the default allows.
+DEFAULT_SECONDS = 4.0
+# A small network needs no more than this many touches of each pin of its finest grid.
 WORK_PER_PIN = 30_000
-LARGEST_WORK = 350_000_000
+# Of the time that is left, what the searches may take; the rest is for building plans.
+SEARCH_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Request:
 
     shards: sample shards, or None to try several. epsilon: imbalance that the partitioner may
     leave. machine: fields of hpmp_machine that differ from the defaults. memory_bytes: limit per
-    rank, 0 for none. seconds: after which no further candidate is begun. compare: predict the
-    classical strategies even where `strategy` names another.
+    rank, 0 for none. seconds: for making candidates. compare: predict the classical strategies even
+    where `strategy` names another.
     """
 
     ranks: int
@@ -65,105 +67,38 @@ class Candidate:
         return [info.arena_bytes + info.param_bytes for info in ranks]
 
 
-class _Grids:
-    """The hypergraphs of one network, by shard count, each built once."""
+Attempt = tuple[str, Candidate | HpmpError]
+
+
+class Grids:
+    """Hypergraphs of one network by shard count, made once."""
 
     def __init__(self, graph: _core.Graph, request: Request) -> None:
-        self.graph, self.request = graph, request
+        self._graph, self._request = graph, request
         self._made: dict[int, _core.Hypergraph] = {}
 
-    def get(self, shards: int) -> _core.Hypergraph:
+    def __call__(self, shards: int) -> _core.Hypergraph:
         if shards not in self._made:
-            self._made[shards] = self._make(shards)
+            self._made[shards] = _hypergraph(self._graph, self._request, shards)
         return self._made[shards]
 
-    def _make(self, shards: int) -> _core.Hypergraph:
-        request = self.request
-        hypergraph = _core.Hypergraph(
-            self.graph,
-            batch=request.batch,
-            shards=shards,
-            bn_group=request.bn_group,
-            training=request.training,
-        )
-        if hypergraph.cells < request.ranks:
-            raise InfeasiblePlanError(
-                f"{request.ranks} ranks are more than the {hypergraph.cells} cells that the model "
-                f"has with {shards} shards; use fewer ranks or more --shards"
-            )
-        return hypergraph
 
-    def candidate(
-        self, hypergraph: _core.Hypergraph, part: npt.NDArray[np.int32], name: str
-    ) -> Candidate:
-        request = self.request
-        return Candidate(
-            name, _core.Plan.build(hypergraph, part, request.ranks, name, request.machine)
-        )
+def attempts(graph: _core.Graph, request: Request) -> Iterator[Attempt]:
+    """Every candidate, or why there is none, until time is up.
 
-
-def attempts(graph: _core.Graph, request: Request) -> Iterator[tuple[str, Candidate | HpmpError]]:
-    """Every candidate, or why there is none, most promising first.
-
-    Each strategy is tried at least once; after that, until time is up.
+    The classical strategies on the first grid always have their turn, then the hypergraph
+    placements, then the classical strategies on the other grids.
     """
     deadline = time.monotonic() + request.seconds
-    grids = _Grids(graph, request)
-    counts = shard_counts(graph, request)
-    names = _names(request)
-    first = [(name, counts[0]) for name in names if name in BASELINES]
-    rest = [(name, count) for count in counts[1:] for name in names if name in BASELINES]
-    yield from (_classical(grids, name, shards) for name, shards in first)
+    counts, names = shard_counts(graph, request), _names(request)
+    grids, classical = Grids(graph, request), [name for name in names if name in BASELINES]
+    yield from _classical(grids, counts[0], classical, request)
     if "hypergraph" in names:
-        yield from _partitioned(grids, counts, deadline)
-    for name, shards in rest:
+        yield from _placements(grids, counts, request, deadline)
+    for shards in counts[1:]:
         if time.monotonic() > deadline:
             return
-        yield _classical(grids, name, shards)
-
-
-def _classical(grids: _Grids, name: str, shards: int) -> tuple[str, Candidate | HpmpError]:
-    try:
-        hypergraph = grids.get(shards)
-        part = hypergraph.baseline(name, grids.request.ranks)
-        return name, grids.candidate(hypergraph, part, name)
-    except HpmpError as error:
-        return name, error
-
-
-def _partitioned(
-    grids: _Grids, counts: list[int], deadline: float
-) -> Iterator[tuple[str, Candidate | HpmpError]]:
-    """Placements by a partitioner: the best by volume, and for the objective `time` others too."""
-    name, request = "hypergraph", grids.request
-    try:
-        for position, found in enumerate(_placements(grids, counts)):
-            late = time.monotonic() > deadline or request.objective == "volume"
-            if position and late:
-                return
-            yield name, grids.candidate(grids.get(found.shards), found.part, name)
-    except HpmpError as error:
-        yield name, error
-
-
-def _placements(grids: _Grids, counts: list[int]) -> list[partitioners.Placement]:
-    request = grids.request
-    if request.ranks == 1:
-        hypergraph = grids.get(counts[0])
-        part = np.zeros(hypergraph.cells, np.int32)
-        return [partitioners.Placement(counts[0], hypergraph, part, 0, 0.0)]
-    pins = len(grids.get(counts[-1]).pin_cell)
-    return partitioners.partition_best(
-        grids.get,
-        counts,
-        request.ranks,
-        epsilon=request.epsilon,
-        seed=request.seed,
-        seconds=request.seconds * SEARCH_SHARE,
-        partitioner=request.partitioner,
-        share=request.machine.get("rank_speed"),
-        work=min(LARGEST_WORK, WORK_PER_PIN * pins),
-    )
+        yield from _classical(grids, shards, classical, request)
 
 
 def _names(request: Request) -> list[str]:
@@ -174,8 +109,64 @@ def _names(request: Request) -> list[str]:
     return [request.strategy]
 
 
+def _classical(grids: Grids, shards: int, names: list[str], request: Request) -> Iterator[Attempt]:
+    for name in names:
+        try:
+            hypergraph = grids(shards)
+            part = hypergraph.baseline(name, request.ranks)
+            yield name, _candidate(hypergraph, part, name, request)
+        except HpmpError as error:
+            yield name, error
+
+
+def _placements(
+    grids: Grids, counts: list[int], request: Request, deadline: float
+) -> Iterator[Attempt]:
+    """Placements of least volume, best first; more time for candidates means a deeper search."""
+    name = "hypergraph"
+    try:
+        if request.ranks == 1:
+            whole = grids(counts[0])
+            yield name, _candidate(whole, np.zeros(whole.cells, np.int32), name, request)
+            return
+        found = partition_best(
+            grids,
+            counts,
+            request.ranks,
+            epsilon=request.epsilon,
+            seed=request.seed,
+            seconds=SEARCH_SHARE * max(0.0, deadline - time.monotonic()),
+            partitioner=request.partitioner,
+            share=request.machine.get("rank_speed"),
+            work=_work(grids, counts, request),
+        )
+    except HpmpError as error:
+        yield name, error
+        return
+    for position, placed in enumerate(found):
+        if position and time.monotonic() > deadline:
+            return
+        try:
+            yield name, _candidate(grids(placed.shards), placed.part, name, request)
+        except HpmpError as error:
+            yield name, error
+
+
+def _work(grids: Grids, counts: list[int], request: Request) -> int:
+    share = request.seconds / DEFAULT_SECONDS
+    pins = len(grids(counts[-1]).pin_cell)
+    return int(min(WORK, WORK_PER_PIN * pins) * share)
+
+
+def _candidate(
+    hypergraph: _core.Hypergraph, part: npt.ArrayLike, name: str, request: Request
+) -> Candidate:
+    plan = _core.Plan.build(hypergraph, part, request.ranks, name, request.machine)
+    return Candidate(name, plan)
+
+
 def shard_counts(graph: _core.Graph, request: Request) -> list[int]:
-    """Shard counts worth trying: K, 2K, 4K, 8K where the batch and its statistics groups allow."""
+    """Shard counts worth trying: K to 16K where the batch and its statistics groups allow."""
     if request.shards is not None:
         return [request.shards]
     if request.ranks == 1:
@@ -187,3 +178,19 @@ def shard_counts(graph: _core.Graph, request: Request) -> list[int]:
     counts = [request.ranks * factor for factor in SHARD_FACTORS]
     fitting = [count for count in counts if units % count == 0]
     return fitting or [max(count for count in range(1, request.ranks + 1) if units % count == 0)]
+
+
+def _hypergraph(graph: _core.Graph, request: Request, shards: int) -> _core.Hypergraph:
+    hypergraph = _core.Hypergraph(
+        graph,
+        batch=request.batch,
+        shards=shards,
+        bn_group=request.bn_group,
+        training=request.training,
+    )
+    if hypergraph.cells < request.ranks:
+        raise InfeasiblePlanError(
+            f"{request.ranks} ranks are more than the {hypergraph.cells} cells that the model has "
+            f"with {shards} shards; use fewer ranks or more --shards"
+        )
+    return hypergraph

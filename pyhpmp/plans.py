@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pyhpmp import _core, planning, world
-from pyhpmp.candidates import Candidate, Request
+from pyhpmp import _core, candidates, planning, world
 from pyhpmp.errors import InvalidArgumentError, InvalidPlanError
 from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
@@ -30,7 +29,7 @@ class Plan:
     prepared: _core.Graph
     core: _core.Plan
     comparison: Comparison
-    request: Request
+    request: candidates.Request
     seconds: float
 
     @property
@@ -100,7 +99,7 @@ def plan(
         epsilon: imbalance that the partitioner may leave; 0.03 is 3%.
         bn_group: samples that share batch statistics; 0 for the smaller of the batch and 32.
         seed: of the partitioner.
-        partitioner: native, or kahypar or mtkahypar, whose result the native search improves.
+        partitioner: native, kahypar or mtkahypar; a library gives the native search a start.
         network: `1Gbit/50us` or a machine profile (JSON file).
         memory: GiB that a rank may use; 0 for no limit.
         training: False plans the forward part only.
@@ -112,7 +111,7 @@ def plan(
     """
     ranks_here = world.current()
     size = ranks if ranks is not None else ranks_here.size
-    request = Request(
+    request = candidates.Request(
         ranks=size,
         batch=batch if batch is not None else default_batch(size),
         strategy=strategy,
@@ -144,7 +143,7 @@ def default_batch(ranks: int) -> int:
     return max(64, 32 * ranks)
 
 
-def _planned(prepared: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison]:
+def _planned(prepared: _core.Graph, request: candidates.Request) -> tuple[_core.Plan, Comparison]:
     kind, _, path = request.strategy.partition(":")
     if kind != "file":
         return planning.choose(prepared, request)
@@ -157,7 +156,7 @@ def _planned(prepared: _core.Graph, request: Request) -> tuple[_core.Plan, Compa
     ):
         if got != want:
             raise InvalidPlanError(f"{path} is a plan for {what} {got}, not {want}; plan again")
-    row = Candidate(core.strategy, core)
+    row = candidates.Candidate(core.strategy, core)
     return core, planning.comparison(row, {core.strategy: row}, request)
 
 

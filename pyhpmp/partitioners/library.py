@@ -19,9 +19,7 @@ def is_installed(library: str) -> bool:
     return importlib.util.find_spec(library) is not None
 
 
-def partitions(
-    problem: Problem, library: str, seeds: list[int], seconds: float
-) -> list[list[int]]:
+def partitions(problem: Problem, library: str, seeds: list[int], seconds: float) -> list[list[int]]:
     """Parts of the vertices for each seed that was done in time.
 
     Raises:
@@ -30,8 +28,7 @@ def partitions(
     """
     if not is_installed(library):
         raise InvalidArgumentError(
-            f"partitioner '{library}' is not installed; run 'pip install {library}' or use "
-            "'native'"
+            f"partitioner '{library}' is not installed; run 'pip install {library}' or use 'native'"
         )
     with tempfile.TemporaryDirectory(prefix="hpmp-partition-") as name:
         folder = Path(name)

@@ -69,8 +69,13 @@ def with_kahypar(problem: dict[str, Any], seed: int, folder: Path) -> list[int]:
     pins = [vertex for net in problem["nets"] for vertex in net]
     parts = len(problem["capacity"])
     hypergraph = kahypar.Hypergraph(
-        len(problem["weight"]), len(problem["nets"]), begin, pins, parts,
-        problem["cost"], problem["weight"],
+        len(problem["weight"]),
+        len(problem["nets"]),
+        begin,
+        pins,
+        parts,
+        problem["cost"],
+        problem["weight"],
     )
     for vertex, part in enumerate(problem["fixed"]):
         if part >= 0:
@@ -99,8 +104,12 @@ def with_mtkahypar(problem: dict[str, Any], seed: int, folder: Path) -> list[int
     context.set_partitioning_parameters(parts, problem["epsilon"], mtkahypar.Objective.KM1)
     context.set_individual_target_block_weights(problem["capacity"])
     hypergraph = library.create_hypergraph(
-        context, len(problem["weight"]), len(problem["nets"]), problem["nets"],
-        problem["weight"], problem["cost"],
+        context,
+        len(problem["weight"]),
+        len(problem["nets"]),
+        problem["nets"],
+        problem["weight"],
+        problem["cost"],
     )
     if any(part >= 0 for part in problem["fixed"]):
         hypergraph.add_fixed_vertices(problem["fixed"], parts)

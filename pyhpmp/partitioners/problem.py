@@ -20,7 +20,7 @@ LARGEST_SUM = 2**30
 
 
 class HypergraphArrays(Protocol):
-    """A hypergraph as arrays: weights of cells, costs of nets, pins in CSR form."""
+    """A hypergraph as arrays (weights of cells, costs of nets, pins in CSR form) and its search."""
 
     @property
     def cell_weight(self) -> Ints64: ...
@@ -30,6 +30,18 @@ class HypergraphArrays(Protocol):
     def pin_begin(self) -> Ints64: ...
     @property
     def pin_cell(self) -> Ints32: ...
+    def search(
+        self,
+        ranks: int,
+        *,
+        epsilon: float | None = None,
+        seed: int | None = None,
+        work: int | None = None,
+        seconds: float | None = None,
+        keep: int | None = None,
+        share: Sequence[float] | None = None,
+        starts: Sequence[npt.ArrayLike] = (),
+    ) -> list[Ints32]: ...
 
 
 @dataclass(frozen=True)
@@ -69,13 +81,13 @@ def check(h: HypergraphArrays, ranks: int, epsilon: float, fixed: npt.ArrayLike 
         raise InvalidArgumentError(f"epsilon {epsilon} is no imbalance; 0.03 means 3%")
     if ranks > cells:
         raise InfeasiblePlanError(
-            f"{ranks} ranks are more than the {cells} cells to spread; use fewer ranks, more shards "
-            "or smaller blocks"
+            f"{ranks} ranks are more than the {cells} cells to spread; use fewer ranks, "
+            "more shards or smaller blocks"
         )
     begin = h.pin_begin
     well_formed = len(begin) == len(h.net_cost) + 1 and begin[0] == 0 and begin[-1] == pins
     if not well_formed or np.any(np.diff(begin) < 0):
-        raise InvalidArgumentError("pin_begin must rise from 0 to the number of pins, nets + 1 long")
+        raise InvalidArgumentError("pin_begin must be nets + 1 long and rise from 0 to the pins")
     if pins and (h.pin_cell.min() < 0 or h.pin_cell.max() >= cells):
         raise InvalidArgumentError(f"a pin lies outside the {cells} cells of the hypergraph")
     if np.any(h.cell_weight < 1) or np.any(h.net_cost < 0):
@@ -104,17 +116,17 @@ def prepare(
     if fixed is None:
         parts = _place_heavy_cells(h.cell_weight, epsilon, shares, placed)
     vertex = np.flatnonzero(placed < 0)
-    weight, scale = _scaled(h.cell_weight[vertex])
+    weight = _scaled(h.cell_weight[vertex])
     nets, cost = _merged_nets(h, vertex)
-    scaled_cost, _ = _scaled(np.asarray(cost, np.int64) * max(1, len(parts)))
+    # Room for the sum of costs times parts, which is the largest volume there is.
+    scaled_cost = _scaled(np.asarray(cost, np.int64), LARGEST_SUM // len(parts))
     total, share_left = sum(weight), shares[parts].sum()
     heaviest = max(weight, default=1)
     capacity = [
         max(heaviest, int(total * shares[part] / share_left * (1 + epsilon))) for part in parts
     ]
     return Problem(
-        vertex, weight, nets, [max(1, c // max(1, len(parts))) for c in scaled_cost], capacity,
-        parts, placed, wanted[vertex].tolist(), epsilon,
+        vertex, weight, nets, scaled_cost, capacity, parts, placed, wanted[vertex].tolist(), epsilon
     )
 
 
@@ -122,7 +134,8 @@ def _shares(share: Sequence[float] | None, ranks: int) -> npt.NDArray[np.float64
     shares = np.ones(ranks) if share is None else np.asarray(share, np.float64)
     if shares.shape != (ranks,) or not np.all(np.isfinite(shares)) or np.any(shares <= 0):
         raise InvalidArgumentError(f"shares of the ranks must be {ranks} positive numbers")
-    return shares / shares.sum()
+    fractions: npt.NDArray[np.float64] = shares / shares.sum()
+    return fractions
 
 
 def _place_heavy_cells(
@@ -144,13 +157,12 @@ def _place_heavy_cells(
     return sorted(parts)
 
 
-def _scaled(values: Ints64) -> tuple[list[int], float]:
+def _scaled(values: Ints64, largest_sum: int = LARGEST_SUM) -> list[int]:
     """Positive whole numbers in proportion to `values` whose sum a C int holds."""
-    total = int(values.sum()) if len(values) else 0
-    scale = max(1.0, total / LARGEST_SUM)
-    if scale == 1.0:
-        return values.tolist(), scale
-    return np.maximum(1, np.rint(values / scale)).astype(np.int64).tolist(), scale
+    scale = int(values.sum()) / largest_sum if len(values) else 0.0
+    if scale <= 1.0:
+        return [int(value) for value in values]
+    return [max(1, round(int(value) / scale)) for value in values]
 
 
 def _merged_nets(h: HypergraphArrays, vertex: Ints64) -> tuple[list[list[int]], list[int]]:

@@ -29,6 +29,7 @@ struct Case {
   std::function<void(Array& grad_output)> fix_grad_output;
   std::function<void(Params&)> fix_params;
   double tolerance = 2e-5;  // of 1 + |reference|, float32
+  int differences = 20;     // gradient elements checked per array, about
 };
 
 class Run {
@@ -203,9 +204,8 @@ class Run {
     double value;
   };
 
-  static bool sampled(std::int64_t count) {
-    constexpr std::int64_t kSamples = 20;
-    return std::uniform_int_distribution<std::int64_t>(0, count)(generator()) <= kSamples;
+  bool sampled(std::int64_t count) const {
+    return std::uniform_int_distribution<std::int64_t>(0, count)(generator()) <= case_.differences;
   }
 
   void differentiate() {

@@ -66,6 +66,7 @@ void check_conv(Case c, std::int64_t in_block = 0, std::int64_t out_block = 0) {
   c.in_block = in_block;
   c.out_block = out_block;
   c.tolerance = 1e-4;
+  c.differences = 6;
   Run(c).check();
 }
 

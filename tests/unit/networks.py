@@ -1,6 +1,10 @@
-"""Graph texts of well-known networks, written by hand, so that planning tests need no model files."""
+"""Graph texts of well-known networks, written by hand: planning tests need no model files."""
 
 from __future__ import annotations
+
+
+def window(kernel: int, stride: int, pad: int) -> str:
+    return f"kernel={kernel},{kernel} strides={stride},{stride} pads={pad},{pad},{pad},{pad}"
 
 
 class GraphWriter:
@@ -25,14 +29,20 @@ class GraphWriter:
         return name
 
     def conv(
-        self, x: str, out: int, kernel: int, stride: int = 1, pad: int = 0, groups: int = 1,
+        self,
+        x: str,
+        out: int,
+        kernel: int,
+        stride: int = 1,
+        pad: int = 0,
+        groups: int = 1,
         bias: bool = True,
     ) -> str:
         params = [self.param("w", "weight", out, self.channels[x] // groups, kernel, kernel)]
         if bias:
             params.append(self.param("b", "bias", out))
-        attrs = f"kernel={kernel},{kernel} strides={stride},{stride}"
-        name = self.node("Conv", [x], params, f"{attrs} pads={pad},{pad},{pad},{pad} groups={groups}")
+        attrs = window(kernel, stride, pad)
+        name = self.node("Conv", [x], params, f"{attrs} groups={groups}")
         self.channels[name] = out
         return name
 
@@ -49,8 +59,7 @@ class GraphWriter:
         return self.batch_norm(y)
 
     def pool(self, x: str, kind: str, kernel: int, stride: int, pad: int = 0) -> str:
-        attrs = f"kernel={kernel},{kernel} strides={stride},{stride} pads={pad},{pad},{pad},{pad}"
-        return self.node(kind, [x], [], attrs)
+        return self.node(kind, [x], [], window(kernel, stride, pad))
 
     def concat(self, values: list[str]) -> str:
         name = self.node("Concat", values, [])
@@ -117,8 +126,15 @@ def resnet(depths: tuple[int, int, int, int], classes: int = 1000) -> str:
 def mobilenet_v2(classes: int = 1000) -> str:
     g = GraphWriter(3, 224, 224)
     x = g.relu(g.conv_bn("x", 32, 3, 2))
-    rows = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
-            (6, 160, 3, 2), (6, 320, 1, 1))
+    rows = (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
     for expand, width, repeats, stride in rows:
         for i in range(repeats):
             hidden, shortcut, step = g.channels[x] * expand, x, stride if i == 0 else 1

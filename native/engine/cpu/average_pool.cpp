@@ -1,5 +1,6 @@
 // average_pool: the divisor counts the taps inside the input, or inside the padded input.
 #include "engine/cpu/kernels.h"
+#include "engine/cpu/lanes.h"
 #include "engine/cpu/loops.h"
 #include "engine/cpu/pool_window.h"
 
@@ -22,7 +23,7 @@ class AveragePool : public Kernel {
     for_chunks(y, [&](std::int64_t i, Chunk chunk) {
       const float* from = x.data + x.at(i, chunk.channel, 0);
       float* to = y.data + y.at(i, chunk.channel, 0);
-      with_width(chunk.width, [&](auto width) { pool_plane(from, x, to, width); });
+      pool_plane(from, x, to, chunk.width);
     });
   }
 
@@ -57,17 +58,14 @@ class AveragePool : public Kernel {
     }
   }
 
-  template <class Width>
-  void pool_plane(const float* x, const TensorRef& in, float* y, Width width) const {
+  void pool_plane(const float* x, const TensorRef& in, float* y, int width) const {
     for (const PoolWindow& row : rows_) {
       for (const PoolWindow& column : columns_) {
-        float sum[kLanes] = {};
-        for_taps(in, row, column, [&](std::int64_t at) {
-#pragma omp simd
-          for (int j = 0; j < width; ++j) sum[j] += x[at + j];
+        for_lanes(width, [&](auto sum, int lane) {
+          for_taps(in, row, column,
+                   [&](std::int64_t at) { sum += load_lanes<decltype(sum)>(x + at + lane); });
+          store_lanes(y + lane, sum * share(row, column));
         });
-        const float factor = share(row, column);
-        for (int j = 0; j < width; ++j) y[j] = sum[j] * factor;
         y += in.block;
       }
     }

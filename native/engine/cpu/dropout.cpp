@@ -77,7 +77,8 @@ class Dropout : public Kernel {
 #pragma omp simd
       for (int j = 0; j < width; ++j) {
         const std::uint32_t draw = mix32(mix32(counter[j] + static_cast<std::uint32_t>(p)) ^ high);
-        put(to[j], draw < limit ? 0.f : from[j] * scale, add);
+        const float kept = from[j] * scale;
+        put(to[j], draw < limit ? 0.f : kept, add);
       }
     }
   }

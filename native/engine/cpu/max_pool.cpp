@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "engine/cpu/kernels.h"
+#include "engine/cpu/lanes.h"
 #include "engine/cpu/loops.h"
 #include "engine/cpu/pool_window.h"
 
@@ -23,10 +24,8 @@ class MaxPool : public Kernel {
     std::int32_t* winners = reinterpret_cast<std::int32_t*>(args.saved);
     for_chunks(y, [&](std::int64_t i, Chunk chunk) {
       const std::int64_t at = y.at(i, chunk.channel, 0);
-      const float* from = x.data + x.at(i, chunk.channel, 0);
-      with_width(chunk.width, [&](auto width) {
-        pool_plane(from, x, y.data + at, winners ? winners + at : nullptr, width);
-      });
+      pool_plane(x.data + x.at(i, chunk.channel, 0), x, y.data + at,
+                 winners ? winners + at : nullptr, chunk.width);
     });
   }
 
@@ -46,44 +45,43 @@ class MaxPool : public Kernel {
   }
 
  private:
-  template <class Width>
   void pool_plane(const float* x, const TensorRef& in, float* y, std::int32_t* winners,
-                  Width width) const {
+                  int width) const {
     for (const PoolWindow& row : rows_) {
       for (const PoolWindow& column : columns_) {
-        pool_pixel(x, in, row, column, y, winners, width);
+        for_lanes(width, [&](auto zero, int lane) {
+          pool_pixel<decltype(zero)>(x + lane, in, row, column, y + lane,
+                                     winners ? winners + lane : nullptr);
+        });
         y += in.block;
         if (winners) winners += in.block;
       }
     }
   }
 
-  template <class Width>
+  template <class Float>
   void pool_pixel(const float* x, const TensorRef& in, const PoolWindow& row,
-                  const PoolWindow& column, float* y, std::int32_t* winners, Width width) const {
-    const std::int32_t first = row.taps > 0 && column.taps > 0
-                                   ? static_cast<std::int32_t>(row.begin * in.w + column.begin)
-                                   : -1;
-    float best[kLanes];
-    std::int32_t winner[kLanes];
-    for (int j = 0; j < width; ++j) best[j] = -std::numeric_limits<float>::infinity();
-    for (int j = 0; j < width; ++j) winner[j] = first;
+                  const PoolWindow& column, float* y, std::int32_t* winners) const {
+    using Index = typename IndexOf<Float>::type;
+    const bool empty = row.taps == 0 || column.taps == 0;
+    Float best = Float{} - std::numeric_limits<float>::infinity();
+    Index winner =
+        Index{} + (empty ? -1 : static_cast<std::int32_t>(row.begin * in.w + column.begin));
+    const std::int64_t step = dilations_[1] * in.block;
     for (std::int64_t r = 0; r < row.taps; ++r) {
-      for (std::int64_t s = 0; s < column.taps; ++s) {
-        const std::int64_t pixel =
-            (row.begin + r * dilations_[0]) * in.w + column.begin + s * dilations_[1];
-        const float* from = x + pixel * in.block;
-#pragma omp simd
-        for (int j = 0; j < width; ++j) {
-          const bool wins = (from[j] > best[j]) | (from[j] != from[j]);
-          best[j] = wins ? from[j] : best[j];
-          winner[j] = wins ? static_cast<std::int32_t>(pixel) : winner[j];
-        }
+      const std::int64_t first = (row.begin + r * dilations_[0]) * in.w + column.begin;
+      const float* from = x + first * in.block;
+      Index pixel = Index{} + static_cast<std::int32_t>(first);
+      for (std::int64_t s = 0; s < column.taps; ++s, from += step) {
+        const Float value = load_lanes<Float>(from);
+        const auto wins = (value > best) | (value != value);
+        best = wins ? value : best;
+        winner = wins ? pixel : winner;
+        pixel += static_cast<std::int32_t>(dilations_[1]);
       }
     }
-    for (int j = 0; j < width; ++j) y[j] = best[j];
-    if (!winners) return;
-    for (int j = 0; j < width; ++j) winners[j] = winner[j];
+    store_lanes(y, best);
+    if (winners) store_lanes(winners, winner);
   }
 
   template <class Width>

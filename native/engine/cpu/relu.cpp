@@ -24,10 +24,14 @@ class Relu : public Kernel {
     ensure_same_layout(args.output, args.grad_output);
     ensure_same_layout(grad, args.grad_output);
     const float *y = args.output.data, *dy = args.grad_output.data;
+    float* dx = grad.data;
     with_flag(args.accumulate[0], [&](auto add) {
       for_elems(grad.elems(), [&](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
-        for (std::int64_t k = begin; k < end; ++k) put(grad.data[k], y[k] <= 0 ? 0 : dy[k], add);
+        for (std::int64_t k = begin; k < end; ++k) {
+          const float passed = dy[k];
+          put(dx[k], y[k] <= 0 ? 0 : passed, add);
+        }
       });
     });
   }
