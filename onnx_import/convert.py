@@ -8,11 +8,12 @@ import onnx
 from onnx_import import convert_channel, convert_index, convert_window
 from onnx_import.builder import Builder, NodeContext
 from onnx_import.check import node_label
+from onnx_import.detach import detach
 from onnx_import.errors import Issue, ModelError, Unsupported, unsupported_error
 from onnx_import.fold import FOLDERS, fold, shape_of
-from onnx_import.imported import ImportedModel
+from onnx_import.imported import ImportedModel, ParamBinding
 from onnx_import.limits import Budget, Limits
-from onnx_import.read import tensor_array
+from onnx_import.read import has_data, tensor_array
 from onnx_import.registry import CONVERTERS
 from onnx_import.text import graph_text
 from onnx_import.values import Known, Poison, Tensor, Value
@@ -134,9 +135,6 @@ def _result(
     assert isinstance(source, Tensor)
     params = builder.params
     text = graph_text(input_name, source.shape, params.list, builder.nodes, outputs)
-    used = {b.initializer for b in params.bindings if b.direct}
-    data = {t.name for t in model.graph.initializer if t.raw_data}
-    constants = {n: a for n, a in arrays.items() if n not in used and n not in data}
     return ImportedModel(
         graph_text=text,
         params=params.arrays,
@@ -144,6 +142,18 @@ def _result(
         template=model,
         input_name=input_name,
         output_names=outputs,
-        constants=constants,
+        constants=_constants(model.graph, params.bindings, arrays),
         warnings=warnings_about(model),
     )
+
+
+def _constants(
+    graph: onnx.GraphProto, bindings: list[ParamBinding], arrays: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The large initializers that a model without its parameters still needs."""
+    rest = onnx.GraphProto()
+    rest.CopyFrom(graph)
+    detach(rest, bindings)
+    names = [t.name for t in rest.initializer if not has_data(t)]
+    bound = {b.initializer for b in bindings if b.direct}
+    return {n: arrays[n].copy() if n in bound else arrays[n] for n in names}

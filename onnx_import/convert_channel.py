@@ -70,8 +70,8 @@ def dropout(ctx: NodeContext) -> list[Tensor]:
 def lrn(ctx: NodeContext) -> list[Tensor]:
     x = ctx.builder.as_map(ctx.tensor())
     size = ctx.attributes.integer("size", 0)
-    if not 1 <= size < 2**16:
-        raise Unsupported(f"size {size} must be positive")
+    if not 1 <= size < 2**16 or size % 2 == 0:
+        raise Unsupported(f"size {size} must be positive and odd")
     return [
         ctx.emit(
             "LRN",

@@ -84,14 +84,13 @@ class ExternalData:
         if not parts or location.startswith("/") or ".." in parts or "\\" in location:
             raise ModelError(f"{where} must be a relative path inside the model's folder")
         path = self._folder / location
+        if any(_is_link(self._folder.joinpath(*parts[:i])) for i in range(1, len(parts))):
+            raise ModelError(f"{where} leads through a symbolic link; copy the file here")
         try:
-            for parent in [self._folder.joinpath(*parts[:i]) for i in range(1, len(parts))]:
-                if parent.is_symlink():
-                    raise ModelError(f"{where} leads through a symbolic link; copy the file here")
             # O_NONBLOCK: opening a FIFO must not wait for a writer.
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
-            reason = "is a symbolic link" if path_is_link(path) else "cannot be opened"
+            reason = "is a symbolic link" if _is_link(path) else "cannot be opened"
             raise ModelError(f"{where} {reason}; put the file beside the model") from error
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
@@ -100,7 +99,7 @@ class ExternalData:
         return descriptor
 
 
-def path_is_link(path: Path) -> bool:
+def _is_link(path: Path) -> bool:
     """Whether `path` itself is a symbolic link; False for names the system refuses."""
     try:
         return path.is_symlink()

@@ -8,6 +8,7 @@ from onnx import inliner, version_converter
 from onnx_import.check import OPSET, check_model, sort_nodes
 from onnx_import.errors import ModelError
 from onnx_import.limits import Limits
+from onnx_import.read import has_data
 
 #: The newest IR that runtimes in use accept.
 IR_VERSION = 10
@@ -69,8 +70,8 @@ def _converted(label: str, model: onnx.ModelProto, version: int) -> onnx.ModelPr
     """Runs the version converter, with stripped initializers standing in as inputs."""
     light = onnx.ModelProto()
     light.CopyFrom(model)
-    large = [t for t in light.graph.initializer if not _has_data(t)]
-    small = [t for t in light.graph.initializer if _has_data(t)]
+    large = [t for t in light.graph.initializer if not has_data(t)]
+    small = [t for t in light.graph.initializer if has_data(t)]
     del light.graph.initializer[:]
     light.graph.initializer.extend(small)
     for t in large:
@@ -90,11 +91,6 @@ def _converted(label: str, model: onnx.ModelProto, version: int) -> onnx.ModelPr
     del result.graph.value_info[:]
     _restore_notes(model, result)
     return result
-
-
-def _has_data(tensor: onnx.TensorProto) -> bool:
-    stored = tensor.raw_data or tensor.float_data or tensor.int32_data or tensor.int64_data
-    return bool(stored or tensor.double_data) or 0 in tensor.dims
 
 
 def _restore_notes(old: onnx.ModelProto, new: onnx.ModelProto) -> None:

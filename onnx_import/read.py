@@ -142,6 +142,12 @@ def _elements(tensor: onnx.TensorProto) -> int:
     return math.prod(tensor.dims)
 
 
+def has_data(tensor: onnx.TensorProto) -> bool:
+    """Whether the tensor's elements are in the message itself."""
+    stored = tensor.raw_data or tensor.float_data or tensor.int32_data or tensor.int64_data
+    return bool(stored or tensor.double_data) or 0 in tensor.dims
+
+
 def _stripped(tensor: onnx.TensorProto, array: np.ndarray) -> onnx.TensorProto:
     if array.size <= SMALL_ELEMENTS:
         return onnx.numpy_helper.from_array(array, tensor.name)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import onnx
 
+from onnx_import.detach import detach, placeholder
 from onnx_import.errors import ModelError
 from onnx_import.imported import ImportedModel, ParamBinding
 from onnx_import.write import EXTERNAL_ABOVE_BYTES, write_model
@@ -45,42 +45,36 @@ def export(
     """
     model = onnx.ModelProto()
     model.CopyFrom(imported.template)
+    detach(model.graph, imported.bindings)
     arrays = dict(imported.constants)
-    _to_inference_form(model.graph)
-    _bind(model.graph, imported, params, arrays)
-    _remove_unused(model.graph, arrays)
+    _name_params(model.graph, imported, params, arrays)
+    _put_initializers(model.graph, arrays)
     _strip_local_paths(model)
     write_model(model, arrays, Path(os.fspath(path)), external_above_bytes)
 
 
-def _bind(
+def _name_params(
     graph: onnx.GraphProto,
     imported: ImportedModel,
     params: Mapping[str, np.ndarray],
     arrays: dict[str, np.ndarray],
 ) -> None:
-    """Gives every bound slot an initializer with the parameter's value."""
-    nodes = {node.output[0]: node for node in graph.node}
-    bound = Counter(
-        nodes[slot.node_output].input[slot.index]
-        for binding in imported.bindings
-        for slot in binding.slots
-    )
-    reads = Counter(name for node in graph.node if node.op_type != "Shape" for name in node.input)
-    # A name may be given a new value only if every node that reads it is to see that value.
-    free = {name for name in bound if reads[name] == bound[name]}
-    taken = {name for node in graph.node for name in (*node.input, *node.output)}
+    """Replaces the placeholders by names, and puts the parameters' values into `arrays`."""
+    taken = {name for node in graph.node for name in node.output}
     taken.update(i.name for i in graph.input)
-    for binding in imported.bindings:
+    # The shape of a parameter is the same whatever its value.
+    taken.update(name for node in graph.node if node.op_type != "Shape" for name in node.input)
+    names: dict[str, str] = {}
+    for index, binding in enumerate(imported.bindings):
         name = binding.param
-        while name in taken and name not in free:
+        while name in taken:
             name += "_trained"
-        free.discard(name)
         taken.add(name)
+        names[placeholder(index)] = name
         arrays[name] = binding.transform.to_onnx(_param(params, binding))
-        for slot in binding.slots:
-            nodes[slot.node_output].input[slot.index] = name
-    _put_initializers(graph, arrays)
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = names.get(name, name)
 
 
 def _param(params: Mapping[str, np.ndarray], binding: ParamBinding) -> np.ndarray:
@@ -107,39 +101,6 @@ def _put_initializers(graph: onnx.GraphProto, arrays: Mapping[str, np.ndarray]) 
         if name not in known:
             kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
             graph.initializer.add(name=name, data_type=kind, dims=array.shape)
-
-
-def _to_inference_form(graph: onnx.GraphProto) -> None:
-    """BatchNormalization with one output, Dropout that does nothing: what runtimes execute."""
-    for node in graph.node:
-        if node.op_type == "BatchNormalization":
-            del node.output[1:]
-            kept = [a for a in node.attribute if a.name != "training_mode"]
-            del node.attribute[:]
-            node.attribute.extend(kept)
-        elif node.op_type == "Dropout":
-            del node.output[1:]
-            del node.input[2:]
-
-
-def _remove_unused(graph: onnx.GraphProto, arrays: dict[str, np.ndarray]) -> None:
-    """Drops nodes and initializers that no output needs; an initializer hides a node's output."""
-    stored = {tensor.name for tensor in graph.initializer}
-    needed = {o.name for o in graph.output}
-    live = []
-    for node in reversed(graph.node):
-        if any(name in needed and name not in stored for name in node.output):
-            live.append(node)
-            needed.update(node.input)
-    live.reverse()
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in live]
-    del graph.node[:]
-    graph.node.extend(copies)
-    for index in reversed(range(len(graph.initializer))):
-        name = graph.initializer[index].name
-        if name not in needed:
-            del graph.initializer[index]
-            arrays.pop(name, None)
 
 
 def _strip_local_paths(model: onnx.ModelProto) -> None:

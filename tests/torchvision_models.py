@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
 
 FORMS = ("legacy_train", "legacy_eval", "dynamo", "dynamo_raw")
@@ -40,19 +39,52 @@ def models() -> Any:
     return module
 
 
-def build(name: str, *, classes: int = 10, seed: int = 0) -> torch.nn.Module:
-    """A torchvision classifier with fresh weights and no auxiliary heads."""
+def build(name: str, *, classes: int = 10, fresh: bool = False, seed: int = 0) -> torch.nn.Module:
+    """A torchvision classifier with no auxiliary heads, in evaluation mode.
+
+    Args:
+        name: as torchvision calls it.
+        classes: outputs.
+        fresh: keep the initial weights, many of which are equal; otherwise biases, batch-norm
+            parameters and statistics are random, so that no two can be mistaken.
+        seed: of the weights.
+    """
     torch.manual_seed(seed)
-    extra = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
-    if extra:
-        extra["init_weights"] = False
-    return models().get_model(name, weights=None, num_classes=classes, **extra)
+    extra: dict[str, Any] = {}
+    if name in ("googlenet", "inception_v3"):
+        extra = {"aux_logits": False, "init_weights": False}
+    model: torch.nn.Module = models().get_model(name, weights=None, num_classes=classes, **extra)
+    if not fresh:
+        for module in model.modules():
+            _randomise(module)
+    return model.eval()
+
+
+def _randomise(module: torch.nn.Module) -> None:
+    if isinstance(module, torch.nn.BatchNorm2d):
+        torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+        torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+        torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    if isinstance(getattr(module, "bias", None), torch.nn.Parameter):
+        torch.nn.init.uniform_(module.bias, -0.1, 0.1)
+
+
+def with_narrow_classifier(model: torch.nn.Module, width: int = 32) -> torch.nn.Module:
+    """The same network with `width` hidden features: the wide ones make files of 500 MB."""
+    layers = model.classifier
+    linear = [i for i, layer in enumerate(layers) if isinstance(layer, torch.nn.Linear)]
+    sizes = [layers[linear[0]].in_features, width, width, layers[linear[-1]].out_features]
+    for index, size, out in zip(linear, sizes, sizes[1:], strict=False):
+        layers[index] = torch.nn.Linear(size, out)
+    return model
 
 
 def export(model: torch.nn.Module, form: str, path: Path, *, image: int, batch: int = 2) -> Path:
-    """Writes `model` to `path` in one of FORMS, with a dynamic batch where the form can."""
+    """Writes `model` to `path` in one of FORMS, with a dynamic batch; leaves it in eval mode."""
     sample = torch.randn(batch, 3, image, image)
     train = form == "legacy_train"
+    # The training form must not move the statistics that it is compared with.
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.train(train)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -81,13 +113,6 @@ def export(model: torch.nn.Module, form: str, path: Path, *, image: int, batch: 
                 dynamic_shapes=({0: torch.export.Dim("N")},),
                 verbose=False,
             )
-    return path
-
-
-def export_bytes_once(name: str, form: str, folder: Path, *, image: int) -> Path:
-    """`export` of `build(name)`, kept in `folder` for the other tests of the session."""
-    path = folder / f"{name}-{form}-{image}.onnx"
-    if not path.exists():
-        export(build(name), form, path, image=image)
-        onnx.load(path, load_external_data=False)
+    model.load_state_dict(state)
+    model.eval()
     return path

@@ -1,0 +1,19 @@
+"""Makes the helpers beside this file importable, and bounds what torch may use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+# Test machines are shared; more threads would not make small cases faster.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+
+@pytest.fixture(scope="session")
+def export_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where models exported by one test are kept for the others."""
+    return tmp_path_factory.mktemp("exports")
