@@ -108,7 +108,9 @@ def run_parser() -> Parser:
     group.add_argument("--epochs", type=count, help="passes over the data [10]")
     group.add_argument("--steps", type=count, help="steps in all, instead of epochs")
     group.add_argument("--optimizer", choices=("sgd",), default="sgd")
-    group.add_argument("--lr", type=positive, default=0.1, help="highest learning rate [0.1]")
+    group.add_argument(
+        "--lr", type=positive, help="highest learning rate [0.1; 0.02 without batch-norm]"
+    )
     group.add_argument("--schedule", choices=SCHEDULES, default="cosine")
     group.add_argument("--warmup", type=nonnegative, default=1.0, metavar="EPOCHS", help="[1]")
     group.add_argument("--momentum", type=nonnegative, default=0.9, help="[0.9]")

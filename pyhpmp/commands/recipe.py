@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+from pyhpmp import Plan
 from pyhpmp.commands.schedule import Schedule
 from pyhpmp.data import Dataset
 from pyhpmp.errors import DataError
 
 DEFAULT_EPOCHS = 10
 SYNTHETIC_STEPS = 20
+# Without batch normalization the usual rate is too high to learn at all.
+LR_WITH_BATCH_NORM, LR_WITHOUT = 0.1, 0.02
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,9 @@ class Recipe:
         return -(-self.steps // self.epoch_steps)
 
 
-def recipe_of(arguments: argparse.Namespace, data: Dataset, batch: int) -> Recipe:
+def recipe_of(arguments: argparse.Namespace, data: Dataset, plan: Plan) -> Recipe:
     """Raises DataError where the data fill no batch, or have nothing to reach a target on."""
+    batch = plan.batch
     data_steps = len(data.train) // batch
     if data_steps == 0:
         raise DataError(
@@ -47,12 +51,17 @@ def recipe_of(arguments: argparse.Namespace, data: Dataset, batch: int) -> Recip
         steps,
         steps if data.name == "synthetic" else data_steps,
         data_steps,
-        Schedule(arguments.schedule, arguments.lr, steps, warmup),
+        Schedule(arguments.schedule, arguments.lr or _default_lr(plan), steps, warmup),
         arguments.momentum,
         arguments.weight_decay,
         arguments.target_accuracy,
         arguments.seed,
     )
+
+
+def _default_lr(plan: Plan) -> float:
+    normalized = any(param.role == "running_mean" for param in plan.prepared.params)
+    return LR_WITH_BATCH_NORM if normalized else LR_WITHOUT
 
 
 def _steps(arguments: argparse.Namespace, data: Dataset, data_steps: int) -> int:

@@ -92,7 +92,7 @@ def _train(
     arguments: argparse.Namespace,
     say: Reporter,
 ) -> int:
-    recipe = recipe_of(arguments, data, plan.batch)
+    recipe = recipe_of(arguments, data, plan)
     trainer = pyhpmp.Trainer(
         plan, seed=arguments.seed, threads=threads, trace=arguments.trace is not None
     )
