@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+
 import numpy as np
 
 from pyhpmp import _core, world
@@ -18,6 +21,8 @@ class RankEngine:
         plan: for as many ranks as this world has.
         params: the weights, on rank 0; they are sent one at a time, so that no other rank ever
             holds the whole model.
+        seed: of dropout. threads: that this rank computes with; 0 for its share of the cores.
+        trace: keep the times of the last step's instructions.
     """
 
     def __init__(
@@ -42,7 +47,7 @@ class RankEngine:
             plan.core,
             self.world.communicator(),
             seed=seed,
-            threads=threads,
+            threads=threads or share_of_cores(self.world),
             trace=trace,
             status=self.world.status,
         )
@@ -99,3 +104,15 @@ class RankEngine:
 
     def reset_counters(self) -> None:
         self.core.reset_counters()
+
+
+def share_of_cores(ranks: world.World) -> int:
+    """Threads per rank such that the ranks of a host use each of its cores once; collective.
+
+    OMP_NUM_THREADS, where it is set, is obeyed: 0 leaves the number as it is.
+    """
+    host = socket.gethostname()
+    here = sum(name == host for name in ranks.gather(host))
+    if "OMP_NUM_THREADS" in os.environ:
+        return 0
+    return max(len(os.sched_getaffinity(0)) // here, 1)

@@ -23,7 +23,7 @@ class Session:
         plan: an inference plan, or a training plan, of which the forward part is planned anew with
             the same ranks, batch and strategy.
         params: weights on rank 0; by default the model's.
-        threads: of this rank; 0 leaves them as they are.
+        threads: of this rank; 0 for its share of the cores.
     """
 
     def __init__(self, plan: Plan, *, params: Params | None = None, threads: int = 0) -> None:

@@ -33,7 +33,7 @@ class Trainer:
         plan: from `pyhpmp.plan`, for as many ranks as run.
         optimizer: may be replaced between steps, for instance by one with another rate.
         params: initial weights on rank 0; by default the model's.
-        seed: of dropout. threads: of this rank; 0 leaves them as they are.
+        seed: of dropout. threads: of this rank; 0 for its share of the cores.
         trace: keep the times of the last step's instructions.
 
     Attributes:

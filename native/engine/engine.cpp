@@ -289,6 +289,8 @@ std::unique_ptr<Engine> Engine::create(const Graph& graph, const Plan& plan, Com
                                           " ranks, the communicator " +
                                           std::to_string(comm.size()));
   }
+  // Kernels divide their work among the threads that there are when they are prepared.
+  if (options.threads > 0) omp_set_num_threads(options.threads);
   return std::make_unique<CpuEngine>(graph, plan, comm, options);
 }
 

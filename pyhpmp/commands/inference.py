@@ -18,11 +18,9 @@ from pyhpmp.strategies import ELEMENT_BYTES
 WARM_UP_RUNS, SYNTHETIC_RUNS = 2, 20
 
 
-def infer(
-    plan: Plan, data: Dataset, threads: int, arguments: argparse.Namespace, say: Reporter
-) -> int:
+def infer(plan: Plan, data: Dataset, arguments: argparse.Namespace, say: Reporter) -> int:
     """Runs the test part (else the training part) once; synthetic images several times."""
-    session = Session(plan, threads=threads)
+    session = Session(plan, threads=arguments.threads)
     synthetic = data.name == "synthetic"
     runs = (arguments.steps or SYNTHETIC_RUNS) if synthetic else 1
     split = data.test or data.train

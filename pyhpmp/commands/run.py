@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 import sys
 from collections.abc import Sequence
 
@@ -79,22 +77,20 @@ def _run(arguments: argparse.Namespace, ranks: world.World, say: Reporter) -> in
     plan = plan_of(graph, arguments)
     say.plan(plan)
     data = _data(arguments, graph, plan.batch, ranks)
-    threads = arguments.threads or _share_of_cores(ranks)
     if arguments.infer:
-        return infer(plan, data, threads, arguments, say)
-    return _train(plan, data, threads, arguments, say)
+        return infer(plan, data, arguments, say)
+    return _train(plan, data, arguments, say)
 
 
 def _train(
     plan: pyhpmp.Plan,
     data: Dataset,
-    threads: int,
     arguments: argparse.Namespace,
     say: Reporter,
 ) -> int:
     recipe = recipe_of(arguments, data, plan)
     trainer = pyhpmp.Trainer(
-        plan, seed=arguments.seed, threads=threads, trace=arguments.trace is not None
+        plan, seed=arguments.seed, threads=arguments.threads, trace=arguments.trace is not None
     )
     outcome = Loop(trainer, data, recipe, say).run()
     if arguments.trace:
@@ -113,13 +109,6 @@ def _data(
     return ranks.on_root(
         lambda: load(spec, graph.input_shape, graph.classes, batch=batch, seed=arguments.seed)
     )
-
-
-def _share_of_cores(ranks: world.World) -> int:
-    """Threads per rank such that the ranks of a host use each of its cores once."""
-    host = socket.gethostname()
-    here = sum(name == host for name in ranks.gather(host))
-    return max(len(os.sched_getaffinity(0)) // here, 1)
 
 
 if __name__ == "__main__":
