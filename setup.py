@@ -117,6 +117,7 @@ def extensions() -> list[Any]:
         "pyhpmp._core",
         ["pyhpmp/_core.pyx"],
         include_dirs=["native/include"],
+        depends=["native/include/hpmp.h"],
         libraries=["hpmp"],
         runtime_library_dirs=["$ORIGIN"],
     )

@@ -83,8 +83,6 @@ def export(model: torch.nn.Module, form: str, path: Path, *, image: int, batch: 
     """Writes `model` to `path` in one of FORMS, with a dynamic batch; leaves it in eval mode."""
     sample = torch.randn(batch, 3, image, image)
     train = form == "legacy_train"
-    # The training form must not move the statistics that it is compared with.
-    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.train(train)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -113,6 +111,5 @@ def export(model: torch.nn.Module, form: str, path: Path, *, image: int, batch: 
                 dynamic_shapes=({0: torch.export.Dim("N")},),
                 verbose=False,
             )
-    model.load_state_dict(state)
     model.eval()
     return path

@@ -12,13 +12,13 @@ namespace hpmp {
 
 /// How the outputs of all groups are cut. Row tiles are one per group so far (T = 1).
 struct GridSpec {
-  std::int64_t batch = 0;          // global samples per step
-  std::int64_t shards = 1;         // S; divides batch
-  std::int64_t channel_block = 16; // of 4-D groups, raised to the group's channel_multiple
-  std::int64_t dense_block = 64;   // of groups whose head is dense
-  std::int64_t bn_group = 0;       // samples that share statistics; 0: min(batch, 32)
-  bool training = true;            // false: forward costs only, no parameter nets
-  double flops_per_byte = 10.0;    // weight of a byte moved, in FLOPs
+  std::int64_t batch = 0;           // global samples per step
+  std::int64_t shards = 1;          // S; divides batch
+  std::int64_t channel_block = 16;  // of 4-D groups, raised to the group's channel_multiple
+  std::int64_t dense_block = 64;    // of groups whose head is dense
+  std::int64_t bn_group = 0;        // samples that share statistics; 0: min(batch, 32)
+  bool training = true;             // false: forward costs only, no parameter nets
+  double flops_per_byte = 10.0;     // weight of a byte moved, in FLOPs
 };
 
 /// Fills defaults and checks the grid. Errors: `invalid_argument` if shards do not divide the
@@ -39,12 +39,12 @@ enum class NetKind : std::uint8_t { activation, parameter };
 /// others read it. Parameter net: rows `range` of `param`; pins are the cells that use it.
 struct Net {
   NetKind kind = NetKind::activation;
-  GroupId group;              // producer group; for a parameter the first group that uses it
-  std::int32_t shard = -1;    // activation only
-  ParamId param;              // parameter only
+  GroupId group;            // producer group; for a parameter the first group that uses it
+  std::int32_t shard = -1;  // activation only
+  ParamId param;            // parameter only
   Range range;
-  std::int64_t elems = 0;     // of the piece: samples x channels x pixels, or rows x row elements
-  std::int64_t cost = 0;      // elems x (1 forward + 1 backward where a gradient flows), or 2 x elems
+  std::int64_t elems = 0;  // of the piece: samples x channels x pixels, or rows x row elements
+  std::int64_t cost = 0;   // elems x (1 forward + 1 backward where a gradient flows), or 2 x elems
 };
 
 struct Hypergraph {
@@ -55,7 +55,7 @@ struct Hypergraph {
   std::vector<std::int32_t> first_cell;  // by group; cells of g: first + shard * blocks + block
   std::vector<std::int32_t> blocks;      // channel blocks per group (0: no cells)
   std::vector<Net> nets;
-  std::vector<std::int64_t> pin_begin;   // CSR, nets + 1
+  std::vector<std::int64_t> pin_begin;  // CSR, nets + 1
   std::vector<CellId> pins;
 
   CellId cell(GroupId g, std::int32_t shard, std::int32_t block) const {

@@ -91,8 +91,7 @@ HPMP_API hpmp_status hpmp_graph_prepare(const hpmp_graph* graph, int32_t trainin
                                         hpmp_graph** out);
 
 HPMP_API hpmp_status hpmp_graph_param_count(const hpmp_graph* graph, int64_t* out);
-HPMP_API hpmp_status hpmp_graph_param(const hpmp_graph* graph, int64_t index,
-                                      hpmp_param_info* out);
+HPMP_API hpmp_status hpmp_graph_param(const hpmp_graph* graph, int64_t index, hpmp_param_info* out);
 /* The input that is the batch's images. Errors: invalid_model if the graph has none. */
 HPMP_API hpmp_status hpmp_graph_input(const hpmp_graph* graph, hpmp_value_info* out);
 HPMP_API hpmp_status hpmp_graph_output_count(const hpmp_graph* graph, int64_t* out);
@@ -117,21 +116,21 @@ typedef struct hpmp_grid {
 /* Sizes and borrowed arrays of a hypergraph; they live as long as its handle. */
 typedef struct hpmp_hypergraph_view {
   int64_t cells, nets, pins, groups;
-  const int64_t* cell_weight; /* [cells] work in FLOP equivalents */
-  const int32_t* cell_group;  /* [cells] index of the group, in network order */
-  const int32_t* cell_shard;  /* [cells] */
-  const int32_t* cell_block;  /* [cells] channel block */
-  const int64_t* net_cost;    /* [nets] elements moved per further part touched */
+  const int64_t* cell_weight;  /* [cells] work in FLOP equivalents */
+  const int32_t* cell_group;   /* [cells] index of the group, in network order */
+  const int32_t* cell_shard;   /* [cells] */
+  const int32_t* cell_block;   /* [cells] channel block */
+  const int64_t* net_cost;     /* [nets] elements moved per further part touched */
   const int32_t* net_is_param; /* [nets] 1: gradient of a parameter block; 0: activation */
-  const int64_t* pin_begin;   /* [nets + 1] offsets into pin_cell */
-  const int32_t* pin_cell;    /* [pins] the first pin of an activation net produces it */
+  const int64_t* pin_begin;    /* [nets + 1] offsets into pin_cell */
+  const int32_t* pin_cell;     /* [pins] the first pin of an activation net produces it */
 } hpmp_hypergraph_view;
 
 typedef struct hpmp_group_info {
-  const char* name;     /* of its head node */
-  const char* op;       /* of its head node, as in the graph's text */
-  int64_t c, h, w;      /* output of one sample */
-  int32_t blocks;       /* channel blocks; 0 for the input */
+  const char* name; /* of its head node */
+  const char* op;   /* of its head node, as in the graph's text */
+  int64_t c, h, w;  /* output of one sample */
+  int32_t blocks;   /* channel blocks; 0 for the input */
 } hpmp_group_info;
 
 /* The defaults of every field but the batch, which is left 0. */
@@ -311,8 +310,8 @@ HPMP_API hpmp_status hpmp_engine_get_param(hpmp_engine* engine, int64_t param, f
 /* The gradient of the last step, after the sum over ranks. */
 HPMP_API hpmp_status hpmp_engine_get_grad(hpmp_engine* engine, int64_t param, float* data,
                                           int64_t elems);
-HPMP_API hpmp_status hpmp_engine_set_momentum(hpmp_engine* engine, int64_t param,
-                                              const float* data, int64_t elems);
+HPMP_API hpmp_status hpmp_engine_set_momentum(hpmp_engine* engine, int64_t param, const float* data,
+                                              int64_t elems);
 HPMP_API hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
                                               int64_t elems);
 

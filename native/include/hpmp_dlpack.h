@@ -1,4 +1,5 @@
-/* The DLPack structures that cross the C interface, laid out as its specification 0.8 / 1.0 says. */
+/* The DLPack structures that cross the C interface, laid out as its specification 0.8 / 1.0 says.
+ */
 #ifndef HPMP_DLPACK_H_
 #define HPMP_DLPACK_H_
 

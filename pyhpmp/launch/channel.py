@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,14 @@ class Channel:
         folder = os.environ.get(STATUS_DIR)
         if folder:
             self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.connect(str(Path(folder) / SOCKET))
+            try:
+                self._socket.connect(str(Path(folder) / SOCKET))
+            except OSError as error:
+                sys.exit(
+                    f"host {socket.gethostname()} cannot reach {folder} of hpmp-run ({error}), "
+                    "which starts ranks on its own machine only; for several machines start them "
+                    "yourself: mpiexec -n K hpmp-run ..."
+                )
             self._take_output()
             self._send({"event": "hello", "rank": launched_rank(), "host": socket.gethostname()})
 

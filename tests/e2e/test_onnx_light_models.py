@@ -13,7 +13,7 @@ from onnx_reference import assert_same, images_for, run_onnx, run_oracle
 import onnx_import
 
 FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
-#: Operators of each native graph, counted by hand in the papers' tables and the ONNX files.
+#: Convolutions of each network, as in the papers' tables; squeezes and projections included.
 CONVOLUTIONS = {
     "bvlc_alexnet": 5,
     "densenet121": 121,
@@ -25,6 +25,8 @@ CONVOLUTIONS = {
     "vgg19": 16,
     "zfnet512": 5,
 }
+#: Residual networks add up; smaller weights keep their softmax away from 0 and 1.
+GAINS = {"resnet50": 0.4, "shufflenet": 0.4}
 #: float32 sums of up to 25088 products through 19 layers.
 TOLERANCE = 1e-4
 
@@ -61,14 +63,15 @@ def refilled(name: str, gain: float) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_light_model_computes_what_onnxruntime_computes(name: str) -> None:
-    model = refilled(name, 0.7)
+    model = refilled(name, GAINS.get(name, 0.7))
     imported = onnx_import.load(model)
-    assert imported.warnings == [] or name in ("resnet50", "shufflenet")
+    assert imported.warnings == []
     assert imported.graph_text.count("\nnode Conv ") == CONVOLUTIONS[name]
     images = images_for(imported)
     wanted = run_onnx(model, images)
     # A saturated softmax would hide errors.
-    assert wanted[0].max() < 0.9 * wanted[0].sum() or name == "densenet121"
+    smaller, largest = np.sort(wanted[0].reshape(-1))[-2:]
+    assert smaller > 1e-3 * largest
     assert_same(run_oracle(imported, images), wanted, TOLERANCE)
 
 
