@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tiny_network as tiny
@@ -142,3 +147,25 @@ def test_values_arrays_and_errors_travel_between_local_ranks() -> None:
         return ranks.gather(rank), int(kept.sum()), array.tolist()
 
     assert local.run(3, work) == [([0, 1, 2], 0, [6.0, 6.0, 6.0])] * 3
+
+
+ONE_THREAD = """
+import os
+import tiny_network as tiny
+import pyhpmp
+plan = pyhpmp.plan(tiny.graph(), batch=16, bn_group=4)
+before = len(os.listdir("/proc/self/task"))
+trainer = pyhpmp.Trainer(plan, threads=1)
+trainer.step(*tiny.batch())
+assert len(os.listdir("/proc/self/task")) == before
+"""
+
+
+def test_an_engine_of_one_thread_starts_no_other() -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    paths = [str(Path(__file__).parent), *sys.path]
+    subprocess.run(
+        [sys.executable, "-c", ONE_THREAD],
+        env=environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        check=True,
+    )
