@@ -78,8 +78,8 @@ class Clustering {
     std::int32_t best = -1;
     double highest = 0;
     for (std::int32_t to : touched_) {
-      const double score = rating_[at(to)] * luck_[at(to)] /
-                           static_cast<double>(weight_[at(to)] + p_.weight[at(v)]);
+      const double score =
+          rating_[at(to)] * luck_[at(to)] / static_cast<double>(weight_[at(to)] + p_.weight[at(v)]);
       rating_[at(to)] = 0;
       if (score > highest && may_join(v, to)) highest = score, best = to;
     }
