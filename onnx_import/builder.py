@@ -211,12 +211,6 @@ class NodeContext:
         """The same native value under this node's output name, perhaps with other dims."""
         return Tensor(tensor.name, tensor.shape, dims or tensor.dims, self.output)
 
-    def unused(self, *outputs: int) -> None:
-        """Errors: `Unsupported` if one of these outputs is read."""
-        for index in outputs:
-            if index < len(self.node.output) and self.builder.uses[self.node.output[index]]:
-                raise Unsupported(f"its output {index} is used")
-
 
 def _unique(name: str, taken: set[str]) -> str:
     """`name`, or `name_2` and so on where it is taken; recorded as taken."""

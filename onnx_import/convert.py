@@ -33,6 +33,7 @@ def convert(
     graph = model.graph
     budget = Budget(limits)
     input_info, dims, fixed_batch = _network_input(label, graph)
+    budget.check_shape(dims, f"cannot import {label}: input {input_info.name!r}")
     builder = Builder(graph, budget, fixed_batch)
     builder.values[input_info.name] = builder.input(input_info.name, dims)
     for tensor in graph.initializer:
@@ -48,28 +49,28 @@ def convert(
 def _convert_nodes(builder: Builder, nodes: list[onnx.NodeProto]) -> list[Issue]:
     issues = []
     for node in nodes:
-        values: list[Value] = [Poison()] * len(node.output)
+        values: list[Value] = []
         try:
             values = _convert_node(builder, node)
+            for index, name in enumerate(node.output[len(values) :], start=len(values)):
+                if builder.uses[name]:
+                    raise Unsupported(f"its output {index} is used")
         except Unsupported as reason:
             issues.append(Issue(node.op_type, node_label(node), str(reason)))
-        for name, value in zip(node.output, values, strict=False):
-            builder.values[name] = value
+        values += [Poison()] * (len(node.output) - len(values))
+        builder.values.update(zip(node.output, values, strict=False))
     return issues
 
 
 def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
-    if node.domain not in ("", "ai.onnx"):
-        raise Unsupported(f"operators of domain {node.domain!r} are unknown")
-    if not (node.op_type in CONVERTERS or node.op_type in FOLDERS or _is_shape(node)):
-        raise Unsupported("the operator is unknown")
+    _check_known(node)
     inputs = [builder.values[name] if name else None for name in node.input]
     if any(isinstance(value, Poison) for value in inputs):
         return [Poison()] * len(node.output)
     if _is_shape(node) and isinstance(inputs[0], Known | Tensor):
         return [shape_of(node, inputs[0])]
-    if node.op_type == "CastLike" and isinstance(inputs[1], Tensor):
-        inputs[1] = Known.same(np.zeros(0, np.float32))  # activations are float32
+    if node.op_type == "CastLike" and inputs and isinstance(inputs[-1], Tensor):
+        inputs[-1] = Known.same(np.zeros(0, np.float32))  # activations are float32
     constants = [value for value in inputs if not isinstance(value, Tensor | Poison)]
     if len(constants) == len(inputs):
         if node.op_type not in FOLDERS:
@@ -78,6 +79,24 @@ def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
     if node.op_type not in CONVERTERS:
         raise Unsupported("the operator is only supported on constants")
     return list(CONVERTERS[node.op_type](NodeContext(builder, node, inputs)))
+
+
+def _check_known(node: onnx.NodeProto) -> None:
+    if node.domain not in ("", "ai.onnx"):
+        raise Unsupported(f"operators of domain {node.domain!r} are unknown")
+    if not (node.op_type in CONVERTERS or node.op_type in FOLDERS or _is_shape(node)):
+        raise Unsupported("the operator is unknown")
+
+
+def unknown_nodes(graph: onnx.GraphProto) -> list[Issue]:
+    """The nodes whose operator has no converter, whatever its inputs."""
+    issues = []
+    for node in graph.node:
+        try:
+            _check_known(node)
+        except Unsupported as reason:
+            issues.append(Issue(node.op_type, node_label(node), str(reason)))
+    return issues
 
 
 def _is_shape(node: onnx.NodeProto) -> bool:

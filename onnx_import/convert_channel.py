@@ -17,7 +17,6 @@ from onnx_import.values import Known, Tensor
 
 @converter("BatchNormalization")
 def batch_normalization(ctx: NodeContext) -> list[Tensor]:
-    ctx.unused(1, 2, 3, 4)
     x = ctx.tensor()
     x = ctx.builder.as_features(x) if len(x.dims) == 1 else ctx.builder.as_map(x)
     if ctx.attributes.integer("spatial", 1) != 1:
@@ -55,7 +54,6 @@ def relu(ctx: NodeContext) -> list[Tensor]:
 
 @converter("Dropout")
 def dropout(ctx: NodeContext) -> list[Tensor]:
-    ctx.unused(1)
     x = ctx.tensor()
     given = ctx.optional(1, "ratio")
     ratio = 0.5 if given is None else given.scalar("its ratio")
@@ -119,18 +117,21 @@ def _dense(ctx: NodeContext, transposed: bool, alpha: float, beta: float) -> Ten
     out = shape[1] if transposed else shape[0]
     transform = Transform(shape, (out, x.shape[0]), transposed, alpha)
     params = [ctx.param(1, "weight", transform)]
-    if beta != 0 and not artificial_zero(ctx.known(2, "bias")):
-        params.append(_dense_bias(ctx, 2, out, params[0], beta))
+    if beta != 0:
+        params += _dense_bias(ctx, 2, out, params[0], beta)
     return ctx.emit("Dense", [x], (out, 1, 1), dims=(out,), params=params)
 
 
-def _dense_bias(ctx: NodeContext, index: int, out: int, stem: str, beta: float = 1.0) -> str:
+def _dense_bias(ctx: NodeContext, index: int, out: int, stem: str, beta: float = 1.0) -> list[str]:
+    """The bias parameter, if it is one."""
     shape = ctx.known(index, "bias").array("its bias").shape
     elements = math.prod(shape)
     if elements not in (1, out) or (elements == out > 1 and shape[-1] != out):
         raise Unsupported(f"its bias has the shape {shape}, ({out},) is needed")
+    if artificial_zero(ctx.known(index, "bias")):
+        return []
     onnx_shape = shape if elements == out else (out,)
-    return ctx.param(index, "bias", Transform(onnx_shape, (out,), factor=beta), stem=stem)
+    return [ctx.param(index, "bias", Transform(onnx_shape, (out,), factor=beta), stem=stem)]
 
 
 @converter("Add", "Sum", "Sub", "Mul", "Div")
@@ -160,7 +161,7 @@ def _with_constant(ctx: NodeContext) -> Tensor:
     x = ctx.tensor(1 - index)
     x = ctx.builder.as_features(x) if len(x.dims) == 1 else ctx.builder.as_map(x)
     if op == "Add" and (dense := _open_dense(ctx, x)) is not None:
-        dense.params.append(_dense_bias(ctx, index, x.shape[0], dense.params[0]))
+        dense.params += _dense_bias(ctx, index, x.shape[0], dense.params[0])
         return ctx.alias(x)
     if index == 0 and op in ("Sub", "Div"):
         raise Unsupported("the constant must stand on the right")

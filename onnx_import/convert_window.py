@@ -86,9 +86,9 @@ def conv(ctx: NodeContext) -> list[Tensor]:
     window = Window(ctx.attributes, x.shape[1:], checked_pair("the kernel", [r, s]))
     params = [ctx.param(1, "weight", Transform(weight.shape, weight.shape))]
     bias = ctx.optional(2, "bias")
+    if bias is not None and bias.at[0].shape != (k,):
+        raise Unsupported(f"its bias has the shape {bias.at[0].shape}, ({k},) is needed")
     if bias is not None and not artificial_zero(bias):
-        if bias.at[0].shape != (k,):
-            raise Unsupported(f"its bias has the shape {bias.at[0].shape}, ({k},) is needed")
         params.append(ctx.param(2, "bias", Transform((k,), (k,)), stem=params[0]))
     h, w = window.output(x.shape[1:])
     return [
@@ -137,7 +137,6 @@ def _pool_window(ctx: NodeContext, x: Tensor) -> Window:
 
 @converter("MaxPool", "AveragePool")
 def pool(ctx: NodeContext) -> list[Tensor]:
-    ctx.unused(1)
     x = ctx.builder.as_map(ctx.tensor())
     window = _pool_window(ctx, x)
     if window.kernel == window.strides == (1, 1) and not any(window.pads):

@@ -9,6 +9,14 @@ from dataclasses import dataclass
 class ModelError(ValueError):
     """The user's model cannot be used; the message is one line with the cure."""
 
+    def __init__(self, message: str) -> None:
+        # Names come from the file and may hold anything.
+        super().__init__(" ".join(message.splitlines()))
+
+
+class ConversionError(ModelError):
+    """The model's opset cannot be brought to the importer's."""
+
 
 class Unsupported(Exception):
     """One node cannot be converted; collected, so that all are reported together."""
@@ -34,3 +42,8 @@ def unsupported_error(model: str, issues: Sequence[Issue]) -> ModelError:
     )
     count = "1 node" if len(issues) == 1 else f"{len(issues)} nodes"
     return ModelError(f"cannot import {model}: {count} not supported: {listed}")
+
+
+def one_line(error: Exception) -> str:
+    """The text of a library's error, for use in a message of ours."""
+    return " ".join(str(error).split())[:300]

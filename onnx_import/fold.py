@@ -10,7 +10,7 @@ import onnx
 
 from onnx_import.attributes import Attributes
 from onnx_import.check import node_label
-from onnx_import.errors import ModelError, Unsupported
+from onnx_import.errors import ModelError, Unsupported, one_line
 from onnx_import.limits import Budget
 from onnx_import.read import tensor_array
 from onnx_import.values import BATCH_POINTS, Known, Origin, Tensor, at_both
@@ -39,8 +39,8 @@ def fold(node: onnx.NodeProto, inputs: Inputs, budget: Budget) -> Known:
             return FOLDERS[node.op_type](node, Attributes(node), inputs, budget)
     except ModelError:
         raise
-    except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError) as error:
-        raise Unsupported(f"its constant value cannot be computed: {error}") from error
+    except (AttributeError, ValueError, IndexError, TypeError, ArithmeticError) as error:
+        raise Unsupported(f"its constant value cannot be computed: {one_line(error)}") from error
 
 
 def shape_of(node: onnx.NodeProto, value: Known | Tensor) -> Known:
@@ -153,12 +153,14 @@ def new_shape(
     if op == "Unsqueeze":
         rank = len(shape) + len(axes)
         added = {a % rank for a in axes}
+        if len(added) < len(axes):
+            raise Unsupported("its axes name a dimension twice")
         left = iter(shape)
         return tuple(1 if i in added else next(left) for i in range(rank))
-    dropped = {a % len(shape) for a in axes}
+    dropped = {a % max(len(shape), 1) for a in axes}
     if argument is None:
         dropped = {i for i, d in enumerate(shape) if d == 1}
-    if any(shape[i] != 1 for i in dropped):
+    if any(shape[i : i + 1] != (1,) for i in dropped):
         raise Unsupported(f"squeezes an axis of {list(shape)} that is not 1")
     return tuple(d for i, d in enumerate(shape) if i not in dropped)
 
@@ -166,6 +168,8 @@ def new_shape(
 def _reshape_target(shape: tuple[int, ...], target: list[int], keep_zero: bool) -> tuple[int, ...]:
     total = math.prod(shape)
     if not keep_zero:
+        if any(d == 0 for d in target[len(shape) :]):
+            raise Unsupported(f"cannot reshape {list(shape)} to {target}")
         target = [shape[i] if d == 0 else d for i, d in enumerate(target)]
     if target.count(-1) == 1:
         rest = math.prod(d for d in target if d != -1)
@@ -214,7 +218,10 @@ def _assembler(
             lambda a, b, s: max(0, math.ceil((float(b) - float(a)) / float(s)))
         )
     if op == "Where":
-        return np.where, lambda *a: math.prod(np.broadcast_shapes(*(i.shape for i in a)))
+        return (
+            lambda c, a, b: np.where(c, a, b),
+            lambda *a: math.prod(np.broadcast_shapes(*(i.shape for i in a))),
+        )
     return _reduce_prod(attributes), total
 
 

@@ -31,17 +31,19 @@ class Transform:
         array = tensor.T if self.transposed else tensor
         array = np.broadcast_to(array, self.onnx_shape) if array.size == 1 else array
         array = array.reshape(self.native_shape)
-        if self.factor != 1.0:
-            array = array * np.float32(self.factor)
-        if self.power == -1:
-            array = np.reciprocal(array)
+        with np.errstate(all="ignore"):
+            if self.factor != 1.0:
+                array = array * np.float32(self.factor)
+            if self.power == -1:
+                array = np.reciprocal(array)
         return np.require(array, np.float32, ["C", "W"])
 
     def to_onnx(self, param: np.ndarray) -> np.ndarray:
         """The inverse of `to_native`."""
-        array = np.reciprocal(param) if self.power == -1 else param
-        if self.factor != 1.0:
-            array = array / np.float32(self.factor)
+        with np.errstate(all="ignore"):
+            array = np.reciprocal(param) if self.power == -1 else param
+            if self.factor != 1.0:
+                array = array / np.float32(self.factor)
         return array.T if self.transposed else array.reshape(self.onnx_shape)
 
 

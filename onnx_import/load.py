@@ -6,11 +6,12 @@ import os
 
 import onnx
 
-from onnx_import.convert import convert
+from onnx_import.convert import convert, unknown_nodes
+from onnx_import.errors import ConversionError, ModelError, unsupported_error
 from onnx_import.imported import ImportedModel
 from onnx_import.limits import DEFAULT_LIMITS, Limits
 from onnx_import.normalise import normalise
-from onnx_import.read import read_model
+from onnx_import.read import Source, read_model
 
 
 def load(
@@ -27,6 +28,18 @@ def load(
 
     Errors: `ModelError` with a one-line message; unsupported nodes are all listed in it.
     """
-    source = read_model(model, limits)
-    template = normalise(source.label, source.model, limits)
+    try:
+        return _import(read_model(model, limits), limits)
+    except UnicodeDecodeError as error:
+        raise ModelError("cannot import the model: a name in it is not UTF-8 text") from error
+
+
+def _import(source: Source, limits: Limits) -> ImportedModel:
+    try:
+        template = normalise(source.label, source.model, limits)
+    except ConversionError as error:
+        # Old forms of unknown operators are a likely reason, and a more useful one.
+        if issues := unknown_nodes(source.model.graph):
+            raise unsupported_error(source.label, issues) from error
+        raise
     return convert(source.label, template, source.arrays, limits)

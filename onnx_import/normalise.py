@@ -6,7 +6,7 @@ import onnx
 from onnx import inliner, version_converter
 
 from onnx_import.check import OPSET, check_model, sort_nodes
-from onnx_import.errors import ModelError
+from onnx_import.errors import ConversionError, ModelError, one_line
 from onnx_import.limits import Limits
 from onnx_import.read import has_data
 
@@ -62,7 +62,7 @@ def _inlined(label: str, model: onnx.ModelProto, limits: Limits) -> onnx.ModelPr
         return inliner.inline_local_functions(model)
     except Exception as error:  # the inliner raises plain RuntimeErrors of its own
         raise ModelError(
-            f"cannot import {label}: inlining its functions failed: {_one_line(error)}"
+            f"cannot import {label}: inlining its functions failed: {one_line(error)}"
         ) from error
 
 
@@ -79,9 +79,9 @@ def _converted(label: str, model: onnx.ModelProto, version: int) -> onnx.ModelPr
     try:
         result = version_converter.convert_version(light, OPSET)
     except Exception as error:  # the converter raises plain RuntimeErrors of its own
-        raise ModelError(
+        raise ConversionError(
             f"cannot import {label}: opset {version} does not convert to {OPSET}: "
-            f"{_one_line(error)}; export with opset_version={OPSET}"
+            f"{one_line(error)}; export with opset_version={OPSET}"
         ) from error
     names = {t.name for t in large}
     inputs = [i for i in model.graph.input if i.name not in names]
@@ -108,7 +108,3 @@ def _restore_notes(old: onnx.ModelProto, new: onnx.ModelProto) -> None:
             node.name, node.doc_string = before.name, before.doc_string
             del node.metadata_props[:]
             node.metadata_props.extend(before.metadata_props)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from onnx_import.errors import ModelError
+from onnx_import.errors import ModelError, one_line
 from onnx_import.external import ExternalData
 from onnx_import.limits import Limits
 
@@ -104,7 +104,8 @@ def tensor_array(tensor: onnx.TensorProto, external: ExternalData | None = None)
     dtype = _DTYPES.get(tensor.data_type)
     name = tensor.name
     if dtype is None or tensor.HasField("segment"):
-        kind = onnx.TensorProto.DataType.Name(tensor.data_type) if dtype is None else "a segment"
+        names = {number: text for text, number in onnx.TensorProto.DataType.items()}
+        kind = names.get(tensor.data_type, tensor.data_type) if dtype is None else "a segment"
         raise ModelError(f"tensor {name!r} has type {kind}; weights must be float32")
     n_bytes = _elements(tensor) * dtype.itemsize
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
@@ -133,7 +134,10 @@ def _typed_array(tensor: onnx.TensorProto) -> np.ndarray:
         raise ModelError(
             f"tensor {tensor.name!r} has {stored} elements, its shape is {list(tensor.dims)}"
         )
-    return np.array(onnx.numpy_helper.to_array(tensor))
+    try:
+        return np.array(onnx.numpy_helper.to_array(tensor))
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"tensor {tensor.name!r} cannot be read: {one_line(error)}") from error
 
 
 def _elements(tensor: onnx.TensorProto) -> int:

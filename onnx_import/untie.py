@@ -83,9 +83,10 @@ class Params:
             _LOG.info("untied %s from initializer %s", name, request.onnx_name)
         if direct:
             self._used_initializers.add(request.onnx_name)
-        if not tensor.flags.c_contiguous:
-            what = f"parameter {name!r}"
-            self._budget.spend(self._budget.check_shape(tensor.shape, what), what)
+        what = f"parameter {name!r}"
+        elements = self._budget.check_shape(request.transform.native_shape, what)
+        if not tensor.flags.c_contiguous or tensor.size < elements:
+            self._budget.spend(elements, what)
         array = request.transform.to_native(tensor)
         if not first_use and np.shares_memory(array, tensor):
             array = array.copy()

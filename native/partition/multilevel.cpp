@@ -21,15 +21,18 @@ class Clustering {
         leader_(problem.vertices()),
         size_(problem.vertices(), 1),
         weight_(problem.weight),
-        rating_(problem.vertices(), 0) {
+        rating_(problem.vertices(), 0),
+        luck_(problem.vertices()) {
     for (std::size_t v = 0; v < leader_.size(); ++v) leader_[v] = static_cast<std::int32_t>(v);
   }
 
   /// Lets every vertex that is still alone join its best neighbour.
   void join_all(Random& random, std::int64_t& work) {
+    // A little noise makes every cycle see other clusters.
+    for (double& luck : luck_) luck = 0.8 + 0.4 * random.unit();
     for (std::int32_t v : random.permutation(p_.vertices())) {
       if (leader_[at(v)] != v || size_[at(v)] > 1) continue;
-      const std::int32_t to = best_neighbour(v, random, work);
+      const std::int32_t to = best_neighbour(v, work);
       if (to < 0) continue;
       leader_[at(v)] = to;
       ++size_[at(to)];
@@ -70,14 +73,13 @@ class Clustering {
     }
   }
 
-  std::int32_t best_neighbour(std::int32_t v, Random& random, std::int64_t& work) {
+  std::int32_t best_neighbour(std::int32_t v, std::int64_t& work) {
     rate(v, work);
     std::int32_t best = -1;
     double highest = 0;
     for (std::int32_t to : touched_) {
-      // A little noise makes every cycle see other clusters.
-      const double score = rating_[at(to)] * (0.8 + 0.4 * random.unit()) /
-                           static_cast<double>(weight_[at(to)] + p_.weight[at(v)]);
+      const double score =
+          rating_[at(to)] * luck_[at(to)] / static_cast<double>(weight_[at(to)] + p_.weight[at(v)]);
       rating_[at(to)] = 0;
       if (score > highest && may_join(v, to)) highest = score, best = to;
     }
@@ -90,7 +92,7 @@ class Clustering {
   std::int64_t heaviest_;
   std::vector<std::int32_t> leader_, size_;
   std::vector<std::int64_t> weight_;
-  std::vector<double> rating_;
+  std::vector<double> rating_, luck_;
   std::vector<std::int32_t> touched_;
 };
 

@@ -129,7 +129,7 @@ def partition_best(
         last = best[shards][0]
     if not best:
         raise refused[0]
-    _deepen(best, search, work * (1 - FIRST_LOOK) / 2)
+    _deepen(best, search, work * (1 - FIRST_LOOK))
     return sorted((p for found in best.values() for p in found), key=search.order)
 
 
@@ -156,7 +156,7 @@ def _starts(
 
 
 def _deepen(best: dict[int, list[Placement]], search: _Search, work: float) -> None:
-    """More work for the two most promising shard counts, from what is known."""
+    """More work, shared by the two most promising shard counts, from what is known."""
     leaders = sorted(best, key=lambda shards: search.order(best[shards][0]))[:2]
     search.seed += 1
     for shards in sorted(leaders):
@@ -166,7 +166,7 @@ def _deepen(best: dict[int, list[Placement]], search: _Search, work: float) -> N
         starts = [p.part for p in best[shards]]
         coarser = [n for n in best if n < shards and shards % n == 0]
         starts += [spread(best[n][0], h, shards) for n in coarser]
-        best[shards] = search.run(shards, h, work, starts)
+        best[shards] = search.run(shards, h, work / len(leaders), starts)
 
 
 def spread(placement: Placement, h: GridHypergraph, shards: int) -> Ints32:

@@ -1,0 +1,172 @@
+"""The operators of a native graph, each written with torch from its ONNX definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+
+
+@dataclass
+class OracleNode:
+    """One line `node OP NAME : inputs : params : output key=value...`."""
+
+    op: str
+    name: str
+    inputs: list[str]
+    params: list[str]
+    output: str
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    def ints(self, key: str, default: str) -> list[int]:
+        return [int(i) for i in self.attributes.get(key, default).split(",")]
+
+    def number(self, key: str, default: float) -> float:
+        return float(self.attributes.get(key, default))
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        return bool(int(self.attributes.get(key, default)))
+
+
+def row(param: torch.Tensor) -> torch.Tensor:
+    """One number per channel, to be used with (N, C, H, W)."""
+    return param.reshape(1, -1, 1, 1)
+
+
+def normalised(
+    x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor, epsilon: float
+) -> torch.Tensor:
+    """x with the given statistics removed."""
+    return (x - row(mean)) / torch.sqrt(row(var) + epsilon)
+
+
+def _padded(node: OracleNode, x: torch.Tensor, value: float) -> torch.Tensor:
+    top, left, bottom, right = node.ints("pads", "0,0,0,0")
+    return F.pad(x, (left, right, top, bottom), value=value)
+
+
+def _conv(node: OracleNode, x: list[torch.Tensor], params: list[torch.Tensor]) -> torch.Tensor:
+    bias = params[1] if len(params) > 1 else None
+    kernel = node.ints("kernel", "1,1")
+    assert list(params[0].shape[2:]) == kernel
+    return F.conv2d(
+        _padded(node, x[0], 0.0),
+        params[0],
+        bias,
+        tuple(node.ints("strides", "1,1")),
+        0,
+        tuple(node.ints("dilations", "1,1")),
+        node.ints("groups", "1")[0],
+    )
+
+
+def _windows(node: OracleNode, x: torch.Tensor, value: float) -> torch.Tensor:
+    """(N, C, windows_h, windows_w, kernel_h, kernel_w) of the padded input."""
+    kernel, strides = node.ints("kernel", "1,1"), node.ints("strides", "1,1")
+    top, left, _, _ = node.ints("pads", "0,0,0,0")
+    size, lead = x.shape[2:], (top, left)
+    x = _padded(node, x, value)
+    if node.flag("ceil_mode"):
+        extra = []
+        for axis in (0, 1):
+            length, stride = x.shape[2 + axis], strides[axis]
+            windows = -(-(length - kernel[axis]) // stride) + 1
+            if (windows - 1) * stride >= size[axis] + lead[axis]:
+                windows -= 1
+            extra.append(max(0, (windows - 1) * stride + kernel[axis] - length))
+        x = F.pad(x, (0, extra[1], 0, extra[0]), value=value)
+    return x.unfold(2, kernel[0], strides[0]).unfold(3, kernel[1], strides[1])
+
+
+def _max_pool(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    return _windows(node, x[0], float("-inf")).flatten(4).max(dim=4).values
+
+
+def _average_pool(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    """Divides by the cells inside the input, with count_include_pad also those of the pads."""
+    inside = torch.ones_like(x[0][:1, :1])
+    if node.flag("count_include_pad"):
+        sums = _windows(node, x[0], 0.0).sum(dim=(4, 5))
+        bare = OracleNode(node.op, node.name, [], [], "", dict(node.attributes))
+        padded = _padded(node, inside, 1.0)
+        # What ceil_mode adds beyond the pads is outside in any case.
+        rows, columns = sums.shape[2:]
+        bare.attributes["pads"] = "0,0,0,0"
+        bare.attributes["ceil_mode"] = "0"
+        kernel, strides = node.ints("kernel", "1,1"), node.ints("strides", "1,1")
+        more = [
+            max(0, (count - 1) * strides[a] + kernel[a] - padded.shape[2 + a])
+            for a, count in enumerate((rows, columns))
+        ]
+        counts = _windows(bare, F.pad(padded, (0, more[1], 0, more[0])), 0.0).sum(dim=(4, 5))
+        return sums / counts
+    sums = _windows(node, x[0], 0.0).sum(dim=(4, 5))
+    return sums / _windows(node, inside, 0.0).sum(dim=(4, 5))
+
+
+def _lrn(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    """ONNX: the window of channel c is [c - floor((size-1)/2), c + ceil((size-1)/2)]."""
+    size = node.ints("size", "5")[0]
+    squares = F.pad(x[0] ** 2, (0, 0, 0, 0, (size - 1) // 2, size // 2))
+    sums = squares.unfold(1, size, 1).sum(dim=-1)
+    alpha, beta, bias = (
+        node.number(k, d) for k, d in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
+    )
+    return x[0] / (bias + alpha / size * sums) ** beta
+
+
+def _affine(node: OracleNode, x: list[torch.Tensor], params: list[torch.Tensor]) -> torch.Tensor:
+    result, left = x[0], list(params)
+    if node.flag("has_scale", True):
+        result = result * row(left.pop(0))
+    if node.flag("has_shift", True):
+        result = result + row(left.pop(0))
+    assert not left
+    return result
+
+
+def _dense(node: OracleNode, x: list[torch.Tensor], params: list[torch.Tensor]) -> torch.Tensor:
+    result = F.linear(x[0].flatten(1), params[0], params[1] if len(params) > 1 else None)
+    return result.reshape(*result.shape, 1, 1)
+
+
+def _slice(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    begin, end = node.ints("range", "")
+    assert 0 <= begin < end <= x[0].shape[1]
+    return x[0][:, begin:end]
+
+
+def _shuffle(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    n, c, h, w = x[0].shape
+    groups = node.ints("groups", "1")[0]
+    return x[0].reshape(n, groups, c // groups, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+
+def _add(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    assert len({tensor.shape for tensor in x}) == 1
+    total = x[0]
+    for operand in x[1:]:
+        total = total + operand
+    return total
+
+
+Op = Callable[[OracleNode, list[torch.Tensor], list[torch.Tensor]], torch.Tensor]
+OPS: dict[str, Op] = {
+    "Conv": _conv,
+    "Dense": _dense,
+    "Affine": _affine,
+    "Relu": lambda node, x, p: torch.relu(x[0]),
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+    "GlobalAveragePool": lambda node, x, p: x[0].mean(dim=(2, 3), keepdim=True),
+    "Add": _add,
+    "LRN": _lrn,
+    "Softmax": lambda node, x, p: torch.softmax(x[0], dim=1),
+    "Concat": lambda node, x, p: torch.cat(x, dim=1),
+    "Slice": _slice,
+    "ChannelShuffle": _shuffle,
+    "Flatten": lambda node, x, p: x[0].reshape(len(x[0]), -1, 1, 1),
+    "Identity": lambda node, x, p: x[0],
+}
