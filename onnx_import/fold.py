@@ -219,7 +219,7 @@ def _assembler(
         )
     if op == "Where":
         return (
-            lambda c, a, b: np.where(c, a, b),
+            lambda c, a, b: np.asarray(np.where(c, a, b)),
             lambda *a: math.prod(np.broadcast_shapes(*(i.shape for i in a))),
         )
     return _reduce_prod(attributes), total

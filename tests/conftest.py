@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+# Programs that tests start import the package under test, not an unbuilt one of their folder.
+os.environ.setdefault("PYTHONSAFEPATH", "1")
 # Test machines are shared; more threads would not make small cases faster.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
