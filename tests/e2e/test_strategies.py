@@ -26,7 +26,7 @@ BATCH = 96  # divisible by 1, 2, 3 and 4 ranks
 BN_GROUP = 8
 TOLERANCE = 1e-5
 DIGITS = Schedule("cosine", lr=0.1, steps=140, warmup=14)  # hpmp-run's defaults
-GENTLE = Schedule("constant", lr=0.002, steps=STEPS)  # the shifted network is linear and steep
+GENTLE = Schedule("constant", lr=0.0002, steps=STEPS)  # the shifted network is linear and steep
 STRATEGIES = ("data", "layer", "filter", "owt", "hypergraph")
 Curve = npt.NDArray[np.float64]
 
@@ -77,7 +77,7 @@ def deviation(found: Curve, expected: Curve) -> Curve:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_loss_curve_is_that_of_one_rank(strategy: str, ranks: int) -> None:
     expected = one_rank(False, 1)
-    assert np.ptp(expected) > 0.1 * expected[0]
+    assert expected[-1] < 0.6 * expected[0]
     assert deviation(curve(ranks, strategy, fresh=False), expected).max() <= TOLERANCE
 
 
@@ -86,7 +86,7 @@ def test_on_a_fresh_network_plans_differ_as_orders_of_sums_do(strategy: str) -> 
     expected = one_rank(True, 1)
     reordered = deviation(one_rank(True, 12), expected)
     found = deviation(curve(4, strategy, fresh=True), expected)
-    assert found[:3].max() <= TOLERANCE
+    assert found[:2].max() <= TOLERANCE
     assert np.median(found) <= 10 * np.median(reordered)
 
 
