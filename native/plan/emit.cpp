@@ -41,8 +41,8 @@ class Emitter {
       std::sort(lists_[r].begin(), lists_[r].end());
       for (const Timed& t : lists_[r]) programs[r].instrs.push_back(t.instr);
       programs[r].params = own_.params[r];
-      list_owned_channels(programs[r], static_cast<Rank>(r));
     }
+    list_owned_channels(programs);
     return programs;
   }
 
@@ -111,22 +111,27 @@ class Emitter {
     }
   }
 
-  void list_owned_channels(RankProgram& program, Rank r) const {
+  void list_owned_channels(std::vector<RankProgram>& programs) const {
     for (std::size_t g = 0; g < h_.grouped.groups.size(); ++g) {
+      const GroupId group(static_cast<std::int64_t>(g));
       for (std::int32_t s = 0; s < own_.shards; ++s) {
-        const Holding& held = own_.at(GroupId(static_cast<std::int64_t>(g)), s, r);
-        const bool input = h_.blocks[g] == 0;
-        const Ranges& channels = input ? held.image : held.own;
-        if (!channels.empty())
-          program.tasks.push_back({GroupId(static_cast<std::int64_t>(g)), s, channels});
-        if (held.image.empty()) continue;
-        PlannedTensor image;
-        image.group = GroupId(static_cast<std::int64_t>(g));
-        image.shard = s;
-        image.channels = held.image;
-        program.tensors.push_back(std::move(image));
+        for (const auto& [r, held] : own_.at(group, s)) {
+          const Ranges& channels = h_.blocks[g] == 0 ? held.image : held.own;
+          add_holding(programs[static_cast<std::size_t>(r)], group, s, channels, held.image);
+        }
       }
     }
+  }
+
+  static void add_holding(RankProgram& program, GroupId g, std::int32_t s, const Ranges& own,
+                          const Ranges& image) {
+    if (!own.empty()) program.tasks.push_back({g, s, own});
+    if (image.empty()) return;
+    PlannedTensor tensor;
+    tensor.group = g;
+    tensor.shard = s;
+    tensor.channels = image;
+    program.tensors.push_back(std::move(tensor));
   }
 
   const Hypergraph& h_;

@@ -10,8 +10,7 @@ class Deriver {
   Deriver(const Hypergraph& h, const Placement& p) : h_(h), p_(p) {
     result_.shards = h.grid.shards;
     result_.ranks = p.ranks;
-    result_.holdings.resize(h.grouped.groups.size() *
-                            static_cast<std::size_t>(h.grid.shards * p.ranks));
+    result_.holdings.resize(h.grouped.groups.size() * static_cast<std::size_t>(h.grid.shards));
   }
 
   Ownership run() {
@@ -27,7 +26,7 @@ class Deriver {
 
  private:
   Holding& at(GroupId g, std::int32_t s, Rank r) {
-    return const_cast<Holding&>(result_.at(g, s, r));
+    return const_cast<std::map<Rank, Holding>&>(result_.at(g, s))[r];
   }
   Rank part(CellId c) const { return p_.part[c.at()]; }
 
@@ -36,9 +35,11 @@ class Deriver {
       const Cell& cell = h_.cells[c];
       at(cell.group, cell.shard, p_.part[c]).own.push_back(cell.region.c);
     }
-    for (Holding& holding : result_.holdings) {
-      holding.own = normalized(std::move(holding.own));
-      holding.image = holding.own;
+    for (auto& ranks : result_.holdings) {
+      for (auto& [r, holding] : ranks) {
+        holding.own = normalized(std::move(holding.own));
+        holding.image = holding.own;
+      }
     }
   }
 
@@ -57,9 +58,8 @@ class Deriver {
       const GroupId source = h_.grouped.group_of_value[segment.source.at()];
       if (h_.blocks[source.at()] != 0) continue;
       for (std::int32_t s = 0; s < h_.grid.shards; ++s) {
-        for (Rank r = 0; r < p_.ranks; ++r) {
-          if (result_.at(g, s, r).own.empty()) continue;
-          for (Range need : needed_channels(h_.graph, group, result_.at(g, s, r).own, k)) {
+        for (const auto& [r, reader] : result_.at(g, s)) {
+          for (Range need : needed_channels(h_.graph, group, reader.own, k)) {
             for (const Segment& part : group.inputs[k].view.within(need)) {
               if (part.source == segment.source) at(source, s, r).image.push_back(part.source_c);
             }
@@ -78,7 +78,9 @@ class Deriver {
         if (r != p_.owner[e]) at(net.group, net.shard, r).image.push_back(net.range);
       }
     }
-    for (Holding& holding : result_.holdings) holding.image = normalized(std::move(holding.image));
+    for (auto& ranks : result_.holdings) {
+      for (auto& [r, holding] : ranks) holding.image = normalized(std::move(holding.image));
+    }
   }
 
   void find_param_homes() {

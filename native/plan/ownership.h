@@ -18,17 +18,15 @@ struct Holding {
 struct Ownership {
   std::int64_t shards = 1;
   int ranks = 1;
-  std::vector<Holding> holdings;                  // [(group * shards + shard) * ranks + rank]
+  std::vector<std::map<Rank, Holding>> holdings;  // [group * shards + shard]; ranks that hold some
   std::vector<std::vector<ParamRows>> params;     // by rank
   std::vector<GroupId> param_home;                // by param: the group that reduces and updates it
   std::vector<std::vector<GroupId>> param_users;  // by home group: groups that use its parameters
   std::vector<std::vector<GroupId>> consumers;    // by group: groups that read it, ascending
   std::vector<Message> messages;                  // tags in order
 
-  const Holding& at(GroupId g, std::int32_t s, Rank r) const {
-    return holdings[(g.at() * static_cast<std::size_t>(shards) + static_cast<std::size_t>(s)) *
-                        static_cast<std::size_t>(ranks) +
-                    static_cast<std::size_t>(r)];
+  const std::map<Rank, Holding>& at(GroupId g, std::int32_t s) const {
+    return holdings[g.at() * static_cast<std::size_t>(shards) + static_cast<std::size_t>(s)];
   }
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <queue>
+#include <set>
+#include <utility>
 
 #include "base/error.h"
 
@@ -101,10 +103,12 @@ class Simulation {
 
   void make_ready(std::int32_t i, double now) {
     const Task& t = graph_.tasks[static_cast<std::size_t>(i)];
-    if (t.kind == TaskKind::message)
+    if (t.kind == TaskKind::message) {
       transmit(i, now);
-    else
+    } else {
       ready_[static_cast<std::size_t>(t.rank)].push({key_[static_cast<std::size_t>(i)], i});
+      may_start_.insert(t.rank);
+    }
   }
 
   void transmit(std::int32_t i, double now) {
@@ -122,14 +126,18 @@ class Simulation {
   void finish(std::int32_t i, double now) {
     const Task& t = graph_.tasks[static_cast<std::size_t>(i)];
     result_.makespan = std::max(result_.makespan, now);
-    if (t.kind != TaskKind::message) idle_[static_cast<std::size_t>(t.rank)] = true;
+    if (t.kind != TaskKind::message) {
+      idle_[static_cast<std::size_t>(t.rank)] = true;
+      may_start_.insert(t.rank);
+    }
     for (std::int32_t a : t.after) {
       if (--waits_[static_cast<std::size_t>(a)] == 0) make_ready(a, now);
     }
   }
 
   void start_idle_ranks(double now) {
-    for (std::size_t r = 0; r < ready_.size(); ++r) {
+    for (Rank rank : std::exchange(may_start_, {})) {
+      const auto r = static_cast<std::size_t>(rank);
       if (!idle_[r] || ready_[r].empty()) continue;
       const std::int32_t i = ready_[r].top().second;
       ready_[r].pop();
@@ -149,6 +157,7 @@ class Simulation {
   std::vector<std::int32_t> waits_;
   std::vector<Queue> ready_;
   std::vector<bool> idle_;
+  std::set<Rank> may_start_;  // became idle or got a ready task since ranks were last started
   std::vector<double> out_free_, in_free_;
   Queue events_;
   Schedule result_;
