@@ -28,7 +28,7 @@ Labels = npt.NDArray[np.int64]
 # which ten steps lower the loss clearly before rounding has grown to 1e-3 (in PyTorch as well).
 NETWORKS = {
     "resnet18": (64, 8, 5e-4),
-    "resnet50": (64, 8, 1e-7),
+    "resnet50": (64, 8, 2e-8),
     "alexnet": (224, 4, 3e-3),
     "vgg16": (224, 1, 2e-4),
     "squeezenet1_1": (64, 8, 3e-3),
