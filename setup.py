@@ -36,9 +36,9 @@ class NativeBuild(build_ext):
         inside = self.inplace or self.editable_mode
         package = (ROOT if inside else Path(self.build_lib).resolve()) / "pyhpmp"
         build = Path(self.build_temp).resolve() / "native"
-        # --fresh: what an earlier build found may have been in a temporary environment.
-        where = ["--fresh", "-S", str(NATIVE), "-B", str(build), "-G", "Ninja"]
-        self._cmake([*where, *self._options(inside, build)])
+        where = ["-S", str(NATIVE), "-B", str(build), "-G", "Ninja"]
+        # What an earlier build found may have been in a temporary environment: forget it.
+        self._cmake([*where, "-UDNNL_*", "-UHPMP_*", *self._options(inside, build)])
         self._cmake(["--build", str(build)])
         self._cmake(["--install", str(build), "--prefix", str(package)])
         for extension in self.extensions:
