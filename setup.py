@@ -36,9 +36,9 @@ class NativeBuild(build_ext):
         inside = self.inplace or self.editable_mode
         package = (ROOT if inside else Path(self.build_lib).resolve()) / "pyhpmp"
         build = Path(self.build_temp).resolve() / "native"
-        # --fresh: what an earlier build found may have been in a temporary environment.
-        where = ["--fresh", "-S", str(NATIVE), "-B", str(build), "-G", "Ninja"]
-        self._cmake([*where, *self._options(inside)])
+        where = ["-S", str(NATIVE), "-B", str(build), "-G", "Ninja"]
+        # What an earlier build found may have been in a temporary environment: forget it.
+        self._cmake([*where, "-UDNNL_*", "-UHPMP_*", *self._options(inside, build)])
         self._cmake(["--build", str(build)])
         self._cmake(["--install", str(build), "--prefix", str(package)])
         for extension in self.extensions:
@@ -51,7 +51,7 @@ class NativeBuild(build_ext):
         package = Path(self.build_lib) / "pyhpmp"
         return super().get_outputs() + [str(path) for path in package.glob("libhpmp*.so")]
 
-    def _options(self, inside: bool) -> list[str]:
+    def _options(self, inside: bool, build: Path) -> list[str]:
         options = [
             f"-DCMAKE_BUILD_TYPE={'Debug' if self.debug else 'Release'}",
             f"-DHPMP_RPATH={self._rpath(inside)}",
@@ -59,7 +59,7 @@ class NativeBuild(build_ext):
         ]
         root = choices.onednn_root()
         if root:
-            options.append(f"-DDNNL_ROOT={root}")
+            options.append(f"-DDNNL_ROOT={self._stable_name(root, build.with_name('dnnl'))}")
         wrapper = choices.mpi_wrapper()
         if not wrapper:
             raise SystemExit(
@@ -70,6 +70,15 @@ class NativeBuild(build_ext):
         if wheel:
             options += ["-DHPMP_MPI_FROM_WHEEL=ON", f"-DHPMP_MPI_NAME=the {wheel} wheel"]
         return options
+
+    @staticmethod
+    def _stable_name(root: Path, link: Path) -> Path:
+        """The same name for a prefix that is another temporary one in every build: so a second
+        build compiles only what has changed."""
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(root)
+        return link
 
     def _rpath(self, inside: bool) -> str:
         """Wheels install their libraries in the environment's lib, three folders up."""
