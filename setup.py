@@ -102,11 +102,14 @@ class NativeBuild(build_ext):
 class SourceArchive(sdist):
     """Adds the native sources and the tests, which no Python package holds."""
 
-    def add_defaults(self) -> None:
-        super().add_defaults()
-        for folder in ("native", "tests", "bench"):
-            files = (path for path in (ROOT / folder).rglob("*") if path.is_file())
-            self.filelist.extend(str(path.relative_to(ROOT)) for path in files)
+    def make_distribution(self) -> None:
+        for folder in ("native", "pyhpmp", "tests", "bench"):
+            paths = (ROOT / folder).rglob("*")
+            kept = (p for p in paths if p.is_file() and p.suffix not in (".so", ".pyc"))
+            self.filelist.extend(str(path.relative_to(ROOT)) for path in kept)
+        self.filelist.append("CONTRIBUTING.md")
+        self.filelist.remove_duplicates()
+        super().make_distribution()
 
 
 def dependencies() -> list[str]:
