@@ -53,8 +53,8 @@ float* Mailbox::buffer(TensorKind kind, const Message& m) {
   return reinterpret_cast<float*>(arena_.get({kind, GroupId(), -1, m.tag}).data);
 }
 
-TensorRef Mailbox::buffer_tensor(const Message& m, float* data) const {
-  const TensorRef& image = const_cast<Mailbox*>(this)->image_of(m).ref;
+TensorRef Mailbox::buffer_tensor(const Message& m, float* data) {
+  const TensorRef& image = image_of(m).ref;
   const std::int64_t c = channels(m);
   return {data, samples_, c, image.h, image.w, wire_block(c)};
 }
@@ -112,6 +112,7 @@ void Mailbox::count(const Message& m) {
 }
 
 void Mailbox::send(const Message& m) {
+  open_.push_back(static_cast<std::size_t>(m.tag));
   float* data = buffer(TensorKind::send_buffer, m);
   pack(m, data);
   count(m);
@@ -120,6 +121,7 @@ void Mailbox::send(const Message& m) {
 }
 
 void Mailbox::post(const Message& m) {
+  open_.push_back(static_cast<std::size_t>(m.tag));
   requests_[static_cast<std::size_t>(m.tag)] =
       comm_.irecv(buffer(TensorKind::recv_buffer, m),
                   static_cast<std::size_t>(m.elems) * sizeof(float), m.from, m.tag);
@@ -135,12 +137,9 @@ void Mailbox::wait_sent(const Message& m, const char* label) {
 }
 
 void Mailbox::progress() {
+  while (!open_.empty() && !requests_[open_.back()].active) open_.pop_back();
   // One test drives them all.
-  for (Request& r : requests_) {
-    if (!r.active) continue;
-    comm_.test(r);
-    return;
-  }
+  if (!open_.empty()) comm_.test(requests_[open_.back()]);
 }
 
 void Mailbox::reset_counters() {

@@ -29,7 +29,7 @@ class Mailbox {
   void reset_counters();
 
  private:
-  TensorRef buffer_tensor(const Message& m, float* data) const;
+  TensorRef buffer_tensor(const Message& m, float* data);
   void pack(const Message& m, float* buffer);
   void unpack(const Message& m, const float* buffer, bool clear_first);
   void count(const Message& m);
@@ -41,6 +41,7 @@ class Mailbox {
   ParamStore& params_;
   WaitOptions wait_;
   std::vector<Request> requests_;  // by message
+  std::vector<std::size_t> open_;  // messages begun, oldest first; some may be done
   std::vector<std::int64_t> sent_by_net_, sent_by_peer_;
   std::int64_t samples_;
 };

@@ -19,22 +19,6 @@ std::vector<std::size_t> operands_in_run_order(const BoundTask& task) {
   return order;
 }
 
-/// By group: the parameters that it updates, i.e. those that no earlier group uses.
-std::map<GroupId, std::vector<ParamId>> params_by_home(const Graph& graph,
-                                                       const GroupedGraph& grouped) {
-  std::map<GroupId, std::vector<ParamId>> at_home;
-  std::vector<bool> seen(graph.params.size(), false);
-  for (std::size_t g = 0; g < grouped.groups.size(); ++g) {
-    for (NodeId n : grouped.groups[g].nodes) {
-      for (ParamId p : graph.node(n).params) {
-        if (!seen[p.at()]) at_home[GroupId(static_cast<std::int64_t>(g))].push_back(p);
-        seen[p.at()] = true;
-      }
-    }
-  }
-  return at_home;
-}
-
 }  // namespace
 
 BoundProgram::BoundProgram(const Graph& graph, const GroupedGraph& grouped, const Plan& plan,
@@ -97,7 +81,11 @@ void BoundProgram::bind_tasks() {
 }
 
 void BoundProgram::bind_steps() {
-  std::map<GroupId, std::vector<ParamId>> at_home = params_by_home(graph_, grouped_);
+  std::map<GroupId, std::vector<ParamId>> at_home;
+  const std::vector<GroupId> homes = param_homes(graph_, grouped_);
+  for (std::size_t p = 0; p < homes.size(); ++p) {
+    if (homes[p].valid()) at_home[homes[p]].push_back(ParamId(static_cast<std::int64_t>(p)));
+  }
   for (const Instr& instr : program_.instrs) {
     Step step;
     step.instr = &instr;

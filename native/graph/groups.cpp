@@ -125,6 +125,18 @@ class Fuser {
 
 GroupedGraph fuse_groups(const Graph& graph) { return Fuser(graph).run(); }
 
+std::vector<GroupId> param_homes(const Graph& graph, const GroupedGraph& grouped) {
+  std::vector<GroupId> homes(graph.params.size());
+  for (std::size_t g = 0; g < grouped.groups.size(); ++g) {
+    for (NodeId n : grouped.groups[g].nodes) {
+      for (ParamId p : graph.node(n).params) {
+        if (!homes[p.at()].valid()) homes[p.at()] = GroupId(static_cast<std::int64_t>(g));
+      }
+    }
+  }
+  return homes;
+}
+
 std::vector<std::vector<GroupId>> group_consumers(const GroupedGraph& grouped) {
   std::vector<std::vector<GroupId>> readers(grouped.groups.size());
   for (std::size_t g = 0; g < grouped.groups.size(); ++g) {

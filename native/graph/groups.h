@@ -39,6 +39,9 @@ struct GroupedGraph {
 
 GroupedGraph fuse_groups(const Graph& graph);
 
+/// By parameter: the first group that uses it, which reduces and updates it.
+std::vector<GroupId> param_homes(const Graph& graph, const GroupedGraph& grouped);
+
 /// By group: the groups that read its output, ascending.
 std::vector<std::vector<GroupId>> group_consumers(const GroupedGraph& grouped);
 

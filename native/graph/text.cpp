@@ -1,12 +1,12 @@
 #include "graph/text.h"
 
-#include <charconv>
 #include <cstdio>
 #include <functional>
 #include <sstream>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/numbers.h"
 #include "graph/ops.h"
 
 namespace hpmp {
@@ -34,12 +34,6 @@ std::string quoted(const std::string& name) {
   return out + "\"";
 }
 
-std::string number(double v) {
-  char buffer[32];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;
-  return std::string(buffer, end);
-}
-
 template <class List>
 std::string list(const List& items) {
   std::string out;
@@ -63,13 +57,13 @@ std::string attrs_text(const Attrs& a) {
   if (a.count_include_pad) put("count_include_pad", "1");
   if (!a.has_scale) put("has_scale", "0");
   if (!a.has_shift) put("has_shift", "0");
-  if (a.epsilon != d.epsilon) put("epsilon", number(a.epsilon));
-  if (a.momentum != d.momentum) put("momentum", number(a.momentum));
-  if (a.ratio != d.ratio) put("ratio", number(a.ratio));
+  if (a.epsilon != d.epsilon) put("epsilon", real_text(a.epsilon));
+  if (a.momentum != d.momentum) put("momentum", real_text(a.momentum));
+  if (a.ratio != d.ratio) put("ratio", real_text(a.ratio));
   if (a.size != d.size) put("size", std::to_string(a.size));
-  if (a.alpha != d.alpha) put("alpha", number(a.alpha));
-  if (a.beta != d.beta) put("beta", number(a.beta));
-  if (a.bias != d.bias) put("bias", number(a.bias));
+  if (a.alpha != d.alpha) put("alpha", real_text(a.alpha));
+  if (a.beta != d.beta) put("beta", real_text(a.beta));
+  if (a.bias != d.bias) put("bias", real_text(a.bias));
   if (a.range != d.range)
     put("range", list(std::array<std::int64_t, 2>{a.range.begin, a.range.end}));
   return out;
@@ -283,18 +277,15 @@ class Parser {
   }
 
   std::int64_t integer(const std::string& s) const {
-    std::int64_t v = 0;
-    const auto r = std::from_chars(s.data(), s.data() + s.size(), v);
-    if (r.ec != std::errc() || r.ptr != s.data() + s.size())
-      reject("'" + s + "' is not an integer");
-    return v;
+    const auto v = number_in<std::int64_t>(s);
+    if (!v) reject("'" + s + "' is not an integer");
+    return *v;
   }
 
   double real(const std::string& s) const {
-    double v = 0;
-    const auto r = std::from_chars(s.data(), s.data() + s.size(), v);
-    if (r.ec != std::errc() || r.ptr != s.data() + s.size()) reject("'" + s + "' is not a number");
-    return v;
+    const auto v = number_in<double>(s);
+    if (!v) reject("'" + s + "' is not a number");
+    return *v;
   }
 
   std::int64_t extent(const std::string& s) const {

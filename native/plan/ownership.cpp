@@ -28,7 +28,6 @@ class Deriver {
   Holding& at(GroupId g, std::int32_t s, Rank r) {
     return const_cast<std::map<Rank, Holding>&>(result_.at(g, s))[r];
   }
-  Rank part(CellId c) const { return p_.part[c.at()]; }
 
   void hold_own_channels() {
     for (std::size_t c = 0; c < h_.cells.size(); ++c) {
@@ -84,15 +83,13 @@ class Deriver {
   }
 
   void find_param_homes() {
-    result_.param_home.resize(h_.graph.params.size());
+    result_.param_home = param_homes(h_.graph, h_.grouped);
     result_.param_users.resize(h_.grouped.groups.size());
     for (std::size_t g = 0; g < h_.grouped.groups.size(); ++g) {
       const GroupId id(static_cast<std::int64_t>(g));
       for (NodeId n : h_.grouped.groups[g].nodes) {
         for (ParamId p : h_.graph.node(n).params) {
-          GroupId& home = result_.param_home[p.at()];
-          if (!home.valid()) home = id;
-          std::vector<GroupId>& users = result_.param_users[home.at()];
+          std::vector<GroupId>& users = result_.param_users[result_.param_home[p.at()].at()];
           if (users.empty() || users.back() != id) users.push_back(id);
         }
       }

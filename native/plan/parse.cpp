@@ -1,9 +1,9 @@
 // The text form of a plan, read back.
-#include <charconv>
 #include <sstream>
 #include <vector>
 
 #include "base/error.h"
+#include "base/numbers.h"
 #include "plan/plan.h"
 #include "plan/text.h"
 
@@ -79,11 +79,9 @@ class PlanParser {
   }
 
   std::int64_t integer(const std::string& s) const {
-    std::int64_t v = 0;
-    const auto r = std::from_chars(s.data(), s.data() + s.size(), v);
-    if (r.ec != std::errc() || r.ptr != s.data() + s.size())
-      reject("'" + s + "' is not an integer");
-    return v;
+    const auto v = number_in<std::int64_t>(s);
+    if (!v) reject("'" + s + "' is not an integer");
+    return *v;
   }
   std::int32_t index(const std::string& s) const {
     const std::int64_t v = integer(s);
@@ -91,10 +89,9 @@ class PlanParser {
     return static_cast<std::int32_t>(v);
   }
   double real(const std::string& s) const {
-    double v = 0;
-    const auto r = std::from_chars(s.data(), s.data() + s.size(), v);
-    if (r.ec != std::errc() || r.ptr != s.data() + s.size()) reject("'" + s + "' is not a number");
-    return v;
+    const auto v = number_in<double>(s);
+    if (!v) reject("'" + s + "' is not a number");
+    return *v;
   }
 
   Range range(const std::string& s) const {

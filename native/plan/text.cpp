@@ -1,15 +1,9 @@
 // The text form of a plan, written.
-#include <charconv>
-
-#include "plan/plan.h"
 #include "plan/text.h"
+#include "base/numbers.h"
+#include "plan/plan.h"
 
 namespace hpmp {
-
-std::string real_text(double v) {
-  char buffer[32];
-  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, v).ptr);
-}
 
 std::string ranges_text(const Ranges& ranges) {
   std::string out;

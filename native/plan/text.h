@@ -24,6 +24,5 @@ namespace hpmp {
 
 const char* tensor_kind_name(TensorKind kind);
 std::string ranges_text(const Ranges& ranges);
-std::string real_text(double v);
 
 }  // namespace hpmp
