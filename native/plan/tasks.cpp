@@ -7,11 +7,6 @@
 
 namespace hpmp {
 
-double Machine::compute_seconds(double flops, double bytes, Rank r) const {
-  const double speed = rank_speed.empty() ? 1.0 : rank_speed[static_cast<std::size_t>(r)];
-  return (flops / flops_per_second + bytes / memory_bytes_per_second) / speed;
-}
-
 namespace {
 
 class TaskBuilder {
@@ -61,34 +56,33 @@ class TaskBuilder {
   void add_compute() {
     for (std::size_t g = 0; g < h_.grouped.groups.size(); ++g) {
       const GroupId id(static_cast<std::int64_t>(g));
-      const std::vector<Cost> costs = block_costs(id);
+      const std::vector<PassSeconds> blocks = block_seconds(id);
       for (std::int32_t s = 0; s < h_.grid.shards && h_.blocks[g] > 0; ++s) {
-        std::map<Rank, Cost> by_rank;
+        std::map<Rank, PassSeconds> by_rank;
         for (std::int32_t b = 0; b < h_.blocks[g]; ++b) {
-          by_rank[p_.part[h_.cell(id, s, b).at()]] += costs[static_cast<std::size_t>(b)];
+          by_rank[p_.part[h_.cell(id, s, b).at()]] += blocks[static_cast<std::size_t>(b)];
         }
-        for (const auto& [r, c] : by_rank) add_pair(id, s, r, c);
+        for (const auto& [r, seconds] : by_rank) add_pair(id, s, r, seconds);
       }
     }
   }
 
-  std::vector<Cost> block_costs(GroupId g) const {
-    std::vector<Cost> costs;
+  std::vector<PassSeconds> block_seconds(GroupId g) const {
+    std::vector<PassSeconds> seconds;
     for (std::int32_t b = 0; b < h_.blocks[g.at()]; ++b) {
-      costs.push_back(
-          group_cost(h_.graph, h_.grouped.group(g), h_.cells[h_.cell(g, 0, b).at()].region));
+      seconds.push_back(cell_seconds(machine_, h_.graph, h_.grouped.group(g),
+                                     h_.cells[h_.cell(g, 0, b).at()].region));
     }
-    return costs;
+    return seconds;
   }
 
-  void add_pair(GroupId g, std::int32_t s, Rank r, const Cost& c) {
-    const double overhead = machine_.task_overhead_seconds;
-    add(TaskKind::forward, g, s, r,
-        overhead + machine_.compute_seconds(c.forward_flops, c.forward_bytes, r));
-    if (h_.grid.training && h_.grouped.group(g).requires_grad) {
-      add(TaskKind::backward, g, s, r,
-          overhead + machine_.compute_seconds(c.backward_flops, c.backward_bytes, r));
-    }
+  void add_pair(GroupId g, std::int32_t s, Rank r, PassSeconds seconds) {
+    const Group& group = h_.grouped.group(g);
+    const double speed = machine_.speed(r);
+    seconds += fixed_seconds(machine_, h_.graph, group);
+    add(TaskKind::forward, g, s, r, seconds.forward / speed);
+    if (h_.grid.training && group.requires_grad)
+      add(TaskKind::backward, g, s, r, seconds.backward / speed);
   }
 
   void add_updates() {
@@ -101,11 +95,8 @@ class TaskBuilder {
           elems[own_.param_home[rows.param.at()]] += total_size(rows.owned) * param.row_elems();
       }
       for (const auto& [g, count] : elems) {
-        // Read weight, gradient and momentum, write weight and momentum.
-        const double bytes = 20.0 * static_cast<double>(count);
         if (count > 0)
-          add(TaskKind::update, g, -1, r,
-              machine_.task_overhead_seconds + machine_.compute_seconds(0, bytes, r));
+          add(TaskKind::update, g, -1, r, update_seconds(machine_, count) / machine_.speed(r));
       }
     }
   }
