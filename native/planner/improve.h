@@ -1,0 +1,25 @@
+// The search for placements of least predicted step time.
+#pragma once
+
+#include "planner/evaluator.h"
+
+namespace hpmp {
+
+struct ImproveOptions {
+  std::uint64_t seed = 0;
+  std::int64_t work = 20'000'000;  // tasks simulated, about two seconds; makes results repeatable
+  double seconds = 60;             // a guard: the search ends early when it is reached
+};
+
+struct TimedPlacement {
+  std::vector<Rank> part;  // by cell
+  double seconds = 0;      // of a step, predicted
+};
+
+/// Improves the best of `starts`, which may borrow from each other. Never worse than the best
+/// start. The same seed, work and hypergraph give the same result unless `seconds` ends the search.
+TimedPlacement improve_time(const Hypergraph& h, const Machine& machine, int ranks,
+                            const std::vector<std::vector<Rank>>& starts,
+                            const ImproveOptions& options);
+
+}  // namespace hpmp
