@@ -73,6 +73,7 @@ class Hypergraph:
         shards: int = 1,
         channel_block: int | None = None,
         dense_block: int | None = None,
+        most_blocks: int = 0,
         bn_group: int = 0,
         training: bool = True,
     ) -> None: ...
@@ -93,6 +94,17 @@ class Hypergraph:
         starts: Sequence[npt.ArrayLike] = (),
     ) -> list[Ints32]: ...
     def measure(self, part: npt.ArrayLike, ranks: int) -> Metrics: ...
+    def step_seconds(self, part: npt.ArrayLike, ranks: int, machine: dict[str, Any]) -> float: ...
+    def improve(
+        self,
+        ranks: int,
+        machine: dict[str, Any],
+        *,
+        starts: Sequence[npt.ArrayLike],
+        seed: int | None = None,
+        work: int | None = None,
+        seconds: float | None = None,
+    ) -> tuple[Ints32, float]: ...
 
 class Plan:
     @staticmethod
@@ -123,6 +135,8 @@ class Plan:
     def channel_block(self) -> int: ...
     @property
     def dense_block(self) -> int: ...
+    @property
+    def most_blocks(self) -> int: ...
     @property
     def training(self) -> bool: ...
     @property

@@ -32,6 +32,10 @@ namespace hpmp::capi {
 hpmp_graph* graph_handle(Graph graph);
 hpmp_plan* plan_handle(Plan plan);
 
+/// `count` placements of `cells` parts that stand one after another.
+std::vector<std::vector<Rank>> split_placements(const std::int32_t* flat, std::int64_t count,
+                                                std::size_t cells);
+Machine machine_from_c(const hpmp_machine& machine);
 GridSpec grid_from_c(const hpmp_grid& grid);
 hpmp_grid grid_to_c(const GridSpec& grid);
 

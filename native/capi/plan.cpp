@@ -9,8 +9,6 @@ hpmp_plan* plan_handle(Plan plan) {
   return new hpmp_plan{std::make_shared<const Plan>(std::move(plan))};
 }
 
-namespace {
-
 Machine machine_from_c(const hpmp_machine& m) {
   Machine machine;
   machine.flops_per_second = m.flops_per_second;
@@ -22,6 +20,8 @@ Machine machine_from_c(const hpmp_machine& m) {
   if (m.rank_speed) machine.rank_speed.assign(m.rank_speed, m.rank_speed + m.rank_count);
   return machine;
 }
+
+namespace {
 
 const Plan& plan_of(const hpmp_plan* plan) { return *given(plan, "plan").plan; }
 

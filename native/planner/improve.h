@@ -16,8 +16,16 @@ struct TimedPlacement {
   double seconds = 0;      // of a step, predicted
 };
 
-/// Improves the best of `starts`, which may borrow from each other. Never worse than the best
-/// start. The same seed, work and hypergraph give the same result unless `seconds` ends the search.
+/// Predicted seconds of a step, under the best of the schedule's rules.
+double step_seconds(const Hypergraph& h, const Machine& machine, const Placement& p);
+
+/// Predicted seconds of a step, under the best of the schedule's rules.
+double step_seconds(const Hypergraph& h, const Machine& machine, const Placement& p);
+
+/// Improves the best of `starts` that fit the machine's memory limit; they may borrow from each
+/// other. Never worse than the best start. Ends early where the step is nearly all compute. The
+/// same seed, work and hypergraph give the same result unless `seconds` ends the search. Errors:
+/// `invalid_argument` for no start or a bad one; `infeasible` if none fits the memory.
 TimedPlacement improve_time(const Hypergraph& h, const Machine& machine, int ranks,
                             const std::vector<std::vector<Rank>>& starts,
                             const ImproveOptions& options);
