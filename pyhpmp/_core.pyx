@@ -33,6 +33,50 @@ class ValueInfo(NamedTuple):
     shape: tuple
 
 
+class OpShape(NamedTuple):
+    """What the speed of an op depends on, for one sample of its output."""
+
+    op: str
+    kernel: int
+    stride: int
+    groups: int
+    c_in: int
+    c_out: int
+    pixels: int
+
+
+class Passes(NamedTuple):
+    """A figure for each pass of an op; `weights` is 0 where there is no third pass."""
+
+    forward: float
+    backward: float
+    weights: float
+
+
+class Rate(NamedTuple):
+    """Work per second of an op on a shape."""
+
+    shape: OpShape
+    per_second: Passes
+
+
+class NodeInfo(NamedTuple):
+    """`work`: of one sample; floating-point operations where `is_mixing`, else bytes."""
+
+    name: str
+    shape: OpShape
+    weight_elems: int
+    is_index_map: bool
+    is_mixing: bool
+    work: Passes
+
+
+class HostFigures(NamedTuple):
+    fma_flops_per_second: float
+    pack_bytes_per_second: float
+    update_seconds_per_elem: float
+
+
 class GroupInfo(NamedTuple):
     name: str
     op: str
@@ -194,6 +238,36 @@ cdef class Graph:
             infos.append(ValueInfo(info.name.decode(), (info.c, info.h, info.w)))
         return infos
 
+    @property
+    def nodes(self):
+        cdef int64_t count = 0, i
+        cdef c.hpmp_node_info info
+        check(c.hpmp_graph_node_count(self.handle, &count))
+        infos = []
+        for i in range(count):
+            check(c.hpmp_graph_node(self.handle, i, &info))
+            shape = OpShape(info.shape.op.decode(), info.shape.kernel, info.shape.stride,
+                            info.shape.groups, info.shape.c_in, info.shape.c_out,
+                            info.shape.pixels)
+            work = Passes(info.work.forward, info.work.backward, info.work.weights)
+            infos.append(NodeInfo(info.name.decode(), shape, info.weight_elems,
+                                  bool(info.is_index_map), bool(info.is_mixing), work))
+        return infos
+
+    def time_node(self, int64_t index, *, int64_t samples, int32_t repeats=20,
+                  double budget_seconds=1.0, int32_t threads=0):
+        """Runs one op alone; seconds of every repeat: an array for each pass."""
+        cdef c.hpmp_bench_options options
+        options.samples, options.repeats = samples, repeats
+        options.budget_seconds, options.threads = budget_seconds, threads
+        cdef int64_t count = 0
+        times = np.zeros((3, max(repeats, 1)))
+        cdef double[:, ::1] view = times
+        with nogil:
+            check(c.hpmp_bench_node(self.handle, index, &options, &view[0, 0], &view[1, 0],
+                                    &view[2, 0], &count))
+        return Passes(times[0, :count], times[1, :count], times[2, :count])
+
 
 cdef class Hypergraph:
     """The cells of a prepared graph's grid and the nets between them, as arrays (copies)."""
@@ -314,22 +388,44 @@ cdef class Hypergraph:
         return parts if self.cells else np.zeros(1, np.int32)
 
 
-cdef c.hpmp_machine machine_of(dict options, double[::1] speeds):
+def default_speeds():
+    """What serves where nothing was measured: the fields of hpmp_speeds."""
     cdef c.hpmp_machine machine
     c.hpmp_machine_default(&machine)
-    machine.flops_per_second = options.get("flops_per_second", machine.flops_per_second)
-    machine.memory_bytes_per_second = options.get(
-        "memory_bytes_per_second", machine.memory_bytes_per_second)
-    machine.link_bytes_per_second = options.get(
-        "link_bytes_per_second", machine.link_bytes_per_second)
-    machine.link_latency_seconds = options.get("link_latency_seconds", machine.link_latency_seconds)
-    machine.task_overhead_seconds = options.get(
-        "task_overhead_seconds", machine.task_overhead_seconds)
-    machine.memory_limit_bytes = options.get("memory_limit_bytes", 0)
-    if speeds is not None and speeds.shape[0]:
-        machine.rank_speed = &speeds[0]
-        machine.rank_count = <int32_t>speeds.shape[0]
-    return machine
+    return dict(machine.speeds)
+
+
+cdef class _Machine:
+    """An hpmp_machine with the arrays that it points to."""
+
+    cdef c.hpmp_machine machine
+    cdef c.hpmp_rate* rates
+    cdef list names
+    cdef double[::1] rank_speed
+
+    def __cinit__(self, dict options not None):
+        known = default_speeds()
+        self.machine.speeds = {name: options.get(name, value) for name, value in known.items()}
+        self.machine.memory_limit_bytes = options.get("memory_limit_bytes", 0)
+        if options.get("rank_speed"):
+            self.rank_speed = np.array(options["rank_speed"], np.float64)
+            self.machine.rank_speed = &self.rank_speed[0]
+            self.machine.rank_count = <int32_t>self.rank_speed.shape[0]
+        self._take_rates(options.get("rates", ()))
+
+    cdef _take_rates(self, rates):
+        self.names = [rate.shape.op.encode() for rate in rates]
+        self.rates = <c.hpmp_rate*>malloc(max(len(rates), 1) * sizeof(c.hpmp_rate))
+        if self.rates == NULL:
+            raise MemoryError
+        for i, (shape, per_second) in enumerate(rates):
+            self.rates[i].shape = shape._replace(op=self.names[i])._asdict()
+            self.rates[i].per_second = per_second._asdict()
+        self.machine.rates = self.rates
+        self.machine.rate_count = len(rates)
+
+    def __dealloc__(self):
+        free(self.rates)
 
 
 cdef class Plan:
@@ -344,16 +440,16 @@ cdef class Plan:
     @staticmethod
     def build(Hypergraph hypergraph not None, part, int32_t ranks, str strategy not None,
               dict machine):
-        """`machine`: fields of hpmp_machine that differ from the defaults."""
+        """`machine`: fields of hpmp_speeds, `rates` and `rank_speed` where they differ
+        from the defaults, and `memory_limit_bytes`."""
         cdef Plan plan = Plan.__new__(Plan)
         cdef int32_t[::1] parts = hypergraph._checked(part)
         cdef bytes name = strategy.encode()
         cdef const char* raw = name
-        speeds = machine.get("rank_speed")
-        cdef double[::1] speed = None if speeds is None else np.array(speeds, np.float64)
-        cdef c.hpmp_machine m = machine_of(machine, speed)
+        cdef _Machine m = _Machine(machine)
         with nogil:
-            check(c.hpmp_plan_build(hypergraph.handle, &parts[0], ranks, &m, raw, &plan.handle))
+            check(c.hpmp_plan_build(hypergraph.handle, &parts[0], ranks, &m.machine, raw,
+                                    &plan.handle))
         check(c.hpmp_plan_get(plan.handle, &plan.info))
         return plan
 
@@ -517,6 +613,31 @@ cdef class Communicator:
         cdef int32_t rank = 0, size = 0
         check(c.hpmp_communicator_get(self.handle, &rank, &size))
         return size
+
+    def ping_pong(self, int32_t peer, int64_t size, int32_t repeats):
+        """Seconds one way to `peer`, who calls with this rank; `size` in bytes."""
+        times = np.zeros(max(repeats, 1))
+        cdef double[::1] view = times
+        with nogil:
+            check(c.hpmp_bench_ping_pong(self.handle, peer, size, repeats, &view[0]))
+        return times
+
+    def all_reduce(self, int32_t group, int64_t size, int32_t repeats):
+        """Seconds of a sum over ranks [0, group), who all call; `size` in bytes."""
+        times = np.zeros(max(repeats, 1))
+        cdef double[::1] view = times
+        with nogil:
+            check(c.hpmp_bench_all_reduce(self.handle, group, size, repeats, &view[0]))
+        return times
+
+
+def measure_host(int32_t repeats):
+    """What this thread's core does at best: the median of `repeats`."""
+    cdef c.hpmp_host_figures figures
+    with nogil:
+        check(c.hpmp_bench_host(repeats, &figures))
+    return HostFigures(figures.fma_flops_per_second, figures.pack_bytes_per_second,
+                       figures.update_seconds_per_elem)
 
 
 cdef class Engine:

@@ -1,5 +1,6 @@
 // C functions of the plan.
 #include "capi/handles.h"
+#include "capi/machine.h"
 #include "capi/wall.h"
 #include "partition/placement.h"
 
@@ -10,18 +11,6 @@ hpmp_plan* plan_handle(Plan plan) {
 }
 
 namespace {
-
-Machine machine_from_c(const hpmp_machine& m) {
-  Machine machine;
-  machine.flops_per_second = m.flops_per_second;
-  machine.memory_bytes_per_second = m.memory_bytes_per_second;
-  machine.link_bytes_per_second = m.link_bytes_per_second;
-  machine.link_latency_seconds = m.link_latency_seconds;
-  machine.task_overhead_seconds = m.task_overhead_seconds;
-  machine.memory_limit_bytes = m.memory_limit_bytes;
-  if (m.rank_speed) machine.rank_speed.assign(m.rank_speed, m.rank_speed + m.rank_count);
-  return machine;
-}
 
 const Plan& plan_of(const hpmp_plan* plan) { return *given(plan, "plan").plan; }
 
@@ -45,19 +34,6 @@ using namespace hpmp;
 using namespace hpmp::capi;
 
 extern "C" {
-
-void hpmp_machine_default(hpmp_machine* out) {
-  if (!out) return;
-  const Machine m;
-  *out = {m.flops_per_second,
-          m.memory_bytes_per_second,
-          m.link_bytes_per_second,
-          m.link_latency_seconds,
-          m.task_overhead_seconds,
-          m.memory_limit_bytes,
-          nullptr,
-          0};
-}
 
 hpmp_status hpmp_plan_build(const hpmp_hypergraph* hypergraph, const int32_t* part, int32_t ranks,
                             const hpmp_machine* machine, const char* strategy, hpmp_plan** out) {
