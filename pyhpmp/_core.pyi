@@ -20,6 +20,42 @@ class ValueInfo(NamedTuple):
     name: str
     shape: tuple[int, int, int]
 
+class OpShape(NamedTuple):
+    op: str
+    kernel: int
+    stride: int
+    groups: int
+    c_in: int
+    c_out: int
+    pixels: int
+
+class Passes(NamedTuple):
+    forward: float
+    backward: float
+    weights: float
+
+class PassTimes(NamedTuple):
+    forward: Floats64
+    backward: Floats64
+    weights: Floats64
+
+class Rate(NamedTuple):
+    shape: OpShape
+    per_second: Passes
+
+class NodeInfo(NamedTuple):
+    name: str
+    shape: OpShape
+    weight_elems: int
+    is_index_map: bool
+    is_mixing: bool
+    work: Passes
+
+class HostFigures(NamedTuple):
+    fma_flops_per_second: float
+    pack_bytes_per_second: float
+    update_seconds_per_elem: float
+
 class GroupInfo(NamedTuple):
     name: str
     op: str
@@ -53,6 +89,17 @@ class Graph:
     def input(self) -> ValueInfo: ...
     @property
     def outputs(self) -> list[ValueInfo]: ...
+    @property
+    def nodes(self) -> list[NodeInfo]: ...
+    def time_node(
+        self,
+        index: int,
+        *,
+        samples: int,
+        repeats: int = 20,
+        budget_seconds: float = 1.0,
+        threads: int = 0,
+    ) -> PassTimes: ...
 
 class Hypergraph:
     cells: int
@@ -93,6 +140,10 @@ class Hypergraph:
         starts: Sequence[npt.ArrayLike] = (),
     ) -> list[Ints32]: ...
     def measure(self, part: npt.ArrayLike, ranks: int) -> Metrics: ...
+
+def op_names() -> list[str]: ...
+def default_speeds() -> dict[str, float]: ...
+def measure_host(repeats: int, threads: int = 1) -> HostFigures: ...
 
 class Plan:
     @staticmethod
@@ -154,6 +205,8 @@ class Communicator:
     def rank(self) -> int: ...
     @property
     def size(self) -> int: ...
+    def ping_pong(self, peer: int, size: int, repeats: int) -> Floats64: ...
+    def all_reduce(self, group: int, size: int, repeats: int) -> Floats64: ...
 
 class Engine:
     def __init__(

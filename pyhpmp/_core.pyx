@@ -53,6 +53,14 @@ class Passes(NamedTuple):
     weights: float
 
 
+class PassTimes(NamedTuple):
+    """Seconds of every repeat; `weights` is empty where there is no third pass."""
+
+    forward: object
+    backward: object
+    weights: object
+
+
 class Rate(NamedTuple):
     """Work per second of an op on a shape."""
 
@@ -266,7 +274,8 @@ cdef class Graph:
         with nogil:
             check(c.hpmp_bench_node(self.handle, index, &options, &view[0, 0], &view[1, 0],
                                     &view[2, 0], &count))
-        return Passes(times[0, :count], times[1, :count], times[2, :count])
+        third = count if times[2].any() else 0
+        return PassTimes(times[0, :count], times[1, :count], times[2, :third])
 
 
 cdef class Hypergraph:
@@ -386,6 +395,14 @@ cdef class Hypergraph:
             raise InvalidArgumentError(
                 f"a placement of {parts.shape} parts; the hypergraph has {self.cells} cells")
         return parts if self.cells else np.zeros(1, np.int32)
+
+
+def op_names():
+    """Every operator, as graphs spell it."""
+    names = []
+    while c.hpmp_op_name(len(names)) != NULL:
+        names.append(c.hpmp_op_name(len(names)).decode())
+    return names
 
 
 def default_speeds():
@@ -631,11 +648,11 @@ cdef class Communicator:
         return times
 
 
-def measure_host(int32_t repeats):
-    """What this thread's core does at best: the median of `repeats`."""
+def measure_host(int32_t repeats, int32_t threads=1):
+    """What `threads` cores do at best (multiply-adds: one): the median of `repeats`."""
     cdef c.hpmp_host_figures figures
     with nogil:
-        check(c.hpmp_bench_host(repeats, &figures))
+        check(c.hpmp_bench_host(repeats, threads, &figures))
     return HostFigures(figures.fma_flops_per_second, figures.pack_bytes_per_second,
                        figures.update_seconds_per_elem)
 

@@ -93,6 +93,7 @@ cdef extern from "hpmp.h" nogil:
         int32_t is_mixing
         hpmp_passes work
 
+    const char* hpmp_op_name(int32_t index)
     hpmp_status hpmp_graph_node_count(const hpmp_graph* graph, int64_t* out)
     hpmp_status hpmp_graph_node(const hpmp_graph* graph, int64_t index, hpmp_node_info* out)
 
@@ -302,7 +303,7 @@ cdef extern from "hpmp.h" nogil:
         double pack_bytes_per_second
         double update_seconds_per_elem
 
-    hpmp_status hpmp_bench_host(int32_t repeats, hpmp_host_figures* out)
+    hpmp_status hpmp_bench_host(int32_t repeats, int32_t threads, hpmp_host_figures* out)
     hpmp_status hpmp_bench_ping_pong(hpmp_communicator* communicator, int32_t peer, int64_t bytes,
                                      int32_t repeats, double* seconds)
     hpmp_status hpmp_bench_all_reduce(hpmp_communicator* communicator, int32_t group,

@@ -12,7 +12,7 @@ from pyhpmp import _core, candidates, planning, world
 from pyhpmp.errors import InvalidArgumentError, InvalidPlanError
 from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
-from pyhpmp.network import parse_network
+from pyhpmp.network import machine_of
 from pyhpmp.strategies import ELEMENT_BYTES, Comparison
 
 GIB = 2**30
@@ -82,6 +82,7 @@ def plan(
     seed: int = 0,
     partitioner: str = "native",
     network: str | None = None,
+    profile: str | None = None,
     memory: float = 0.0,
     training: bool = True,
     seconds: float = 4.0,
@@ -100,7 +101,8 @@ def plan(
         bn_group: samples that share batch statistics; 0 for the smaller of the batch and 32.
         seed: of the partitioner.
         partitioner: native, kahypar or mtkahypar; a library gives the native search a start.
-        network: `1Gbit/50us` or a machine profile (JSON file).
+        network: `1Gbit/50us`, in the place of the profile's; or a machine profile.
+        profile: a file that `hpmp-bench --save-profile` wrote.
         memory: GiB that a rank may use; 0 for no limit.
         training: False plans the forward part only.
         seconds: after which no further candidate is tried.
@@ -130,7 +132,7 @@ def plan(
 
     def work() -> tuple[str, Comparison, float]:
         began = time.perf_counter()
-        machine = parse_network(network) if network else {}
+        machine = machine_of(network, profile)
         core, comparison = _planned(prepared, replace(request, machine=machine))
         return core.text(), comparison, time.perf_counter() - began
 

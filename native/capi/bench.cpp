@@ -52,10 +52,10 @@ hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
   });
 }
 
-hpmp_status hpmp_bench_host(int32_t repeats, hpmp_host_figures* out) {
+hpmp_status hpmp_bench_host(int32_t repeats, int32_t threads, hpmp_host_figures* out) {
   return wall([&] {
     at_least_one(repeats, "repeats");
-    const HostFigures f = measure_host(repeats);
+    const HostFigures f = measure_host(repeats, threads);
     given(out, "out") = {f.fma_flops_per_second, f.pack_bytes_per_second,
                          f.update_seconds_per_elem};
   });

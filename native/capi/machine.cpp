@@ -79,6 +79,11 @@ void hpmp_machine_default(hpmp_machine* out) {
                  m.dense_weight.forward,    m.dense_weight.backward};
 }
 
+const char* hpmp_op_name(int32_t index) {
+  const bool known = index >= 0 && index <= static_cast<int32_t>(OpKind::identity);
+  return known ? op_info(static_cast<OpKind>(index)).name : nullptr;
+}
+
 hpmp_status hpmp_graph_node_count(const hpmp_graph* graph, int64_t* out) {
   return wall(
       [&] { given(out, "out") = static_cast<int64_t>(given(graph, "graph").graph->nodes.size()); });

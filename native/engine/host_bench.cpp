@@ -1,5 +1,7 @@
 #include "engine/host_bench.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <chrono>
 #include <vector>
@@ -115,7 +117,8 @@ double update_rate(int repeats) {
 
 }  // namespace
 
-HostFigures measure_host(int repeats) {
+HostFigures measure_host(int repeats, int threads) {
+  if (threads > 0) omp_set_num_threads(threads);
   return {fma_rate(repeats), pack_rate(repeats), update_rate(repeats)};
 }
 

@@ -1,4 +1,4 @@
-// What one core does at best: multiply-adds, copies of channels, optimizer steps.
+// What cores do at best: multiply-adds, copies of channels, optimizer steps.
 #pragma once
 
 namespace hpmp {
@@ -9,7 +9,7 @@ struct HostFigures {
   double update_seconds_per_elem = 0;  // a step's clearing of gradients included
 };
 
-/// Measures this thread's core; the median of `repeats`.
-HostFigures measure_host(int repeats);
+/// Measures with `threads` OpenMP threads (multiply-adds with one); the median of `repeats`.
+HostFigures measure_host(int repeats, int threads);
 
 }  // namespace hpmp

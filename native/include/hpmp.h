@@ -122,6 +122,8 @@ typedef struct hpmp_node_info {
   hpmp_passes work;     /* of one sample */
 } hpmp_node_info;
 
+/* Name of an operator by index, null behind the last. */
+HPMP_API const char* hpmp_op_name(int32_t index);
 HPMP_API hpmp_status hpmp_graph_node_count(const hpmp_graph* graph, int64_t* out);
 HPMP_API hpmp_status hpmp_graph_node(const hpmp_graph* graph, int64_t index, hpmp_node_info* out);
 
@@ -412,8 +414,8 @@ typedef struct hpmp_host_figures {
   double update_seconds_per_elem;
 } hpmp_host_figures;
 
-/* What this thread's core does at best: the median of `repeats`. */
-HPMP_API hpmp_status hpmp_bench_host(int32_t repeats, hpmp_host_figures* out);
+/* What `threads` cores do at best (multiply-adds: one): the median of `repeats`. 0: as they are. */
+HPMP_API hpmp_status hpmp_bench_host(int32_t repeats, int32_t threads, hpmp_host_figures* out);
 
 /* Seconds one way between this rank and `peer`, who calls with this rank; [repeats].
  * Errors: invalid_argument for a peer outside the world; comm_error. */
