@@ -7,8 +7,8 @@ One object: `format`, any of the fields of hpmp_speeds, `rates` (one object per 
 from __future__ import annotations
 
 import json
-import math
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import write_text
 
 FORMAT = "hpmp-machine 1"
+LARGEST = sys.float_info.max
 SIZES = ("kernel", "stride", "groups", "c_in", "c_out", "pixels")
 PASSES = ("forward", "backward", "weights")
 
@@ -83,7 +84,7 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidArgumentError(f"machine profile {path}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"machine profile {path}: not JSON: {error}") from error
     return _Reader(str(path)).profile(found)
 
@@ -148,7 +149,7 @@ class _Reader:
 
     def _positive(self, name: str, value: Any) -> float:
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not (value > 0 and math.isfinite(value)):
+        if not number or not 0 < value <= LARGEST:
             raise self._error(name, value, "a number above 0")
         return float(value)
 

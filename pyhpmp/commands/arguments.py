@@ -1,4 +1,4 @@
-"""The flags of both commands; a mistake is one line and exit code 2."""
+"""The flags of hpmp-run and hpmp-plan; a mistake is one line and exit code 2."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _older_profile(path: str | None) -> Profile:
     return read_profile(path) if Path(path).exists() else Profile()
 
 
-def _header(kind: str, words: list[str], threads: int, **facts: Any) -> dict[str, Any]:
+def _header(kind: str, words: list[str], threads: int, /, **facts: Any) -> dict[str, Any]:
     return {"bench": kind, "command": words, "machine": machine_facts(threads), **facts}
 
 
