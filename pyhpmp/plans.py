@@ -128,13 +128,13 @@ def plan(
     )
     prepared = graph.core.prepare(training=training)
 
-    def work() -> tuple[str, Comparison, float]:
+    def work() -> tuple[str, Comparison, candidates.Request, float]:
         began = time.perf_counter()
-        machine = parse_network(network) if network else {}
-        core, comparison = _planned(prepared, replace(request, machine=machine))
-        return core.text(), comparison, time.perf_counter() - began
+        asked = replace(request, machine=parse_network(network) if network else {})
+        core, comparison = _planned(prepared, asked)
+        return core.text(), comparison, asked, time.perf_counter() - began
 
-    text, comparison, taken = ranks_here.on_root(work)
+    text, comparison, request, taken = ranks_here.on_root(work)
     return Plan(graph, prepared, _core.Plan.parse(text), comparison, request, taken)
 
 
@@ -157,7 +157,7 @@ def _planned(prepared: _core.Graph, request: candidates.Request) -> tuple[_core.
         if got != want:
             raise InvalidPlanError(f"{path} is a plan for {what} {got}, not {want}; plan again")
     row = candidates.Candidate(core.strategy, core)
-    return core, planning.comparison(row, {core.strategy: row}, request)
+    return core, planning.comparison(row, {core.strategy: row}, {}, request)
 
 
 def read_plan(path: str | os.PathLike[str]) -> _core.Plan:

@@ -9,6 +9,13 @@ hpmp_plan* plan_handle(Plan plan) {
   return new hpmp_plan{std::make_shared<const Plan>(std::move(plan))};
 }
 
+const Plan& plan_of(const hpmp_plan* plan) { return *given(plan, "plan").plan; }
+
+const RankProgram& program_of(const hpmp_plan* plan, std::int32_t rank) {
+  const auto& programs = plan_of(plan).programs;
+  return programs[checked_index(rank, programs.size(), "rank")];
+}
+
 namespace {
 
 Machine machine_from_c(const hpmp_machine& m) {
@@ -21,13 +28,6 @@ Machine machine_from_c(const hpmp_machine& m) {
   machine.memory_limit_bytes = m.memory_limit_bytes;
   if (m.rank_speed) machine.rank_speed.assign(m.rank_speed, m.rank_speed + m.rank_count);
   return machine;
-}
-
-const Plan& plan_of(const hpmp_plan* plan) { return *given(plan, "plan").plan; }
-
-const RankProgram& program_of(const hpmp_plan* plan, std::int32_t rank) {
-  const auto& programs = plan_of(plan).programs;
-  return programs[checked_index(rank, programs.size(), "rank")];
 }
 
 std::int64_t sent_elems(const Plan& plan, Rank rank) {
