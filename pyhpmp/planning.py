@@ -126,7 +126,7 @@ def _row(
     name: str, candidate: Candidate | None, refusal: HpmpError | None, request: Request
 ) -> Strategy:
     if candidate is None:
-        return Strategy(name, refusal=str(refusal or "not tried"))
+        return Strategy(name, refusal=str(refusal or ""))
     plan, needs = candidate.plan, max(candidate.memory_bytes())
     fits = _fits(candidate, request)
     return Strategy(

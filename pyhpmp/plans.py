@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyhpmp import _core, candidates, planning, world
 from pyhpmp.errors import InvalidArgumentError, InvalidPlanError
@@ -14,6 +14,9 @@ from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
 from pyhpmp.network import parse_network
 from pyhpmp.strategies import ELEMENT_BYTES, Comparison
+
+if TYPE_CHECKING:
+    from pyhpmp.report.measured import Measured
 
 GIB = 2**30
 
@@ -67,6 +70,13 @@ class Plan:
         """Writes the text form, whole or not at all."""
         if world.current().is_root:
             write_text(path, self.core.text())
+
+    def report(self, path: str | os.PathLike[str], measured: Measured | None = None) -> None:
+        """Writes one HTML page about the plan, and about a run where `measured` is given."""
+        from pyhpmp.report.page import page
+
+        if world.current().is_root:
+            write_text(path, page(self, measured))
 
 
 def plan(

@@ -57,7 +57,7 @@ def refusals(plan: Plan) -> list[str]:
 def verdict(row: Strategy) -> str:
     """Whether a strategy can be run, in two words; "" where it can."""
     if row.total_bytes is None:
-        return "no plan"
+        return "no plan" if row.refusal else "not tried"
     return "" if row.feasible else "too large"
 
 

@@ -7,6 +7,7 @@ from pyhpmp.report.units import duration, percent, size
 from pyhpmp.strategies import Comparison, Strategy
 
 ALIKE = 0.005  # predictions this close are called the same
+EVEN = 0.005  # less imbalance is not worth a word
 NETWORK_BINDS, COMPUTE_BINDS = 0.7, 0.85  # share of the step that the busiest link, rank is taken
 
 
@@ -28,7 +29,7 @@ def bound(row: Strategy) -> str:
     if network >= compute and network >= NETWORK_BINDS * step:
         return f"its network (the busiest link carries messages for {duration(network)})"
     if compute >= COMPUTE_BINDS * step:
-        return f"its compute (the busiest rank works {duration(compute)}, {_above_average(row)})"
+        return f"its compute (the busiest rank works {_work(row)})"
     return f"its bubbles (ranks idle {percent(row.bubble_fraction)} of the step)"
 
 
@@ -42,9 +43,7 @@ def _by_time(chosen: Strategy, rivals: list[Strategy]) -> list[str]:
     slower = [row for row in others if row.name not in alike]
     said = f"{chosen.name} is held up by {bound(chosen)}"
     if alike:
-        said += (
-            f"; {_list(alike)} {'is' if len(alike) == 1 else 'are'} within {percent(ALIKE)} of it"
-        )
+        said += f"; within {percent(ALIKE)} of it: {', '.join(alike)}"
     if not slower:
         return [f"{said}."]
     causes = (f"{row.name} ({_times(row, chosen)}), {_slower(row, chosen)}" for row in slower)
@@ -56,14 +55,17 @@ def _slower(row: Strategy, chosen: Strategy) -> str:
     network, compute = row.network_seconds or 0.0, row.compute_seconds or 0.0
     lost = _seconds(row) - _seconds(chosen)
     if compute - (chosen.compute_seconds or 0.0) >= lost / 2:
-        return f"for more work on its busiest rank ({duration(compute)}, {_above_average(row)})"
+        return f"for more work on its busiest rank ({_work(row)})"
     if network >= _seconds(row) - compute:
         return f"for its network (the busiest link carries messages for {duration(network)})"
     return f"for its bubbles (ranks idle {percent(row.bubble_fraction)} of the step)"
 
 
-def _above_average(row: Strategy) -> str:
-    return f"{percent(row.imbalance)} above average"
+def _work(row: Strategy) -> str:
+    """Of the busiest rank."""
+    more = row.imbalance or 0.0
+    said = duration(row.compute_seconds)
+    return said if more < EVEN else f"{said}, {percent(more)} above average"
 
 
 def _by_volume(chosen: Strategy, rivals: list[Strategy], request: Request) -> list[str]:
@@ -107,7 +109,3 @@ def _bytes(row: Strategy) -> int:
 
 def _times(slow: Strategy, fast: Strategy) -> str:
     return f"{_seconds(slow) / max(_seconds(fast), 1e-12):.3g}x"
-
-
-def _list(names: list[str]) -> str:
-    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
