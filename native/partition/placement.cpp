@@ -1,6 +1,7 @@
 #include "partition/placement.h"
 
 #include "base/error.h"
+#include "partition/bundles.h"
 
 namespace hpmp {
 namespace {
@@ -24,23 +25,40 @@ void check_parts(const Hypergraph& h, const std::vector<Rank>& part, int ranks) 
   }
 }
 
+/// Gives the parameter nets their owners; `load` is what the activations move by rank.
+void own_parameters(const Hypergraph& h, Placement& p, std::vector<std::int64_t> load) {
+  const std::vector<ParamBundle> bundles = param_bundles(h);
+  std::vector<std::int64_t> elems;
+  std::vector<std::int32_t> part_begin{0};
+  std::vector<Rank> parts;
+  for (const ParamBundle& bundle : bundles) {
+    elems.push_back(bundle.elems);
+    const std::vector<Rank> found = net_parts(h, p, bundle.nets[0]);
+    parts.insert(parts.end(), found.begin(), found.end());
+    part_begin.push_back(static_cast<std::int32_t>(parts.size()));
+  }
+  const std::vector<Rank> owner = choose_owners(elems, part_begin, parts, std::move(load));
+  for (std::size_t i = 0; i < bundles.size(); ++i) {
+    for (NetId e : bundles[i].nets) p.owner[e.at()] = owner[i];
+  }
+}
+
 }  // namespace
 
 Placement make_placement(const Hypergraph& h, std::vector<Rank> part, int ranks) {
   check_parts(h, part, ranks);
   Placement p{ranks, std::move(part), std::vector<Rank>(h.nets.size(), 0)};
-  std::vector<std::int64_t> owned(static_cast<std::size_t>(ranks), 0);
+  std::vector<std::int64_t> load(static_cast<std::size_t>(ranks), 0);
   for (std::size_t e = 0; e < h.nets.size(); ++e) {
-    if (h.nets[e].kind == NetKind::activation) {
-      p.owner[e] = p.part[h.pins[static_cast<std::size_t>(h.pin_begin[e])].at()];
-      continue;
+    if (h.nets[e].kind != NetKind::activation) continue;
+    p.owner[e] = p.part[h.pins[static_cast<std::size_t>(h.pin_begin[e])].at()];
+    for (Rank r : net_parts(h, p, NetId(static_cast<std::int64_t>(e)))) {
+      if (r == p.owner[e]) continue;
+      load[static_cast<std::size_t>(r)] += h.nets[e].elems;
+      load[static_cast<std::size_t>(p.owner[e])] += h.nets[e].elems;
     }
-    const std::vector<Rank> parts = net_parts(h, p, NetId(static_cast<std::int64_t>(e)));
-    const auto load = [&](Rank r) { return owned[static_cast<std::size_t>(r)]; };
-    p.owner[e] = *std::min_element(parts.begin(), parts.end(),
-                                   [&](Rank a, Rank b) { return load(a) < load(b); });
-    owned[static_cast<std::size_t>(p.owner[e])] += h.nets[e].elems;
   }
+  own_parameters(h, p, std::move(load));
   return p;
 }
 

@@ -13,8 +13,7 @@ struct Placement {
   std::vector<Rank> owner;  // by net: the producer's part, or the chosen owner of a parameter block
 };
 
-/// Completes `part` with owners: of the parts that touch a parameter net, the one that owns the
-/// fewest parameter elements so far (ties: lowest rank), nets in order.
+/// Completes `part` with owners, chosen by `choose_owners`; nets with the same pins share one.
 /// Errors: `invalid_argument` for a part outside [0, ranks) or a wrong number of cells.
 Placement make_placement(const Hypergraph& h, std::vector<Rank> part, int ranks);
 

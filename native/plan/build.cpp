@@ -33,13 +33,26 @@ void check_memory(const Plan& plan, std::int64_t limit) {
                                   "; use more ranks, a smaller batch or a higher --memory");
 }
 
+/// What was simulated is what will be sent.
+void check_flows(const std::vector<Flow>& flows, const std::vector<Message>& messages) {
+  const auto same = [](const Flow& f, const Message& m) {
+    return f.kind == m.kind && f.group == m.group && f.shard == m.shard && f.from == m.from &&
+           f.to == m.to && f.elems == m.elems;
+  };
+  ensure(std::equal(flows.begin(), flows.end(), messages.begin(), messages.end(), same),
+         "the simulated messages are the plan's");
+}
+
 }  // namespace
 
 Plan build_plan(const Hypergraph& h, const Placement& p, const Machine& machine,
                 const std::string& strategy) {
   const Ownership own = derive_ownership(h, p);
-  const TaskGraph tasks = build_tasks(h, p, own, machine);
-  const Schedule schedule = best_schedule(tasks, own, machine);
+  const StepModel model = make_step_model(h, machine);
+  TaskBuilder builder(model, p.ranks);
+  const TaskGraph& tasks = builder.build(p.part);
+  check_flows(tasks.flows, own.messages);
+  const Schedule schedule = best_schedule(tasks, machine);
   const Metrics metrics = measure(h, p);
   Plan plan;
   plan.graph_hash = graph_hash(h.graph);

@@ -33,7 +33,9 @@ class Emitter {
         lists_(static_cast<std::size_t>(own.ranks)) {}
 
   std::vector<RankProgram> run() {
-    for (std::int32_t i = 0; i < tasks_.first_message; ++i) emit_task(i);
+    for (std::int32_t i = 0; i < tasks_.first_message; ++i) {
+      if (tasks_.tasks[static_cast<std::size_t>(i)].kind != TaskKind::summed) emit_task(i);
+    }
     for (const Message& m : own_.messages) emit_message(m);
     emit_loads();
     std::vector<RankProgram> programs(lists_.size());
@@ -73,13 +75,12 @@ class Emitter {
   void emit_message(const Message& m) {
     const auto i = static_cast<std::size_t>(tasks_.first_message + m.tag);
     const double sent = schedule_.start[i], arrived = schedule_.end[i];
-    double used = arrived;
-    const std::vector<std::int32_t>& after = tasks_.tasks[i].after;
-    if (!after.empty()) {
-      used = schedule_.makespan;
-      for (std::int32_t a : after)
-        used = std::min(used, schedule_.start[static_cast<std::size_t>(a)]);
+    double used = schedule_.makespan;
+    for (std::int32_t k = tasks_.after_begin[i]; k < tasks_.after_begin[i + 1]; ++k) {
+      const auto reader = static_cast<std::size_t>(tasks_.after[static_cast<std::size_t>(k)]);
+      used = std::min(used, schedule_.start[reader]);
     }
+    if (m.kind == MessageKind::param) used = arrived;
     const InstrKind take =
         m.kind == MessageKind::param_gradient ? InstrKind::reduce : InstrKind::recv;
     put(m.from, sent, kSend, {InstrKind::send, m.group, m.shard, m.tag, sent, sent});

@@ -1,6 +1,7 @@
 // From a schedule to instruction lists: what each rank does, in which order.
 #pragma once
 
+#include "plan/ownership.h"
 #include "plan/schedule.h"
 
 namespace hpmp {

@@ -1,185 +1,223 @@
 #include "plan/tasks.h"
 
 #include <algorithm>
-#include <map>
-
-#include "base/error.h"
+#include <utility>
 
 namespace hpmp {
 
-double Machine::compute_seconds(double flops, double bytes, Rank r) const {
-  const double speed = rank_speed.empty() ? 1.0 : rank_speed[static_cast<std::size_t>(r)];
-  return (flops / flops_per_second + bytes / memory_bytes_per_second) / speed;
+TaskBuilder::TaskBuilder(const StepModel& model, int ranks) : model_(model), flows_(model, ranks) {
+  graph_.ranks = ranks;
 }
 
-namespace {
+const TaskGraph& TaskBuilder::build(const std::vector<Rank>& part) {
+  find_holders(model_, part, holders_);
+  flows_.find(part, holders_);
+  graph_.tasks.clear();
+  edges_.clear();
+  add_tasks();
+  add_updates();
+  add_messages();
+  pay_for_packing();
+  link_groups();
+  link_params();
+  link_messages();
+  finish_edges();
+  return graph_;
+}
 
-class TaskBuilder {
- public:
-  TaskBuilder(const Hypergraph& h, const Placement& p, const Ownership& own, const Machine& machine)
-      : h_(h), p_(p), own_(own), machine_(machine) {}
-
-  TaskGraph run() {
-    add_compute();
-    add_updates();
-    graph_.first_message = static_cast<std::int32_t>(graph_.tasks.size());
-    for (const Message& m : own_.messages) add_message(m);
-    link_compute();
-    for (const Message& m : own_.messages) link_message(m);
-    link_updates();
-    for (const Task& t : graph_.tasks) {
-      for (std::int32_t a : t.after) ++graph_.tasks[static_cast<std::size_t>(a)].waits_for;
-    }
-    return std::move(graph_);
-  }
-
- private:
-  using Key = std::tuple<TaskKind, GroupId, std::int32_t, Rank>;
-
-  std::int32_t add(TaskKind kind, GroupId g, std::int32_t s, Rank r, double seconds) {
-    const auto id = static_cast<std::int32_t>(graph_.tasks.size());
-    Task t;
-    t.kind = kind;
-    t.group = g;
-    t.shard = s;
-    t.rank = r;
-    t.seconds = seconds;
-    graph_.tasks.push_back(std::move(t));
-    index_[{kind, g, s, r}] = id;
-    return id;
-  }
-
-  std::int32_t find(TaskKind kind, GroupId g, std::int32_t s, Rank r) const {
-    const auto it = index_.find({kind, g, s, r});
-    return it == index_.end() ? -1 : it->second;
-  }
-
-  void link(std::int32_t from, std::int32_t to) {
-    if (from >= 0 && to >= 0) graph_.tasks[static_cast<std::size_t>(from)].after.push_back(to);
-  }
-
-  void add_compute() {
-    for (std::size_t g = 0; g < h_.grouped.groups.size(); ++g) {
-      const GroupId id(static_cast<std::int64_t>(g));
-      const std::vector<Cost> costs = block_costs(id);
-      for (std::int32_t s = 0; s < h_.grid.shards && h_.blocks[g] > 0; ++s) {
-        std::map<Rank, Cost> by_rank;
-        for (std::int32_t b = 0; b < h_.blocks[g]; ++b) {
-          by_rank[p_.part[h_.cell(id, s, b).at()]] += costs[static_cast<std::size_t>(b)];
-        }
-        for (const auto& [r, c] : by_rank) add_pair(id, s, r, c);
+/// The forward task of holder i is task i.
+void TaskBuilder::add_tasks() {
+  backward_.assign(holders_.list.size(), -1);
+  std::size_t i = 0;
+  const auto each = [&](auto&& add) {
+    i = 0;
+    for (std::size_t g = 0; g < model_.groups.size(); ++g) {
+      for (std::int32_t s = 0; s < holders_.shards; ++s) {
+        const GroupId id(static_cast<std::int64_t>(g));
+        const auto end = static_cast<std::size_t>(holders_.begin[holders_.at(id, s) + 1]);
+        for (; i < end; ++i) add(id, s, holders_.list[i]);
       }
     }
-  }
+  };
+  each([&](GroupId g, std::int32_t s, const Holder& holder) {
+    const double seconds = model_.groups[g.at()].fixed.forward + holder.seconds.forward;
+    graph_.tasks.push_back(
+        {TaskKind::forward, holder.rank, g, s, seconds / model_.machine.speed(holder.rank)});
+  });
+  each([&](GroupId g, std::int32_t s, const Holder& holder) {
+    if (!model_.groups[g.at()].backward) return;
+    const double seconds = model_.groups[g.at()].fixed.backward + holder.seconds.backward;
+    backward_[i] = static_cast<std::int32_t>(graph_.tasks.size());
+    graph_.tasks.push_back(
+        {TaskKind::backward, holder.rank, g, s, seconds / model_.machine.speed(holder.rank)});
+  });
+}
 
-  std::vector<Cost> block_costs(GroupId g) const {
-    std::vector<Cost> costs;
-    for (std::int32_t b = 0; b < h_.blocks[g.at()]; ++b) {
-      costs.push_back(
-          group_cost(h_.graph, h_.grouped.group(g), h_.cells[h_.cell(g, 0, b).at()].region));
-    }
-    return costs;
+void TaskBuilder::add_updates() {
+  const std::size_t homes = model_.groups.size() * static_cast<std::size_t>(graph_.ranks);
+  update_.assign(homes, -1);
+  summed_.assign(homes, -1);
+  const auto add = [&](std::vector<std::int32_t>& of, TaskKind kind, GroupId home, Rank r,
+                       double seconds) {
+    std::int32_t& id =
+        of[home.at() * static_cast<std::size_t>(graph_.ranks) + static_cast<std::size_t>(r)];
+    if (id >= 0) return;
+    id = static_cast<std::int32_t>(graph_.tasks.size());
+    graph_.tasks.push_back({kind, r, home, -1, seconds});
+  };
+  for (const OwnedParams& owned : flows_.owned()) {
+    const double seconds =
+        model_.machine.task_overhead_seconds + update_seconds(model_.machine, owned.elems);
+    add(update_, TaskKind::update, owned.home, owned.owner,
+        seconds / model_.machine.speed(owned.owner));
+    add(summed_, TaskKind::summed, owned.home, owned.owner, 0);
   }
-
-  void add_pair(GroupId g, std::int32_t s, Rank r, const Cost& c) {
-    const double overhead = machine_.task_overhead_seconds;
-    add(TaskKind::forward, g, s, r,
-        overhead + machine_.compute_seconds(c.forward_flops, c.forward_bytes, r));
-    if (h_.grid.training && h_.grouped.group(g).requires_grad) {
-      add(TaskKind::backward, g, s, r,
-          overhead + machine_.compute_seconds(c.backward_flops, c.backward_bytes, r));
-    }
+  for (const Flow& flow : flows_.flows()) {
+    if (flow.kind == MessageKind::param_gradient)
+      add(summed_, TaskKind::summed, flow.group, flow.from, 0);
   }
+}
 
-  void add_updates() {
-    if (!h_.grid.training) return;
-    for (Rank r = 0; r < p_.ranks; ++r) {
-      std::map<GroupId, std::int64_t> elems;
-      for (const ParamRows& rows : own_.params[static_cast<std::size_t>(r)]) {
-        const Param& param = h_.graph.param(rows.param);
-        if (param.trainable)
-          elems[own_.param_home[rows.param.at()]] += total_size(rows.owned) * param.row_elems();
+void TaskBuilder::add_messages() {
+  graph_.first_message = static_cast<std::int32_t>(graph_.tasks.size());
+  graph_.flows = flows_.flows();
+  for (const Flow& flow : graph_.flows) {
+    graph_.tasks.push_back({TaskKind::message, flow.from, flow.group, flow.shard,
+                            model_.machine.message_seconds(4 * flow.elems)});
+  }
+}
+
+std::int32_t TaskBuilder::forward(GroupId g, std::int32_t s, Rank r) const {
+  return holders_.find(g, s, r);
+}
+
+std::int32_t TaskBuilder::backward(GroupId g, std::int32_t s, Rank r) const {
+  const std::int32_t holder = holders_.find(g, s, r);
+  return holder < 0 ? -1 : backward_[static_cast<std::size_t>(holder)];
+}
+
+std::int32_t TaskBuilder::at_home(const std::vector<std::int32_t>& tasks, GroupId home,
+                                  Rank r) const {
+  return tasks[home.at() * static_cast<std::size_t>(graph_.ranks) + static_cast<std::size_t>(r)];
+}
+
+void TaskBuilder::link(std::int32_t from, std::int32_t to) {
+  if (from >= 0 && to >= 0) edges_.emplace_back(from, to);
+}
+
+/// Gathering and scattering of messages takes the time of the tasks before and after them.
+void TaskBuilder::pay_for_packing() {
+  for (const Flow& flow : graph_.flows) {
+    const std::vector<GroupId>& consumers = model_.groups[flow.group.at()].consumers;
+    const auto first_consumer = [&](Rank r) {
+      for (GroupId c : consumers) {
+        const std::int32_t id = holders_.find(c, flow.shard, r);
+        if (id >= 0) return id;
       }
-      for (const auto& [g, count] : elems) {
-        // Read weight, gradient and momentum, write weight and momentum.
-        const double bytes = 20.0 * static_cast<double>(count);
-        if (count > 0)
-          add(TaskKind::update, g, -1, r,
-              machine_.task_overhead_seconds + machine_.compute_seconds(0, bytes, r));
-      }
-    }
-  }
-
-  void add_message(const Message& m) {
-    Task t;
-    t.kind = TaskKind::message;
-    t.rank = m.from;
-    t.group = m.group;
-    t.shard = m.shard;
-    t.message = m.tag;
-    t.seconds = machine_.message_seconds(4 * m.elems);
-    graph_.tasks.push_back(std::move(t));
-  }
-
-  void link_compute() {
-    for (std::int32_t i = 0; i < graph_.first_message; ++i) {
-      const Task t = graph_.tasks[static_cast<std::size_t>(i)];
-      if (t.kind == TaskKind::update) continue;
-      for (GroupId g : own_.consumers[t.group.at()]) {
-        if (t.kind == TaskKind::forward)
-          link(i, find(TaskKind::forward, g, t.shard, t.rank));
-        else
-          link(find(TaskKind::backward, g, t.shard, t.rank), i);
-      }
-      if (t.kind == TaskKind::forward) link(i, find(TaskKind::backward, t.group, t.shard, t.rank));
-    }
-  }
-
-  void link_message(const Message& m) {
-    const std::int32_t id = graph_.first_message + m.tag;
-    if (m.kind == MessageKind::activation) {
-      link(find(TaskKind::forward, m.group, m.shard, m.from), id);
-      for (GroupId g : own_.consumers[m.group.at()])
-        link(id, find(TaskKind::forward, g, m.shard, m.to));
-    } else if (m.kind == MessageKind::gradient) {
-      for (GroupId g : own_.consumers[m.group.at()])
-        link(find(TaskKind::backward, g, m.shard, m.from), id);
-      link(id, find(TaskKind::backward, m.group, m.shard, m.to));
-    } else if (m.kind == MessageKind::param_gradient) {
-      link_backwards_of_params(m.group, m.from, id);
-      link(id, find(TaskKind::update, m.group, -1, m.to));
+      return -1;
+    };
+    if (flow.kind == MessageKind::activation) {
+      pack(forward(flow.group, flow.shard, flow.from), flow);
+      pack(first_consumer(flow.to), flow);
+    } else if (flow.kind == MessageKind::gradient) {
+      pack(backward_[static_cast<std::size_t>(first_consumer(flow.from))], flow);
+      pack(backward(flow.group, flow.shard, flow.to), flow);
+    } else if (flow.kind == MessageKind::param_gradient) {
+      pack(at_home(update_, flow.group, flow.to), flow);
     } else {
-      link(find(TaskKind::update, m.group, -1, m.from), id);
+      pack(at_home(update_, flow.group, flow.from), flow);
     }
   }
+}
 
-  void link_backwards_of_params(GroupId home, Rank r, std::int32_t to) {
-    for (GroupId user : own_.param_users[home.at()]) {
-      for (std::int32_t s = 0; s < h_.grid.shards; ++s)
-        link(find(TaskKind::backward, user, s, r), to);
+void TaskBuilder::pack(std::int32_t task, const Flow& flow) {
+  if (task < 0) return;
+  Task& t = graph_.tasks[static_cast<std::size_t>(task)];
+  t.seconds += pack_seconds(model_.machine, 4 * flow.elems) / model_.machine.speed(t.rank);
+}
+
+void TaskBuilder::link_groups() {
+  for (std::size_t g = 0; g < model_.groups.size(); ++g) {
+    for (std::int32_t s = 0; s < holders_.shards; ++s)
+      link_group(GroupId(static_cast<std::int64_t>(g)), s);
+  }
+}
+
+void TaskBuilder::link_group(GroupId g, std::int32_t s) {
+  const std::int32_t first = holders_.begin[holders_.at(g, s)];
+  const std::int32_t last = holders_.begin[holders_.at(g, s) + 1];
+  for (std::int32_t i = first; i < last; ++i) {
+    const Rank r = holders_.list[static_cast<std::size_t>(i)].rank;
+    const std::int32_t back = backward_[static_cast<std::size_t>(i)];
+    link(i, back);
+    for (GroupId c : model_.groups[g.at()].consumers) {
+      const std::int32_t consumer = holders_.find(c, s, r);
+      if (consumer < 0) continue;
+      link(i, consumer);
+      link(backward_[static_cast<std::size_t>(consumer)], back);
     }
   }
+}
 
-  void link_updates() {
-    for (std::int32_t i = 0; i < graph_.first_message; ++i) {
-      const Task t = graph_.tasks[static_cast<std::size_t>(i)];
-      if (t.kind == TaskKind::update) link_backwards_of_params(t.group, t.rank, i);
+/// A rank's gradients of a home's parameters are complete after the backward passes of all shards.
+void TaskBuilder::link_params() {
+  if (model_.param_users.empty()) return;
+  for (std::size_t home = 0; home < model_.groups.size(); ++home) {
+    const GroupId id(static_cast<std::int64_t>(home));
+    for (GroupId user : model_.param_users[home]) {
+      for (std::int32_t i = holders_.begin[holders_.at(user, 0)];
+           i < holders_.begin[holders_.at(user, holders_.shards - 1) + 1]; ++i) {
+        const auto holder = static_cast<std::size_t>(i);
+        link(backward_[holder], at_home(summed_, id, holders_.list[holder].rank));
+      }
     }
+    for (Rank r = 0; r < graph_.ranks; ++r) link(at_home(summed_, id, r), at_home(update_, id, r));
   }
+}
 
-  const Hypergraph& h_;
-  const Placement& p_;
-  const Ownership& own_;
-  const Machine& machine_;
-  TaskGraph graph_;
-  std::map<Key, std::int32_t> index_;
-};
+void TaskBuilder::link_messages() {
+  for (std::size_t m = 0; m < graph_.flows.size(); ++m)
+    link_message(graph_.first_message + static_cast<std::int32_t>(m), graph_.flows[m]);
+}
 
-}  // namespace
+void TaskBuilder::link_message(std::int32_t id, const Flow& flow) {
+  const std::vector<GroupId>& consumers = model_.groups[flow.group.at()].consumers;
+  switch (flow.kind) {
+    case MessageKind::activation:
+      link(forward(flow.group, flow.shard, flow.from), id);
+      for (GroupId c : consumers) link(id, forward(c, flow.shard, flow.to));
+      return;
+    case MessageKind::gradient:
+      for (GroupId c : consumers) link(backward(c, flow.shard, flow.from), id);
+      link(id, backward(flow.group, flow.shard, flow.to));
+      return;
+    case MessageKind::param_gradient:
+      link(at_home(summed_, flow.group, flow.from), id);
+      link(id, at_home(update_, flow.group, flow.to));
+      return;
+    case MessageKind::param:
+      link(at_home(update_, flow.group, flow.from), id);
+      return;
+  }
+}
 
-TaskGraph build_tasks(const Hypergraph& h, const Placement& p, const Ownership& own,
-                      const Machine& machine) {
-  return TaskBuilder(h, p, own, machine).run();
+void TaskBuilder::finish_edges() {
+  const std::size_t count = graph_.tasks.size();
+  graph_.after_begin.assign(count + 1, 0);
+  graph_.waits_for.assign(count, 0);
+  for (const auto& [from, to] : edges_) {
+    ++graph_.after_begin[static_cast<std::size_t>(from) + 1];
+    ++graph_.waits_for[static_cast<std::size_t>(to)];
+  }
+  for (std::size_t i = 0; i < count; ++i) graph_.after_begin[i + 1] += graph_.after_begin[i];
+  graph_.after.resize(edges_.size());
+  for (std::size_t e = edges_.size(); e-- > 0;) {
+    // Filled from the back: after_begin is moved by what is placed, and put right below.
+    const auto from = static_cast<std::size_t>(edges_[e].first);
+    graph_.after[static_cast<std::size_t>(--graph_.after_begin[from + 1])] = edges_[e].second;
+  }
+  for (std::size_t i = 0; i < count; ++i) graph_.after_begin[i] = graph_.after_begin[i + 1];
+  graph_.after_begin[count] = static_cast<std::int32_t>(edges_.size());
 }
 
 }  // namespace hpmp

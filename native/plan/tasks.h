@@ -1,31 +1,72 @@
-// The task graph of a step: compute tasks on ranks and messages between them.
+// The task graph of a placed step: compute tasks on ranks, and messages between them.
 #pragma once
 
 #include <vector>
 
-#include "plan/ownership.h"
+#include "plan/flows.h"
 
 namespace hpmp {
 
-enum class TaskKind : std::uint8_t { forward, backward, update, message };
+enum class TaskKind : std::uint8_t {
+  forward,
+  backward,
+  update,
+  summed,   // no work: all of a rank's gradients of a home group's parameters are there
+  message,  // on the wire
+};
 
 struct Task {
   TaskKind kind = TaskKind::forward;
   Rank rank = 0;  // of a message: the sender
   GroupId group;
   std::int32_t shard = -1;
-  std::int32_t message = -1;
-  double seconds = 0;               // of a message: time on the wire
-  std::vector<std::int32_t> after;  // tasks that wait for this one
-  std::int32_t waits_for = 0;
+  double seconds = 0;  // of a message: time on the wire
 };
 
 struct TaskGraph {
-  std::vector<Task> tasks;  // message m is tasks[first_message + m]
+  int ranks = 1;
+  std::vector<Task> tasks;  // flow m is tasks[first_message + m]
+  std::vector<Flow> flows;  // in the order of a plan's messages
   std::int32_t first_message = 0;
+  std::vector<std::int32_t> after_begin, after;  // CSR: tasks that wait for each task
+  std::vector<std::int32_t> waits_for;           // how many each waits for
+
+  std::int32_t flow_of(std::int32_t task) const { return task - first_message; }
 };
 
-TaskGraph build_tasks(const Hypergraph& h, const Placement& p, const Ownership& own,
-                      const Machine& machine);
+/// Makes the task graphs of many placements on one grid; keeps its memory from one to the next.
+class TaskBuilder {
+ public:
+  TaskBuilder(const StepModel& model, int ranks);
+
+  /// `part`: the rank of every cell. The graph is valid until the next call.
+  const TaskGraph& build(const std::vector<Rank>& part);
+
+ private:
+  void add_tasks();
+  void add_updates();
+  void add_messages();
+  void link_groups();
+  void link_group(GroupId g, std::int32_t s);
+  void link_messages();
+  void link_message(std::int32_t id, const Flow& flow);
+  void link_params();
+  void pay_for_packing();
+  void pack(std::int32_t task, const Flow& flow);
+  void finish_edges();
+
+  void link(std::int32_t from, std::int32_t to);
+  std::int32_t forward(GroupId g, std::int32_t s, Rank r) const;
+  std::int32_t backward(GroupId g, std::int32_t s, Rank r) const;
+  std::int32_t at_home(const std::vector<std::int32_t>& tasks, GroupId home, Rank r) const;
+
+  const StepModel& model_;
+  FlowFinder flows_;
+  Holders holders_;
+  std::vector<std::int32_t> backward_;         // by holder
+  std::vector<std::int32_t> update_, summed_;  // by home x ranks
+  std::vector<std::pair<std::int32_t, std::int32_t>> edges_;
+  TaskGraph graph_;
+};
 
 }  // namespace hpmp

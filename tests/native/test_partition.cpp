@@ -141,8 +141,9 @@ TEST(placements_are_checked) {
 TEST(owners_touch_their_net_and_share_the_parameters_evenly) {
   const Hypergraph h = tiny::hypergraph();
   const Placement p = baseline(h, "data", 2);
-  // Parameter nets in order: 36, 36, 8, 8, 8, 12, 4, 2 elements, each to the rank that owns less.
-  const Parts expected{0, 1, 0, 1, 0, 1, 0, 0};
+  // Elements of the parameter nets in order: 36, 36, 8, 8, 8, 12 and, of one block, 4 and 2. The
+  // largest first, each to the rank that owns less.
+  const Parts expected{0, 1, 1, 1, 0, 0, 1, 1};
   CHECK(Parts(p.owner.end() - 8, p.owner.end()) == expected);
   for (std::size_t e = 0; e < h.nets.size(); ++e) {
     const Parts parts = net_parts(h, p, NetId(static_cast<std::int64_t>(e)));
