@@ -76,6 +76,27 @@ class RankInfo(NamedTuple):
     param_bytes: int
     sent_elems: int
 
+INSTRUCTIONS: tuple[str, ...]
+MESSAGES: tuple[str, ...]
+
+class Program(NamedTuple):
+    kind: Ints32
+    group: Ints32
+    shard: Ints32
+    message: Ints32
+    live_bytes: Ints64
+
+class Messages(NamedTuple):
+    kind: Ints32
+    sender: Ints32
+    receiver: Ints32
+    elems: Ints64
+
+class Tasks(NamedTuple):
+    group: Ints32
+    shard: Ints32
+    channels: Ints64
+
 class Graph:
     @staticmethod
     def parse(text: str) -> Graph: ...
@@ -191,6 +212,9 @@ class Plan:
     def rank(self, rank: int) -> RankInfo: ...
     def labels(self, graph: Graph, rank: int) -> list[str]: ...
     def times(self, rank: int) -> tuple[Floats64, Floats64]: ...
+    def program(self, rank: int) -> Program: ...
+    def message_table(self) -> Messages: ...
+    def tasks(self, rank: int) -> Tasks: ...
 
 class World:
     size: int

@@ -397,6 +397,46 @@ cdef class Hypergraph:
         return parts if self.cells else np.zeros(1, np.int32)
 
 
+class Program(NamedTuple):
+    """[instructions]; kind indexes INSTRUCTIONS. live_bytes: of the arena, while it runs."""
+
+    kind: np.ndarray
+    group: np.ndarray
+    shard: np.ndarray
+    message: np.ndarray
+    live_bytes: np.ndarray
+
+
+class Messages(NamedTuple):
+    """[messages]; kind indexes MESSAGES."""
+
+    kind: np.ndarray
+    sender: np.ndarray
+    receiver: np.ndarray
+    elems: np.ndarray
+
+
+class Tasks(NamedTuple):
+    """[tasks]; channels: how many of the group's output."""
+
+    group: np.ndarray
+    shard: np.ndarray
+    channels: np.ndarray
+
+
+def _instructions():
+    cdef int32_t kind = 0
+    names = []
+    while c.hpmp_instruction_name(kind) != NULL:
+        names.append(c.hpmp_instruction_name(kind).decode())
+        kind += 1
+    return tuple(names)
+
+
+INSTRUCTIONS = _instructions()
+MESSAGES = ("activation", "gradient", "parameter gradient", "parameter")
+
+
 def op_names():
     """Every operator, as graphs spell it."""
     names = []
@@ -572,6 +612,38 @@ cdef class Plan:
         cdef double[::1] ends = end
         check(c.hpmp_plan_times(self.handle, rank, &starts[0], &ends[0]))
         return start[:count], end[:count]
+
+    def program(self, int32_t rank):
+        """A rank's instructions as arrays."""
+        count = self.rank(rank).instructions
+        columns = np.zeros((4, max(count, 1)), np.int32)
+        live = np.zeros(max(count, 1), np.int64)
+        cdef int32_t[:, ::1] view = columns
+        cdef int64_t[::1] bytes_view = live
+        check(c.hpmp_plan_program(self.handle, rank, &view[0, 0], &view[1, 0], &view[2, 0],
+                                  &view[3, 0], &bytes_view[0]))
+        return Program(*columns[:, :count], live[:count])
+
+    def message_table(self):
+        """All messages as arrays."""
+        columns = np.zeros((3, max(self.messages, 1)), np.int32)
+        elems = np.zeros(max(self.messages, 1), np.int64)
+        cdef int32_t[:, ::1] view = columns
+        cdef int64_t[::1] elem_view = elems
+        check(c.hpmp_plan_messages(self.handle, &view[0, 0], &view[1, 0], &view[2, 0],
+                                   &elem_view[0]))
+        return Messages(*columns[:, :self.messages], elems[:self.messages])
+
+    def tasks(self, int32_t rank):
+        """What a rank computes, as arrays."""
+        cdef int64_t count = 0
+        check(c.hpmp_plan_tasks(self.handle, rank, NULL, NULL, NULL, &count))
+        columns, channels = np.zeros((2, max(count, 1)), np.int32), np.zeros(max(count, 1), np.int64)
+        cdef int32_t[:, ::1] view = columns
+        cdef int64_t[::1] channel_view = channels
+        check(c.hpmp_plan_tasks(self.handle, rank, &view[0, 0], &view[1, 0], &channel_view[0],
+                                &count))
+        return Tasks(*columns[:, :count], channels[:count])
 
 
 cdef class World:

@@ -224,6 +224,14 @@ cdef extern from "hpmp.h" nogil:
                                  char** out)
     hpmp_status hpmp_plan_times(const hpmp_plan* plan, int32_t rank, double* start_seconds,
                                 double* end_seconds)
+    const char* hpmp_instruction_name(int32_t kind)
+    hpmp_status hpmp_plan_program(const hpmp_plan* plan, int32_t rank, int32_t* kind,
+                                  int32_t* group, int32_t* shard, int32_t* message,
+                                  int64_t* live_bytes)
+    hpmp_status hpmp_plan_messages(const hpmp_plan* plan, int32_t* kind, int32_t* from_, int32_t* to,
+                                   int64_t* elems)
+    hpmp_status hpmp_plan_tasks(const hpmp_plan* plan, int32_t rank, int32_t* group,
+                                int32_t* shard, int64_t* channels, int64_t* count)
 
     ctypedef struct hpmp_world:
         pass

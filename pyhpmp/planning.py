@@ -7,6 +7,7 @@ with `volume` the least volume among those whose imbalance is within epsilon.
 from __future__ import annotations
 
 from pyhpmp import _core, partitioners
+from pyhpmp.bounds import compute_seconds, network_seconds
 from pyhpmp.candidates import Candidate, Request, attempts
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError
 from pyhpmp.strategies import BASELINES, ELEMENT_BYTES, Comparison, Strategy, crossover_batch
@@ -33,7 +34,7 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
             best[name] = made
     chosen = _chosen(best, refused, request)
     chosen.plan.verify(graph)
-    return chosen.plan, comparison(chosen, best, request)
+    return chosen.plan, comparison(chosen, best, refused, request)
 
 
 def check(request: Request) -> None:
@@ -93,28 +94,41 @@ def _too_large(wanted: list[Candidate], request: Request) -> InfeasiblePlanError
     smallest = min(wanted, key=lambda candidate: max(candidate.memory_bytes()))
     memory = smallest.memory_bytes()
     worst = memory.index(max(memory))
-    gib = 2**30
     return InfeasiblePlanError(
-        f"no plan fits {request.memory_bytes / gib:.3g} GiB per rank: the smallest "
-        f"('{smallest.name}') needs {memory[worst] / gib:.3g} GiB on rank {worst}, "
-        f"{(memory[worst] - request.memory_bytes) / gib:.3g} GiB too much; "
+        f"no plan fits {gib(request.memory_bytes)} per rank: the smallest ('{smallest.name}') "
+        f"needs {gib(memory[worst])} on rank {worst}, "
+        f"{gib(memory[worst] - request.memory_bytes)} too much; "
         "use more ranks, more shards or a smaller batch"
     )
 
 
-def comparison(chosen: Candidate, best: dict[str, Candidate], request: Request) -> Comparison:
+def gib(count: int) -> str:
+    return f"{count / 2**30:.3g} GiB"
+
+
+def comparison(
+    chosen: Candidate,
+    best: dict[str, Candidate],
+    refused: dict[str, HpmpError],
+    request: Request,
+) -> Comparison:
     """The chosen strategy first, then every baseline, also where it has no plan."""
     names = [chosen.name, *(name for name in ("hypergraph", *BASELINES) if name != chosen.name)]
     rows = [
-        _row(name, best.get(name), request) for name in names if name in best or name in BASELINES
+        _row(name, best.get(name), refused.get(name), request)
+        for name in names
+        if name in best or name in refused or name in BASELINES
     ]
     return Comparison(chosen.name, rows, _crossover(chosen, best, request))
 
 
-def _row(name: str, candidate: Candidate | None, request: Request) -> Strategy:
+def _row(
+    name: str, candidate: Candidate | None, refusal: HpmpError | None, request: Request
+) -> Strategy:
     if candidate is None:
-        return Strategy(name)
-    plan = candidate.plan
+        return Strategy(name, refusal=str(refusal or ""))
+    plan, needs = candidate.plan, max(candidate.memory_bytes())
+    fits = _fits(candidate, request)
     return Strategy(
         name,
         plan.activation_elems * ELEMENT_BYTES,
@@ -123,7 +137,10 @@ def _row(name: str, candidate: Candidate | None, request: Request) -> Strategy:
         candidate.memory_bytes(),
         plan.step_seconds,
         plan.bubble_fraction,
-        _fits(candidate, request),
+        fits,
+        compute_seconds(plan),
+        network_seconds(plan, request.machine),
+        "" if fits else f"needs {gib(needs)} on a rank, the limit is {gib(request.memory_bytes)}",
     )
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyhpmp import _core, candidates, planning, world
 from pyhpmp.errors import InvalidArgumentError, InvalidPlanError
@@ -14,6 +14,9 @@ from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
 from pyhpmp.network import machine_of
 from pyhpmp.strategies import ELEMENT_BYTES, Comparison
+
+if TYPE_CHECKING:
+    from pyhpmp.report.measured import Measured
 
 GIB = 2**30
 
@@ -67,6 +70,13 @@ class Plan:
         """Writes the text form, whole or not at all."""
         if world.current().is_root:
             write_text(path, self.core.text())
+
+    def report(self, path: str | os.PathLike[str], measured: Measured | None = None) -> None:
+        """Writes one HTML page about the plan, and about a run where `measured` is given."""
+        from pyhpmp.report.page import page
+
+        if world.current().is_root:
+            write_text(path, page(self, measured))
 
 
 def plan(
@@ -130,13 +140,13 @@ def plan(
     )
     prepared = graph.core.prepare(training=training)
 
-    def work() -> tuple[str, Comparison, float]:
+    def work() -> tuple[str, Comparison, candidates.Request, float]:
         began = time.perf_counter()
-        machine = machine_of(network, profile)
-        core, comparison = _planned(prepared, replace(request, machine=machine))
-        return core.text(), comparison, time.perf_counter() - began
+        asked = replace(request, machine=machine_of(network, profile))
+        core, comparison = _planned(prepared, asked)
+        return core.text(), comparison, asked, time.perf_counter() - began
 
-    text, comparison, taken = ranks_here.on_root(work)
+    text, comparison, request, taken = ranks_here.on_root(work)
     return Plan(graph, prepared, _core.Plan.parse(text), comparison, request, taken)
 
 
@@ -159,7 +169,7 @@ def _planned(prepared: _core.Graph, request: candidates.Request) -> tuple[_core.
         if got != want:
             raise InvalidPlanError(f"{path} is a plan for {what} {got}, not {want}; plan again")
     row = candidates.Candidate(core.strategy, core)
-    return core, planning.comparison(row, {core.strategy: row}, request)
+    return core, planning.comparison(row, {core.strategy: row}, {}, request)
 
 
 def read_plan(path: str | os.PathLike[str]) -> _core.Plan:

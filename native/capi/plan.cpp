@@ -10,14 +10,14 @@ hpmp_plan* plan_handle(Plan plan) {
   return new hpmp_plan{std::make_shared<const Plan>(std::move(plan))};
 }
 
-namespace {
-
 const Plan& plan_of(const hpmp_plan* plan) { return *given(plan, "plan").plan; }
 
 const RankProgram& program_of(const hpmp_plan* plan, std::int32_t rank) {
   const auto& programs = plan_of(plan).programs;
   return programs[checked_index(rank, programs.size(), "rank")];
 }
+
+namespace {
 
 std::int64_t sent_elems(const Plan& plan, Rank rank) {
   std::int64_t sum = 0;

@@ -292,6 +292,24 @@ HPMP_API hpmp_status hpmp_plan_labels(const hpmp_graph* graph, const hpmp_plan* 
 HPMP_API hpmp_status hpmp_plan_times(const hpmp_plan* plan, int32_t rank, double* start_seconds,
                                      double* end_seconds);
 
+/* "FWD" and the like; null for a kind that does not exist. Kinds count up from 0. */
+HPMP_API const char* hpmp_instruction_name(int32_t kind);
+/* A rank's program; every array is [instructions] and may be null. `group` indexes the hypergraph's
+ * groups; `shard` and `message` are -1 where there is none; `live_bytes`: of the arena, in use while
+ * the instruction runs. */
+HPMP_API hpmp_status hpmp_plan_program(const hpmp_plan* plan, int32_t rank, int32_t* kind,
+                                       int32_t* group, int32_t* shard, int32_t* message,
+                                       int64_t* live_bytes);
+/* All messages; every array is [messages] and may be null. `kind`: 0 activation, 1 gradient of one,
+ * 2 gradient of parameters, 3 parameters. */
+HPMP_API hpmp_status hpmp_plan_messages(const hpmp_plan* plan, int32_t* kind, int32_t* from,
+                                        int32_t* to, int64_t* elems);
+/* What a rank computes: output channels of a group on a shard. The input's tasks are the channels
+ * that it loads. `count`: in, room of the arrays; out, tasks there are. Null arrays ask for the
+ * number only. */
+HPMP_API hpmp_status hpmp_plan_tasks(const hpmp_plan* plan, int32_t rank, int32_t* group,
+                                     int32_t* shard, int64_t* channels, int64_t* count);
+
 /* ---- Communicator ------------------------------------------------------------------------ */
 
 typedef struct hpmp_world hpmp_world;

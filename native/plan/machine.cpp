@@ -90,8 +90,7 @@ PassSeconds cell_seconds(const Machine& machine, const Graph& graph, const Group
 }
 
 double update_seconds(const Machine& machine, std::int64_t elems) {
-  return machine.task_overhead_seconds +
-         machine.update_seconds_per_elem * static_cast<double>(elems);
+  return machine.update_seconds_per_elem * static_cast<double>(elems);
 }
 
 double pack_seconds(const Machine& machine, std::int64_t bytes) {

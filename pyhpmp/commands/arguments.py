@@ -63,6 +63,7 @@ def _parser(program: str, purpose: str) -> Parser:
     parser.add_argument("--classes", type=count, help="outputs of a zoo model")
     parser.add_argument("--image", type=count, metavar="SIDE", help="image side of a zoo model")
     parser.add_argument("--infer", action="store_true", help="the forward part only")
+    parser.add_argument("--report", metavar="OUT.html", help="write a page that explains the plan")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the result only")
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")

@@ -10,7 +10,7 @@ from pyhpmp.bench.comm import Timing
 from pyhpmp.bench.kernels import Measured
 from pyhpmp.bench.step import StepTiming
 from pyhpmp.bench.summary import median
-from pyhpmp.report import UNKNOWN, duration, percent, size
+from pyhpmp.report.units import UNKNOWN, duration, percent, size
 
 MICROSECOND = 1e-6
 

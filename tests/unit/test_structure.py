@@ -22,9 +22,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "partition": ("base", "graph", "hypergraph"),
     "plan": BELOW_PLAN,
     "comm": ("base", "include"),
-    "report": ("base",),
-    "engine": (*BELOW_PLAN, "plan", "comm", "report"),
-    "capi": (*BELOW_PLAN, "plan", "comm", "report", "engine", "include"),
+    "engine": (*BELOW_PLAN, "plan", "comm"),
+    "capi": (*BELOW_PLAN, "plan", "comm", "engine", "include"),
     "include": (),
 }
 # Headers of the C++ library have no suffix; these are C's and the compiler's.
