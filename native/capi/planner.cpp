@@ -1,5 +1,6 @@
 // C functions that predict and shorten the step time of placements.
 #include "capi/handles.h"
+#include "capi/machine.h"
 #include "capi/wall.h"
 #include "planner/improve.h"
 
