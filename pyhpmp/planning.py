@@ -27,6 +27,16 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
         InvalidArgumentError: a wish that no plan can mean (batch and ranks, names, shards).
         InfeasiblePlanError: no candidate exists or fits, saying why or by how much.
     """
+    best, refused = best_plans(graph, request)
+    chosen = _chosen(best, refused, request)
+    chosen.plan.verify(graph)
+    return chosen.plan, comparison(chosen, best, refused, request)
+
+
+def best_plans(
+    graph: _core.Graph, request: Request
+) -> tuple[dict[str, Planned], dict[str, HpmpError]]:
+    """The best plan under each strategy's name, and why names have none or none on some grid."""
     check(request)
     found: dict[str, list[Candidate]] = {}
     refused: dict[str, HpmpError] = {}
@@ -35,10 +45,7 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
             refused.setdefault(name, made)
         else:
             found.setdefault(name, []).append(made)
-    best = {name: _best(candidates, request) for name, candidates in found.items()}
-    chosen = _chosen(best, refused, request)
-    chosen.plan.verify(graph)
-    return chosen.plan, comparison(chosen, best, refused, request)
+    return {name: _best(candidates, request) for name, candidates in found.items()}, refused
 
 
 @dataclass(frozen=True)
