@@ -31,5 +31,5 @@ def network_seconds(plan: _core.Plan, machine: Mapping[str, Any]) -> float:
         np.bincount(ends, table.elems, plan.ranks).max(initial=0)
         for ends in (table.sender, table.receiver)
     ]
-    rate: float = (_core.default_machine() | dict(machine))["link_bytes_per_second"]
+    rate: float = (_core.default_speeds() | dict(machine))["link_bytes_per_second"]
     return float(max(elems)) * ELEMENT_BYTES / rate

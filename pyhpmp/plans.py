@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyhpmp import _core, candidates, planning, world
+from pyhpmp import _core, planning, world
 from pyhpmp.errors import InvalidArgumentError, InvalidPlanError
 from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
-from pyhpmp.network import parse_network
+from pyhpmp.network import machine_of
+from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import ELEMENT_BYTES, Comparison
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Plan:
     prepared: _core.Graph
     core: _core.Plan
     comparison: Comparison
-    request: candidates.Request
+    request: Request
     seconds: float
 
     @property
@@ -92,9 +93,10 @@ def plan(
     seed: int = 0,
     partitioner: str = "native",
     network: str | None = None,
+    profile: str | None = None,
     memory: float = 0.0,
     training: bool = True,
-    seconds: float = 4.0,
+    seconds: float = DEFAULT_SECONDS,
     compare: bool = False,
 ) -> Plan:
     """Decides which rank computes what, and when; collective: rank 0 plans, all receive.
@@ -110,7 +112,8 @@ def plan(
         bn_group: samples that share batch statistics; 0 for the smaller of the batch and 32.
         seed: of the partitioner.
         partitioner: native, kahypar or mtkahypar; a library gives the native search a start.
-        network: `1Gbit/50us` or a machine profile (JSON file).
+        network: `1Gbit/50us`, in the place of the profile's; or a machine profile.
+        profile: a file that `hpmp-bench --save-profile` wrote.
         memory: GiB that a rank may use; 0 for no limit.
         training: False plans the forward part only.
         seconds: after which no further candidate is tried.
@@ -121,7 +124,7 @@ def plan(
     """
     ranks_here = world.current()
     size = ranks if ranks is not None else ranks_here.size
-    request = candidates.Request(
+    request = Request(
         ranks=size,
         batch=batch if batch is not None else default_batch(size),
         strategy=strategy,
@@ -138,9 +141,9 @@ def plan(
     )
     prepared = graph.core.prepare(training=training)
 
-    def work() -> tuple[str, Comparison, candidates.Request, float]:
+    def work() -> tuple[str, Comparison, Request, float]:
         began = time.perf_counter()
-        asked = replace(request, machine=parse_network(network) if network else {})
+        asked = replace(request, machine=machine_of(network, profile))
         core, comparison = _planned(prepared, asked)
         return core.text(), comparison, asked, time.perf_counter() - began
 
@@ -153,7 +156,7 @@ def default_batch(ranks: int) -> int:
     return max(64, 32 * ranks)
 
 
-def _planned(prepared: _core.Graph, request: candidates.Request) -> tuple[_core.Plan, Comparison]:
+def _planned(prepared: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison]:
     kind, _, path = request.strategy.partition(":")
     if kind != "file":
         return planning.choose(prepared, request)
@@ -166,7 +169,7 @@ def _planned(prepared: _core.Graph, request: candidates.Request) -> tuple[_core.
     ):
         if got != want:
             raise InvalidPlanError(f"{path} is a plan for {what} {got}, not {want}; plan again")
-    row = candidates.Candidate(core.strategy, core)
+    row = planning.Planned(core.strategy, core)
     return core, planning.comparison(row, {core.strategy: row}, {}, request)
 
 

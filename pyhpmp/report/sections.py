@@ -137,7 +137,7 @@ def request(plan: Plan) -> str:
 
 
 def _machine(plan: Plan) -> Iterable[tuple[str, str]]:
-    figures = _core.default_machine() | plan.request.machine
+    figures = _core.default_speeds() | plan.request.machine
     for name, value in figures.items():
         if isinstance(value, int | float):
             yield f"machine: {name.replace('_', ' ').removesuffix(' seconds')}", _rate(name, value)
