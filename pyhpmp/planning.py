@@ -28,6 +28,14 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
         InfeasiblePlanError: no candidate exists or fits, saying why or by how much.
     """
     check(request)
+    best, refused = tried(graph, request)
+    chosen = _chosen(best, refused, request)
+    chosen.plan.verify(graph)
+    return chosen.plan, comparison(chosen, best, refused, request)
+
+
+def tried(graph: _core.Graph, request: Request) -> tuple[dict[str, Planned], dict[str, HpmpError]]:
+    """The best plan of each strategy that is asked for, and why the others have none."""
     found: dict[str, list[Candidate]] = {}
     refused: dict[str, HpmpError] = {}
     for name, made in attempts(graph, request):
@@ -35,10 +43,7 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
             refused.setdefault(name, made)
         else:
             found.setdefault(name, []).append(made)
-    best = {name: _best(candidates, request) for name, candidates in found.items()}
-    chosen = _chosen(best, refused, request)
-    chosen.plan.verify(graph)
-    return chosen.plan, comparison(chosen, best, refused, request)
+    return {name: _best(candidates, request) for name, candidates in found.items()}, refused
 
 
 @dataclass(frozen=True)
