@@ -3,10 +3,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
 #include "engine/param_store.h"
+#include "engine/stopwatch.h"
 #include "engine/tensor.h"
 
 #if defined(__x86_64__)
@@ -16,8 +16,6 @@
 namespace hpmp {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int kChains = 12;  // enough to hide the latency of a multiply-add
 constexpr int kRounds = 200000;
 
@@ -26,9 +24,9 @@ double median_seconds(int repeats, F f) {
   f();
   std::vector<double> seconds;
   for (int i = 0; i < std::max(repeats, 1); ++i) {
-    const Clock::time_point begin = Clock::now();
+    const Stopwatch watch;
     f();
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    seconds.push_back(watch.seconds());
   }
   std::nth_element(seconds.begin(),
                    seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2),

@@ -122,7 +122,7 @@ def test_the_cost_of_weights_is_taken_off_before_a_rate_is_computed() -> None:
     result = kernels.Measured(node, 10, times)
     assert result.rates().forward == pytest.approx(10 * 512 / 2)
     half = _core.Passes(1 / 64, 0.0, 0.0)
-    assert result.rates_beside(half).forward == pytest.approx(10 * 512 / 1)
+    assert result.undisturbed_rates(half).forward == pytest.approx(10 * 512 / 0.2)
 
 
 def test_a_summary_has_median_and_deciles() -> None:
