@@ -88,7 +88,7 @@ double fma_rate(int repeats) {
 
 /// Half of the channels of an image, out of it and back, as messages do.
 double pack_rate(int repeats) {
-  constexpr std::int64_t n = 8, c = 128, side = 56, part = 64;
+  constexpr std::int64_t n = 32, c = 128, side = 56, part = 64;
   std::vector<float> image(n * c * side * side, 1), buffer(n * part * side * side, 1);
   const TensorRef whole{image.data(), n, c, side, side, channel_block(c)};
   const TensorRef packed{buffer.data(), n, part, side, side, channel_block(part)};
