@@ -290,11 +290,13 @@ cdef class Hypergraph:
         c.hpmp_hypergraph_free(self.handle)
 
     def __cinit__(self, Graph graph not None, *, int64_t batch, int64_t shards=1,
-                  channel_block=None, dense_block=None, int64_t bn_group=0, bint training=True):
+                  channel_block=None, dense_block=None, int64_t most_blocks=0,
+                  int64_t bn_group=0, bint training=True):
         cdef c.hpmp_grid grid
         c.hpmp_grid_default(&grid)
         grid.batch = batch
         grid.shards = shards
+        grid.most_blocks = most_blocks
         grid.bn_group = bn_group
         grid.training = training
         if channel_block is not None:
@@ -388,6 +390,35 @@ cdef class Hypergraph:
                                  &pair_view[0, 0], &volumes[0]))
         return Metrics(metrics.activation_elems, metrics.parameter_elems, metrics.imbalance,
                        weight, pairs, volume[:self.nets])
+
+    def step_seconds(self, part, int32_t ranks, dict machine not None):
+        """Predicted step time of a placement; `machine` as in Plan.build."""
+        cdef int32_t[::1] parts = self._checked(part)
+        cdef _Machine m = _Machine(machine)
+        cdef double seconds = 0
+        with nogil:
+            check(c.hpmp_step_seconds(self.handle, &parts[0], ranks, &m.machine, &seconds))
+        return seconds
+
+    def improve(self, int32_t ranks, dict machine not None, *, starts, seed=None, work=None,
+                seconds=None):
+        """The placement (int32, part per cell) of least predicted step time, and that time."""
+        cdef c.hpmp_improve_options options
+        c.hpmp_improve_options_default(&options)
+        options.seed = options.seed if seed is None else seed
+        options.work = options.work if work is None else work
+        options.seconds = options.seconds if seconds is None else seconds
+        cdef _Machine m = _Machine(machine)
+        begin = np.array([self._checked(start) for start in starts], np.int32).reshape(-1)
+        cdef int64_t start_count = len(starts)
+        cdef int32_t[::1] begins = begin if len(begin) else np.zeros(1, np.int32)
+        part = np.zeros(max(self.cells, 1), np.int32)
+        cdef int32_t[::1] parts = part
+        cdef double found = 0
+        with nogil:
+            check(c.hpmp_improve(self.handle, ranks, &m.machine, &options, &begins[0], start_count,
+                                 &parts[0], &found))
+        return part[:self.cells], found
 
     def _checked(self, part):
         parts = np.ascontiguousarray(part, dtype=np.int32)
@@ -563,6 +594,10 @@ cdef class Plan:
     @property
     def dense_block(self):
         return self.info.grid.dense_block
+
+    @property
+    def most_blocks(self):
+        return self.info.grid.most_blocks
 
     @property
     def training(self):

@@ -105,6 +105,7 @@ cdef extern from "hpmp.h" nogil:
         int64_t shards
         int64_t channel_block
         int64_t dense_block
+        int64_t most_blocks
         int64_t bn_group
         int32_t training
         double flops_per_byte
@@ -212,6 +213,20 @@ cdef extern from "hpmp.h" nogil:
         int64_t sent_elems
 
     void hpmp_machine_default(hpmp_machine* out)
+    hpmp_status hpmp_step_seconds(const hpmp_hypergraph* hypergraph, const int32_t* part,
+                                  int32_t ranks, const hpmp_machine* machine, double* out)
+
+    ctypedef struct hpmp_improve_options:
+        uint64_t seed
+        int64_t work
+        double seconds
+
+    void hpmp_improve_options_default(hpmp_improve_options* out)
+    hpmp_status hpmp_improve(const hpmp_hypergraph* hypergraph, int32_t ranks,
+                             const hpmp_machine* machine, const hpmp_improve_options* options,
+                             const int32_t* starts, int64_t start_count, int32_t* part,
+                             double* seconds)
+
     hpmp_status hpmp_plan_build(const hpmp_hypergraph* hypergraph, const int32_t* part,
                                 int32_t ranks, const hpmp_machine* machine, const char* strategy,
                                 hpmp_plan** out)

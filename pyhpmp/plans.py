@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyhpmp import _core, candidates, planning, world
+from pyhpmp import _core, planning, world
 from pyhpmp.errors import InvalidArgumentError, InvalidPlanError
 from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
 from pyhpmp.network import machine_of
+from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import ELEMENT_BYTES, Comparison
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Plan:
     prepared: _core.Graph
     core: _core.Plan
     comparison: Comparison
-    request: candidates.Request
+    request: Request
     seconds: float
 
     @property
@@ -95,7 +96,7 @@ def plan(
     profile: str | None = None,
     memory: float = 0.0,
     training: bool = True,
-    seconds: float = 4.0,
+    seconds: float = DEFAULT_SECONDS,
     compare: bool = False,
 ) -> Plan:
     """Decides which rank computes what, and when; collective: rank 0 plans, all receive.
@@ -123,7 +124,7 @@ def plan(
     """
     ranks_here = world.current()
     size = ranks if ranks is not None else ranks_here.size
-    request = candidates.Request(
+    request = Request(
         ranks=size,
         batch=batch if batch is not None else default_batch(size),
         strategy=strategy,
@@ -140,7 +141,7 @@ def plan(
     )
     prepared = graph.core.prepare(training=training)
 
-    def work() -> tuple[str, Comparison, candidates.Request, float]:
+    def work() -> tuple[str, Comparison, Request, float]:
         began = time.perf_counter()
         asked = replace(request, machine=machine_of(network, profile))
         core, comparison = _planned(prepared, asked)
@@ -155,7 +156,7 @@ def default_batch(ranks: int) -> int:
     return max(64, 32 * ranks)
 
 
-def _planned(prepared: _core.Graph, request: candidates.Request) -> tuple[_core.Plan, Comparison]:
+def _planned(prepared: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison]:
     kind, _, path = request.strategy.partition(":")
     if kind != "file":
         return planning.choose(prepared, request)
@@ -168,7 +169,7 @@ def _planned(prepared: _core.Graph, request: candidates.Request) -> tuple[_core.
     ):
         if got != want:
             raise InvalidPlanError(f"{path} is a plan for {what} {got}, not {want}; plan again")
-    row = candidates.Candidate(core.strategy, core)
+    row = planning.Planned(core.strategy, core)
     return core, planning.comparison(row, {core.strategy: row}, {}, request)
 
 

@@ -137,6 +137,7 @@ typedef struct hpmp_grid {
   int64_t shards;        /* sample shards; divides the batch */
   int64_t channel_block; /* channels of a cell in image layers */
   int64_t dense_block;   /* features of a cell in dense layers */
+  int64_t most_blocks;   /* blocks of a layer, whose cells grow to that end; 0: no limit */
   int64_t bn_group;      /* samples that share batch statistics; 0: min(batch, 32) */
   int32_t training;      /* 0: forward costs only, no parameter nets */
   double flops_per_byte; /* weight of a byte moved, in floating-point operations */
@@ -186,6 +187,7 @@ typedef struct hpmp_metrics {
 } hpmp_metrics;
 
 /* A classical strategy ("data", "layer", "filter", "owt") as a part per cell; `part` is [cells].
+ * "data:R" is R replicas of a layer pipeline over ranks/R stages.
  * Errors: invalid_argument for another name; infeasible where the grid is too coarse. */
 HPMP_API hpmp_status hpmp_baseline(const hpmp_hypergraph* hypergraph, const char* strategy,
                                    int32_t ranks, int32_t* part);
@@ -271,6 +273,28 @@ typedef struct hpmp_rank_info {
 } hpmp_rank_info;
 
 HPMP_API void hpmp_machine_default(hpmp_machine* out);
+
+/* Predicts the step time of a placement, under the best of the schedule's rules; `part` is [cells].
+ * Errors: invalid_argument for a part outside [0, ranks). */
+HPMP_API hpmp_status hpmp_step_seconds(const hpmp_hypergraph* hypergraph, const int32_t* part,
+                                       int32_t ranks, const hpmp_machine* machine, double* out);
+
+/* What the search for short steps may do; see hpmp_improve. */
+typedef struct hpmp_improve_options {
+  uint64_t seed;  /* the same seed and work give the same result */
+  int64_t work;   /* tasks simulated: how long to search, repeatably */
+  double seconds; /* a guard: ends the search early */
+} hpmp_improve_options;
+
+HPMP_API void hpmp_improve_options_default(hpmp_improve_options* out);
+
+/* Searches for a placement of least predicted step time that fits the machine's memory limit, from
+ * the best of `starts`: [start_count * cells], at least one. `part`: [cells]; `seconds`: of a step.
+ * Errors: infeasible if no start fits the memory; invalid_argument for a bad start. */
+HPMP_API hpmp_status hpmp_improve(const hpmp_hypergraph* hypergraph, int32_t ranks,
+                                  const hpmp_machine* machine, const hpmp_improve_options* options,
+                                  const int32_t* starts, int64_t start_count, int32_t* part,
+                                  double* seconds);
 
 /* Makes the programs of all ranks for a placement and predicts their time; `part` is [cells].
  * Errors: infeasible if a rank needs more than memory_limit_bytes, saying by how much. */

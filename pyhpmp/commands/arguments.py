@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from pyhpmp.errors import USER_MISTAKE
 from pyhpmp.partitioners import PARTITIONERS
 from pyhpmp.planning import OBJECTIVES, STRATEGIES
+from pyhpmp.request import DEFAULT_SECONDS
 
 SCHEDULES = ("constant", "cosine", "step")
 
@@ -85,7 +86,9 @@ def add_planning(group: Any) -> None:
     group.add_argument("--profile", metavar="FILE", help="machine profile, from hpmp-bench")
     group.add_argument("--seed", type=natural, default=0, help="of all random choices")
     group.add_argument("--partitioner", choices=PARTITIONERS, default="native")
-    group.add_argument("--plan-seconds", type=nonnegative, default=4.0, help="time for candidates")
+    group.add_argument(
+        "--plan-seconds", type=nonnegative, default=DEFAULT_SECONDS, help="for the search [10]"
+    )
     group.add_argument(
         "--bn-group", type=count, default=0, help="samples that share batch statistics"
     )

@@ -75,6 +75,7 @@ def hypergraph_of(plan: pyhpmp.Plan) -> _core.Hypergraph:
         shards=core.shards,
         channel_block=core.channel_block,
         dense_block=core.dense_block,
+        most_blocks=core.most_blocks,
         bn_group=core.bn_group,
         training=core.training,
     )

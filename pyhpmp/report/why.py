@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pyhpmp.candidates import Request
 from pyhpmp.report.units import duration, percent, size
+from pyhpmp.request import Request
 from pyhpmp.strategies import Comparison, Strategy
 
 ALIKE = 0.005  # predictions this close are called the same

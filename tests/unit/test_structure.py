@@ -21,9 +21,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "hypergraph": ("base", "graph"),
     "partition": ("base", "graph", "hypergraph"),
     "plan": BELOW_PLAN,
+    "planner": (*BELOW_PLAN, "plan"),
     "comm": ("base", "include"),
     "engine": (*BELOW_PLAN, "plan", "comm"),
-    "capi": (*BELOW_PLAN, "plan", "comm", "engine", "include"),
+    "capi": (*BELOW_PLAN, "plan", "planner", "comm", "engine", "include"),
     "include": (),
 }
 # Headers of the C++ library have no suffix; these are C's and the compiler's.

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyhpmp
 from pyhpmp.bounds import compute_seconds, network_seconds
-from pyhpmp.candidates import Request
 from pyhpmp.report.why import bound, reasons
+from pyhpmp.request import Request
 from pyhpmp.strategies import Comparison, Strategy
 
 
