@@ -51,14 +51,17 @@ void for_each_speed(Speeds& s, Model& m, F f) {
 
 }  // namespace
 
-Machine machine_from_c(const hpmp_machine& m) {
+Machine machine_from_c(const hpmp_machine& m, int ranks) {
   Machine machine;
   for_each_speed(m.speeds, machine,
                  [](double from, double& to, const char* name) { to = positive(from, name); });
   for (std::int64_t i = 0; m.rates && i < m.rate_count; ++i)
     machine.rates.push_back(rate_from_c(m.rates[i]));
   machine.memory_limit_bytes = m.memory_limit_bytes;
-  if (m.rank_speed) machine.rank_speed.assign(m.rank_speed, m.rank_speed + m.rank_count);
+  if (!m.rank_speed) return machine;
+  check_count(m.rank_count, ranks, "machine: rank_speed");
+  for (std::int32_t r = 0; r < ranks; ++r)
+    machine.rank_speed.push_back(positive(m.rank_speed[r], "rank_speed"));
   return machine;
 }
 

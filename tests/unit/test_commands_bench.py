@@ -124,9 +124,8 @@ def test_the_cost_of_weights_is_taken_off_before_a_rate_is_computed() -> None:
     result = kernels.Measured(node, 10, times)
     assert result.rates().forward == pytest.approx(10 * 512 / 20)  # the median
     weights = _core.Passes(1 / 64, 0.0, 0.0)
-    assert result.undisturbed_rates(weights).forward == pytest.approx(
-        10 * 512 / (12 - 1)
-    )  # the fastest tenth
+    # of the fastest tenth
+    assert result.undisturbed_rates(weights).forward == pytest.approx(10 * 512 / (12 - 1))
 
 
 def test_a_summary_has_median_and_deciles() -> None:
