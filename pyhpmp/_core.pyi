@@ -20,6 +20,42 @@ class ValueInfo(NamedTuple):
     name: str
     shape: tuple[int, int, int]
 
+class OpShape(NamedTuple):
+    op: str
+    kernel: int
+    stride: int
+    groups: int
+    c_in: int
+    c_out: int
+    pixels: int
+
+class Passes(NamedTuple):
+    forward: float
+    backward: float
+    weights: float
+
+class PassTimes(NamedTuple):
+    forward: Floats64
+    backward: Floats64
+    weights: Floats64
+
+class Rate(NamedTuple):
+    shape: OpShape
+    per_second: Passes
+
+class NodeInfo(NamedTuple):
+    name: str
+    shape: OpShape
+    weight_elems: int
+    is_index_map: bool
+    is_mixing: bool
+    work: Passes
+
+class HostFigures(NamedTuple):
+    fma_flops_per_second: float
+    pack_bytes_per_second: float
+    update_seconds_per_elem: float
+
 class GroupInfo(NamedTuple):
     name: str
     op: str
@@ -40,6 +76,27 @@ class RankInfo(NamedTuple):
     param_bytes: int
     sent_elems: int
 
+INSTRUCTIONS: tuple[str, ...]
+MESSAGES: tuple[str, ...]
+
+class Program(NamedTuple):
+    kind: Ints32
+    group: Ints32
+    shard: Ints32
+    message: Ints32
+    live_bytes: Ints64
+
+class Messages(NamedTuple):
+    kind: Ints32
+    sender: Ints32
+    receiver: Ints32
+    elems: Ints64
+
+class Tasks(NamedTuple):
+    group: Ints32
+    shard: Ints32
+    channels: Ints64
+
 class Graph:
     @staticmethod
     def parse(text: str) -> Graph: ...
@@ -53,6 +110,17 @@ class Graph:
     def input(self) -> ValueInfo: ...
     @property
     def outputs(self) -> list[ValueInfo]: ...
+    @property
+    def nodes(self) -> list[NodeInfo]: ...
+    def time_node(
+        self,
+        index: int,
+        *,
+        samples: int,
+        repeats: int = 20,
+        budget_seconds: float = 1.0,
+        threads: int = 0,
+    ) -> PassTimes: ...
 
 class Hypergraph:
     cells: int
@@ -73,6 +141,7 @@ class Hypergraph:
         shards: int = 1,
         channel_block: int | None = None,
         dense_block: int | None = None,
+        most_blocks: int = 0,
         bn_group: int = 0,
         training: bool = True,
     ) -> None: ...
@@ -93,6 +162,21 @@ class Hypergraph:
         starts: Sequence[npt.ArrayLike] = (),
     ) -> list[Ints32]: ...
     def measure(self, part: npt.ArrayLike, ranks: int) -> Metrics: ...
+    def step_seconds(self, part: npt.ArrayLike, ranks: int, machine: dict[str, Any]) -> float: ...
+    def improve(
+        self,
+        ranks: int,
+        machine: dict[str, Any],
+        *,
+        starts: Sequence[npt.ArrayLike],
+        seed: int | None = None,
+        work: int | None = None,
+        seconds: float | None = None,
+    ) -> tuple[Ints32, float]: ...
+
+def op_names() -> list[str]: ...
+def default_speeds() -> dict[str, float]: ...
+def measure_host(repeats: int, threads: int = 1) -> HostFigures: ...
 
 class Plan:
     @staticmethod
@@ -124,6 +208,8 @@ class Plan:
     @property
     def dense_block(self) -> int: ...
     @property
+    def most_blocks(self) -> int: ...
+    @property
     def training(self) -> bool: ...
     @property
     def messages(self) -> int: ...
@@ -140,6 +226,9 @@ class Plan:
     def rank(self, rank: int) -> RankInfo: ...
     def labels(self, graph: Graph, rank: int) -> list[str]: ...
     def times(self, rank: int) -> tuple[Floats64, Floats64]: ...
+    def program(self, rank: int) -> Program: ...
+    def message_table(self) -> Messages: ...
+    def tasks(self, rank: int) -> Tasks: ...
 
 class World:
     size: int
@@ -154,6 +243,8 @@ class Communicator:
     def rank(self) -> int: ...
     @property
     def size(self) -> int: ...
+    def ping_pong(self, peer: int, size: int, repeats: int) -> Floats64: ...
+    def all_reduce(self, group: int, size: int, repeats: int) -> Floats64: ...
 
 class Engine:
     def __init__(

@@ -33,6 +33,58 @@ class ValueInfo(NamedTuple):
     shape: tuple
 
 
+class OpShape(NamedTuple):
+    """What the speed of an op depends on, for one sample of its output."""
+
+    op: str
+    kernel: int
+    stride: int
+    groups: int
+    c_in: int
+    c_out: int
+    pixels: int
+
+
+class Passes(NamedTuple):
+    """A figure for each pass of an op; `weights` is 0 where there is no third pass."""
+
+    forward: float
+    backward: float
+    weights: float
+
+
+class PassTimes(NamedTuple):
+    """Seconds of every repeat; `weights` is empty where there is no third pass."""
+
+    forward: object
+    backward: object
+    weights: object
+
+
+class Rate(NamedTuple):
+    """Work per second of an op on a shape."""
+
+    shape: OpShape
+    per_second: Passes
+
+
+class NodeInfo(NamedTuple):
+    """`work`: of one sample; floating-point operations where `is_mixing`, else bytes."""
+
+    name: str
+    shape: OpShape
+    weight_elems: int
+    is_index_map: bool
+    is_mixing: bool
+    work: Passes
+
+
+class HostFigures(NamedTuple):
+    fma_flops_per_second: float
+    pack_bytes_per_second: float
+    update_seconds_per_elem: float
+
+
 class GroupInfo(NamedTuple):
     name: str
     op: str
@@ -194,6 +246,37 @@ cdef class Graph:
             infos.append(ValueInfo(info.name.decode(), (info.c, info.h, info.w)))
         return infos
 
+    @property
+    def nodes(self):
+        cdef int64_t count = 0, i
+        cdef c.hpmp_node_info info
+        check(c.hpmp_graph_node_count(self.handle, &count))
+        infos = []
+        for i in range(count):
+            check(c.hpmp_graph_node(self.handle, i, &info))
+            shape = OpShape(info.shape.op.decode(), info.shape.kernel, info.shape.stride,
+                            info.shape.groups, info.shape.c_in, info.shape.c_out,
+                            info.shape.pixels)
+            work = Passes(info.work.forward, info.work.backward, info.work.weights)
+            infos.append(NodeInfo(info.name.decode(), shape, info.weight_elems,
+                                  bool(info.is_index_map), bool(info.is_mixing), work))
+        return infos
+
+    def time_node(self, int64_t index, *, int64_t samples, int32_t repeats=20,
+                  double budget_seconds=1.0, int32_t threads=0):
+        """Runs one op alone; seconds of every repeat: an array for each pass."""
+        cdef c.hpmp_bench_options options
+        options.samples, options.repeats = samples, repeats
+        options.budget_seconds, options.threads = budget_seconds, threads
+        cdef int64_t count = 0
+        times = np.zeros((3, max(repeats, 1)))
+        cdef double[:, ::1] view = times
+        with nogil:
+            check(c.hpmp_bench_node(self.handle, index, &options, &view[0, 0], &view[1, 0],
+                                    &view[2, 0], &count))
+        third = count if times[2].any() else 0
+        return PassTimes(times[0, :count], times[1, :count], times[2, :third])
+
 
 cdef class Hypergraph:
     """The cells of a prepared graph's grid and the nets between them, as arrays (copies)."""
@@ -207,11 +290,13 @@ cdef class Hypergraph:
         c.hpmp_hypergraph_free(self.handle)
 
     def __cinit__(self, Graph graph not None, *, int64_t batch, int64_t shards=1,
-                  channel_block=None, dense_block=None, int64_t bn_group=0, bint training=True):
+                  channel_block=None, dense_block=None, int64_t most_blocks=0,
+                  int64_t bn_group=0, bint training=True):
         cdef c.hpmp_grid grid
         c.hpmp_grid_default(&grid)
         grid.batch = batch
         grid.shards = shards
+        grid.most_blocks = most_blocks
         grid.bn_group = bn_group
         grid.training = training
         if channel_block is not None:
@@ -306,6 +391,35 @@ cdef class Hypergraph:
         return Metrics(metrics.activation_elems, metrics.parameter_elems, metrics.imbalance,
                        weight, pairs, volume[:self.nets])
 
+    def step_seconds(self, part, int32_t ranks, dict machine not None):
+        """Predicted step time of a placement; `machine` as in Plan.build."""
+        cdef int32_t[::1] parts = self._checked(part)
+        cdef _Machine m = _Machine(machine)
+        cdef double seconds = 0
+        with nogil:
+            check(c.hpmp_step_seconds(self.handle, &parts[0], ranks, &m.machine, &seconds))
+        return seconds
+
+    def improve(self, int32_t ranks, dict machine not None, *, starts, seed=None, work=None,
+                seconds=None):
+        """The placement (int32, part per cell) of least predicted step time, and that time."""
+        cdef c.hpmp_improve_options options
+        c.hpmp_improve_options_default(&options)
+        options.seed = options.seed if seed is None else seed
+        options.work = options.work if work is None else work
+        options.seconds = options.seconds if seconds is None else seconds
+        cdef _Machine m = _Machine(machine)
+        begin = np.array([self._checked(start) for start in starts], np.int32).reshape(-1)
+        cdef int64_t start_count = len(starts)
+        cdef int32_t[::1] begins = begin if len(begin) else np.zeros(1, np.int32)
+        part = np.zeros(max(self.cells, 1), np.int32)
+        cdef int32_t[::1] parts = part
+        cdef double found = 0
+        with nogil:
+            check(c.hpmp_improve(self.handle, ranks, &m.machine, &options, &begins[0], start_count,
+                                 &parts[0], &found))
+        return part[:self.cells], found
+
     def _checked(self, part):
         parts = np.ascontiguousarray(part, dtype=np.int32)
         if parts.shape != (self.cells,):
@@ -314,22 +428,92 @@ cdef class Hypergraph:
         return parts if self.cells else np.zeros(1, np.int32)
 
 
-cdef c.hpmp_machine machine_of(dict options, double[::1] speeds):
+class Program(NamedTuple):
+    """[instructions]; kind indexes INSTRUCTIONS. live_bytes: of the arena, while it runs."""
+
+    kind: np.ndarray
+    group: np.ndarray
+    shard: np.ndarray
+    message: np.ndarray
+    live_bytes: np.ndarray
+
+
+class Messages(NamedTuple):
+    """[messages]; kind indexes MESSAGES."""
+
+    kind: np.ndarray
+    sender: np.ndarray
+    receiver: np.ndarray
+    elems: np.ndarray
+
+
+class Tasks(NamedTuple):
+    """[tasks]; channels: how many of the group's output."""
+
+    group: np.ndarray
+    shard: np.ndarray
+    channels: np.ndarray
+
+
+def _instructions():
+    cdef int32_t kind = 0
+    names = []
+    while c.hpmp_instruction_name(kind) != NULL:
+        names.append(c.hpmp_instruction_name(kind).decode())
+        kind += 1
+    return tuple(names)
+
+
+INSTRUCTIONS = _instructions()
+MESSAGES = ("activation", "gradient", "parameter gradient", "parameter")
+
+
+def op_names():
+    """Every operator, as graphs spell it."""
+    names = []
+    while c.hpmp_op_name(len(names)) != NULL:
+        names.append(c.hpmp_op_name(len(names)).decode())
+    return names
+
+
+def default_speeds():
+    """What serves where nothing was measured: the fields of hpmp_speeds."""
     cdef c.hpmp_machine machine
     c.hpmp_machine_default(&machine)
-    machine.flops_per_second = options.get("flops_per_second", machine.flops_per_second)
-    machine.memory_bytes_per_second = options.get(
-        "memory_bytes_per_second", machine.memory_bytes_per_second)
-    machine.link_bytes_per_second = options.get(
-        "link_bytes_per_second", machine.link_bytes_per_second)
-    machine.link_latency_seconds = options.get("link_latency_seconds", machine.link_latency_seconds)
-    machine.task_overhead_seconds = options.get(
-        "task_overhead_seconds", machine.task_overhead_seconds)
-    machine.memory_limit_bytes = options.get("memory_limit_bytes", 0)
-    if speeds is not None and speeds.shape[0]:
-        machine.rank_speed = &speeds[0]
-        machine.rank_count = <int32_t>speeds.shape[0]
-    return machine
+    return dict(machine.speeds)
+
+
+cdef class _Machine:
+    """An hpmp_machine with the arrays that it points to."""
+
+    cdef c.hpmp_machine machine
+    cdef c.hpmp_rate* rates
+    cdef list names
+    cdef double[::1] rank_speed
+
+    def __cinit__(self, dict options not None):
+        known = default_speeds()
+        self.machine.speeds = {name: options.get(name, value) for name, value in known.items()}
+        self.machine.memory_limit_bytes = options.get("memory_limit_bytes", 0)
+        if options.get("rank_speed"):
+            self.rank_speed = np.array(options["rank_speed"], np.float64)
+            self.machine.rank_speed = &self.rank_speed[0]
+            self.machine.rank_count = <int32_t>self.rank_speed.shape[0]
+        self._take_rates(options.get("rates", ()))
+
+    cdef _take_rates(self, rates):
+        self.names = [rate.shape.op.encode() for rate in rates]
+        self.rates = <c.hpmp_rate*>malloc(max(len(rates), 1) * sizeof(c.hpmp_rate))
+        if self.rates == NULL:
+            raise MemoryError
+        for i, (shape, per_second) in enumerate(rates):
+            self.rates[i].shape = shape._replace(op=self.names[i])._asdict()
+            self.rates[i].per_second = per_second._asdict()
+        self.machine.rates = self.rates
+        self.machine.rate_count = len(rates)
+
+    def __dealloc__(self):
+        free(self.rates)
 
 
 cdef class Plan:
@@ -344,16 +528,16 @@ cdef class Plan:
     @staticmethod
     def build(Hypergraph hypergraph not None, part, int32_t ranks, str strategy not None,
               dict machine):
-        """`machine`: fields of hpmp_machine that differ from the defaults."""
+        """`machine`: fields of hpmp_speeds, `rates` and `rank_speed` where they differ
+        from the defaults, and `memory_limit_bytes`."""
         cdef Plan plan = Plan.__new__(Plan)
         cdef int32_t[::1] parts = hypergraph._checked(part)
         cdef bytes name = strategy.encode()
         cdef const char* raw = name
-        speeds = machine.get("rank_speed")
-        cdef double[::1] speed = None if speeds is None else np.array(speeds, np.float64)
-        cdef c.hpmp_machine m = machine_of(machine, speed)
+        cdef _Machine m = _Machine(machine)
         with nogil:
-            check(c.hpmp_plan_build(hypergraph.handle, &parts[0], ranks, &m, raw, &plan.handle))
+            check(c.hpmp_plan_build(hypergraph.handle, &parts[0], ranks, &m.machine, raw,
+                                    &plan.handle))
         check(c.hpmp_plan_get(plan.handle, &plan.info))
         return plan
 
@@ -412,6 +596,10 @@ cdef class Plan:
         return self.info.grid.dense_block
 
     @property
+    def most_blocks(self):
+        return self.info.grid.most_blocks
+
+    @property
     def training(self):
         return bool(self.info.grid.training)
 
@@ -459,6 +647,38 @@ cdef class Plan:
         cdef double[::1] ends = end
         check(c.hpmp_plan_times(self.handle, rank, &starts[0], &ends[0]))
         return start[:count], end[:count]
+
+    def program(self, int32_t rank):
+        """A rank's instructions as arrays."""
+        count = self.rank(rank).instructions
+        columns = np.zeros((4, max(count, 1)), np.int32)
+        live = np.zeros(max(count, 1), np.int64)
+        cdef int32_t[:, ::1] view = columns
+        cdef int64_t[::1] bytes_view = live
+        check(c.hpmp_plan_program(self.handle, rank, &view[0, 0], &view[1, 0], &view[2, 0],
+                                  &view[3, 0], &bytes_view[0]))
+        return Program(*columns[:, :count], live[:count])
+
+    def message_table(self):
+        """All messages as arrays."""
+        columns = np.zeros((3, max(self.messages, 1)), np.int32)
+        elems = np.zeros(max(self.messages, 1), np.int64)
+        cdef int32_t[:, ::1] view = columns
+        cdef int64_t[::1] elem_view = elems
+        check(c.hpmp_plan_messages(self.handle, &view[0, 0], &view[1, 0], &view[2, 0],
+                                   &elem_view[0]))
+        return Messages(*columns[:, :self.messages], elems[:self.messages])
+
+    def tasks(self, int32_t rank):
+        """What a rank computes, as arrays."""
+        cdef int64_t count = 0
+        check(c.hpmp_plan_tasks(self.handle, rank, NULL, NULL, NULL, &count))
+        columns, channels = np.zeros((2, max(count, 1)), np.int32), np.zeros(max(count, 1), np.int64)
+        cdef int32_t[:, ::1] view = columns
+        cdef int64_t[::1] channel_view = channels
+        check(c.hpmp_plan_tasks(self.handle, rank, &view[0, 0], &view[1, 0], &channel_view[0],
+                                &count))
+        return Tasks(*columns[:, :count], channels[:count])
 
 
 cdef class World:
@@ -517,6 +737,31 @@ cdef class Communicator:
         cdef int32_t rank = 0, size = 0
         check(c.hpmp_communicator_get(self.handle, &rank, &size))
         return size
+
+    def ping_pong(self, int32_t peer, int64_t size, int32_t repeats):
+        """Seconds one way to `peer`, who calls with this rank; `size` in bytes."""
+        times = np.zeros(max(repeats, 1))
+        cdef double[::1] view = times
+        with nogil:
+            check(c.hpmp_bench_ping_pong(self.handle, peer, size, repeats, &view[0]))
+        return times
+
+    def all_reduce(self, int32_t group, int64_t size, int32_t repeats):
+        """Seconds of a sum over ranks [0, group), who all call; `size` in bytes."""
+        times = np.zeros(max(repeats, 1))
+        cdef double[::1] view = times
+        with nogil:
+            check(c.hpmp_bench_all_reduce(self.handle, group, size, repeats, &view[0]))
+        return times
+
+
+def measure_host(int32_t repeats, int32_t threads=1):
+    """What `threads` cores do at best (multiply-adds: one): the median of `repeats`."""
+    cdef c.hpmp_host_figures figures
+    with nogil:
+        check(c.hpmp_bench_host(repeats, threads, &figures))
+    return HostFigures(figures.fma_flops_per_second, figures.pack_bytes_per_second,
+                       figures.update_seconds_per_elem)
 
 
 cdef class Engine:

@@ -71,6 +71,32 @@ cdef extern from "hpmp.h" nogil:
     hpmp_status hpmp_graph_output_count(const hpmp_graph* graph, int64_t* out)
     hpmp_status hpmp_graph_output(const hpmp_graph* graph, int64_t index, hpmp_value_info* out)
 
+    ctypedef struct hpmp_op_shape:
+        const char* op
+        int64_t kernel
+        int64_t stride
+        int64_t groups
+        int64_t c_in
+        int64_t c_out
+        int64_t pixels
+
+    ctypedef struct hpmp_passes:
+        double forward
+        double backward
+        double weights
+
+    ctypedef struct hpmp_node_info:
+        const char* name
+        hpmp_op_shape shape
+        int64_t weight_elems
+        int32_t is_index_map
+        int32_t is_mixing
+        hpmp_passes work
+
+    const char* hpmp_op_name(int32_t index)
+    hpmp_status hpmp_graph_node_count(const hpmp_graph* graph, int64_t* out)
+    hpmp_status hpmp_graph_node(const hpmp_graph* graph, int64_t index, hpmp_node_info* out)
+
     ctypedef struct hpmp_hypergraph:
         pass
 
@@ -79,6 +105,7 @@ cdef extern from "hpmp.h" nogil:
         int64_t shards
         int64_t channel_block
         int64_t dense_block
+        int64_t most_blocks
         int64_t bn_group
         int32_t training
         double flops_per_byte
@@ -141,12 +168,27 @@ cdef extern from "hpmp.h" nogil:
     ctypedef struct hpmp_plan:
         pass
 
-    ctypedef struct hpmp_machine:
+    ctypedef struct hpmp_rate:
+        hpmp_op_shape shape
+        hpmp_passes per_second
+
+    ctypedef struct hpmp_speeds:
         double flops_per_second
         double memory_bytes_per_second
         double link_bytes_per_second
         double link_latency_seconds
         double task_overhead_seconds
+        double pack_bytes_per_second
+        double update_seconds_per_elem
+        double conv_weight_forward_seconds
+        double conv_weight_backward_seconds
+        double dense_weight_forward_seconds
+        double dense_weight_backward_seconds
+
+    ctypedef struct hpmp_machine:
+        hpmp_speeds speeds
+        const hpmp_rate* rates
+        int64_t rate_count
         int64_t memory_limit_bytes
         const double* rank_speed
         int32_t rank_count
@@ -170,6 +212,20 @@ cdef extern from "hpmp.h" nogil:
         int64_t sent_elems
 
     void hpmp_machine_default(hpmp_machine* out)
+    hpmp_status hpmp_step_seconds(const hpmp_hypergraph* hypergraph, const int32_t* part,
+                                  int32_t ranks, const hpmp_machine* machine, double* out)
+
+    ctypedef struct hpmp_improve_options:
+        uint64_t seed
+        int64_t work
+        double seconds
+
+    void hpmp_improve_options_default(hpmp_improve_options* out)
+    hpmp_status hpmp_improve(const hpmp_hypergraph* hypergraph, int32_t ranks,
+                             const hpmp_machine* machine, const hpmp_improve_options* options,
+                             const int32_t* starts, int64_t start_count, int32_t* part,
+                             double* seconds)
+
     hpmp_status hpmp_plan_build(const hpmp_hypergraph* hypergraph, const int32_t* part,
                                 int32_t ranks, const hpmp_machine* machine, const char* strategy,
                                 hpmp_plan** out)
@@ -183,6 +239,14 @@ cdef extern from "hpmp.h" nogil:
                                  char** out)
     hpmp_status hpmp_plan_times(const hpmp_plan* plan, int32_t rank, double* start_seconds,
                                 double* end_seconds)
+    const char* hpmp_instruction_name(int32_t kind)
+    hpmp_status hpmp_plan_program(const hpmp_plan* plan, int32_t rank, int32_t* kind,
+                                  int32_t* group, int32_t* shard, int32_t* message,
+                                  int64_t* live_bytes)
+    hpmp_status hpmp_plan_messages(const hpmp_plan* plan, int32_t* kind, int32_t* from_, int32_t* to,
+                                   int64_t* elems)
+    hpmp_status hpmp_plan_tasks(const hpmp_plan* plan, int32_t rank, int32_t* group,
+                                int32_t* shard, int64_t* channels, int64_t* count)
 
     ctypedef struct hpmp_world:
         pass
@@ -246,3 +310,24 @@ cdef extern from "hpmp.h" nogil:
     hpmp_status hpmp_engine_memory(const hpmp_engine* engine, int64_t* out)
     hpmp_status hpmp_engine_trace(const hpmp_engine* engine, int32_t* instruction,
                                   double* start_seconds, double* end_seconds, int64_t* count)
+
+    ctypedef struct hpmp_bench_options:
+        int64_t samples
+        int32_t repeats
+        int32_t threads
+        double budget_seconds
+
+    hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
+                                const hpmp_bench_options* options, double* forward_seconds,
+                                double* backward_seconds, double* weights_seconds, int64_t* count)
+
+    ctypedef struct hpmp_host_figures:
+        double fma_flops_per_second
+        double pack_bytes_per_second
+        double update_seconds_per_elem
+
+    hpmp_status hpmp_bench_host(int32_t repeats, int32_t threads, hpmp_host_figures* out)
+    hpmp_status hpmp_bench_ping_pong(hpmp_communicator* communicator, int32_t peer, int64_t bytes,
+                                     int32_t repeats, double* seconds)
+    hpmp_status hpmp_bench_all_reduce(hpmp_communicator* communicator, int32_t group,
+                                      int64_t bytes, int32_t repeats, double* seconds)

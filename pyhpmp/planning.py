@@ -6,9 +6,13 @@ with `volume` the least volume among those whose imbalance is within epsilon.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pyhpmp import _core, partitioners
-from pyhpmp.candidates import Candidate, Request, attempts
+from pyhpmp.bounds import compute_seconds, network_seconds
+from pyhpmp.candidates import Candidate, attempts
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError
+from pyhpmp.request import Request
 from pyhpmp.strategies import BASELINES, ELEMENT_BYTES, Comparison, Strategy, crossover_batch
 
 OBJECTIVES = ("time", "volume")
@@ -24,16 +28,55 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
         InfeasiblePlanError: no candidate exists or fits, saying why or by how much.
     """
     check(request)
-    best: dict[str, Candidate] = {}
+    found: dict[str, list[Candidate]] = {}
     refused: dict[str, HpmpError] = {}
     for name, made in attempts(graph, request):
         if isinstance(made, HpmpError):
             refused.setdefault(name, made)
-        elif name not in best or _rank(made, request) < _rank(best[name], request):
-            best[name] = made
+        else:
+            found.setdefault(name, []).append(made)
+    best = {name: _best(candidates, request) for name, candidates in found.items()}
     chosen = _chosen(best, refused, request)
     chosen.plan.verify(graph)
-    return chosen.plan, comparison(chosen, best, request)
+    return chosen.plan, comparison(chosen, best, refused, request)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A strategy's name and its plan."""
+
+    name: str
+    plan: _core.Plan
+
+    @property
+    def volume(self) -> int:
+        """Elements that all ranks send in a step."""
+        return self.plan.activation_elems + self.plan.parameter_elems
+
+    def memory_bytes(self) -> list[int]:
+        ranks = (self.plan.rank(rank) for rank in range(self.plan.ranks))
+        return [info.arena_bytes + info.param_bytes for info in ranks]
+
+
+def _best(candidates: list[Candidate], request: Request) -> Planned:
+    """The first by the objective that fits the memory, else the one that needs least."""
+    best: Planned | None = None
+    for candidate in sorted(candidates, key=lambda candidate: _promise(candidate, request)):
+        planned = Planned(candidate.name, candidate.plan)
+        if _fits(planned, request):
+            return planned
+        if best is None or max(planned.memory_bytes()) < max(best.memory_bytes()):
+            best = planned
+    assert best is not None, "a name has candidates"
+    return best
+
+
+def _promise(candidate: Candidate, request: Request) -> tuple[float, ...]:
+    """Smaller is better; all that can be said without making the plan."""
+    if request.objective == "time":
+        return candidate.seconds, candidate.volume
+    excess = max(candidate.metrics.imbalance - request.epsilon - EPSILON_SLACK, 0.0)
+    return excess, candidate.volume
 
 
 def check(request: Request) -> None:
@@ -63,77 +106,91 @@ def check(request: Request) -> None:
         )
 
 
-def _fits(candidate: Candidate, request: Request) -> bool:
-    return not request.memory_bytes or max(candidate.memory_bytes()) <= request.memory_bytes
+def _fits(planned: Planned, request: Request) -> bool:
+    return not request.memory_bytes or max(planned.memory_bytes()) <= request.memory_bytes
 
 
-def _rank(candidate: Candidate, request: Request) -> tuple[float, ...]:
+def _rank(planned: Planned, request: Request) -> tuple[float, ...]:
     """Smaller is better: plans that fit come first, classical ones where all else is equal."""
-    fits = 0.0 if _fits(candidate, request) else 1.0
-    plan, last = candidate.plan, float(candidate.name not in BASELINES)
+    fits = 0.0 if _fits(planned, request) else 1.0
+    plan, last = planned.plan, float(planned.name not in BASELINES)
     if request.objective == "time":
-        return fits, plan.step_seconds, candidate.volume, last
+        return fits, plan.step_seconds, planned.volume, last
     excess = max(plan.imbalance - request.epsilon - EPSILON_SLACK, 0.0)
-    return fits, excess, candidate.volume, plan.step_seconds, last
+    return fits, excess, planned.volume, plan.step_seconds, last
 
 
-def _chosen(
-    best: dict[str, Candidate], refused: dict[str, HpmpError], request: Request
-) -> Candidate:
+def _chosen(best: dict[str, Planned], refused: dict[str, HpmpError], request: Request) -> Planned:
     wanted = [c for c in best.values() if request.strategy in ("auto", c.name)]
     if not wanted:
         raise next(iter(refused.values()))
-    chosen = min(wanted, key=lambda candidate: _rank(candidate, request))
+    chosen = min(wanted, key=lambda planned: _rank(planned, request))
     if not _fits(chosen, request):
         raise _too_large(wanted, request)
     return chosen
 
 
-def _too_large(wanted: list[Candidate], request: Request) -> InfeasiblePlanError:
-    smallest = min(wanted, key=lambda candidate: max(candidate.memory_bytes()))
+def _too_large(wanted: list[Planned], request: Request) -> InfeasiblePlanError:
+    smallest = min(wanted, key=lambda planned: max(planned.memory_bytes()))
     memory = smallest.memory_bytes()
     worst = memory.index(max(memory))
-    gib = 2**30
     return InfeasiblePlanError(
-        f"no plan fits {request.memory_bytes / gib:.3g} GiB per rank: the smallest "
-        f"('{smallest.name}') needs {memory[worst] / gib:.3g} GiB on rank {worst}, "
-        f"{(memory[worst] - request.memory_bytes) / gib:.3g} GiB too much; "
+        f"no plan fits {gib(request.memory_bytes)} per rank: the smallest ('{smallest.name}') "
+        f"needs {gib(memory[worst])} on rank {worst}, "
+        f"{gib(memory[worst] - request.memory_bytes)} too much; "
         "use more ranks, more shards or a smaller batch"
     )
 
 
-def comparison(chosen: Candidate, best: dict[str, Candidate], request: Request) -> Comparison:
+def gib(count: int) -> str:
+    return f"{count / 2**30:.3g} GiB"
+
+
+def comparison(
+    chosen: Planned,
+    best: dict[str, Planned],
+    refused: dict[str, HpmpError],
+    request: Request,
+) -> Comparison:
     """The chosen strategy first, then every baseline, also where it has no plan."""
     names = [chosen.name, *(name for name in ("hypergraph", *BASELINES) if name != chosen.name)]
     rows = [
-        _row(name, best.get(name), request) for name in names if name in best or name in BASELINES
+        _row(name, best.get(name), refused.get(name), request)
+        for name in names
+        if name in best or name in refused or name in BASELINES
     ]
     return Comparison(chosen.name, rows, _crossover(chosen, best, request))
 
 
-def _row(name: str, candidate: Candidate | None, request: Request) -> Strategy:
-    if candidate is None:
-        return Strategy(name)
-    plan = candidate.plan
+def _row(
+    name: str, planned: Planned | None, refusal: HpmpError | None, request: Request
+) -> Strategy:
+    if planned is None:
+        return Strategy(name, refusal=str(refusal or ""))
+    plan, needs = planned.plan, max(planned.memory_bytes())
+    fits = _fits(planned, request)
     return Strategy(
         name,
         plan.activation_elems * ELEMENT_BYTES,
         plan.parameter_elems * ELEMENT_BYTES,
         plan.imbalance,
-        candidate.memory_bytes(),
+        planned.memory_bytes(),
         plan.step_seconds,
         plan.bubble_fraction,
-        _fits(candidate, request),
+        fits,
+        compute_seconds(plan),
+        network_seconds(plan, request.machine),
+        "" if fits else f"needs {gib(needs)} on a rank, the limit is {gib(request.memory_bytes)}",
     )
 
 
-def _crossover(chosen: Candidate, best: dict[str, Candidate], request: Request) -> int | None:
+def _crossover(chosen: Planned, best: dict[str, Planned], request: Request) -> int | None:
     """For the chosen plan or, where that is data parallelism, the best of the others by volume."""
     data = best.get("data")
     rivals = [chosen] if chosen.name != "data" else [c for c in best.values() if c.name != "data"]
     if data is None or not rivals or not request.training or request.ranks == 1:
         return None
-    rival = min(rivals, key=lambda candidate: candidate.volume).plan
+    rival = min(rivals, key=lambda planned: planned.volume).plan
     return crossover_batch(
         data.plan.parameter_elems, rival.activation_elems, rival.parameter_elems, request.batch
     )

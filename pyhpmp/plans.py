@@ -6,14 +6,18 @@ import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyhpmp import _core, candidates, planning, world
+from pyhpmp import _core, planning, world
 from pyhpmp.errors import InvalidArgumentError, InvalidPlanError
 from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
-from pyhpmp.network import parse_network
+from pyhpmp.network import machine_of
+from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import ELEMENT_BYTES, Comparison
+
+if TYPE_CHECKING:
+    from pyhpmp.report.measured import Measured
 
 GIB = 2**30
 
@@ -29,7 +33,7 @@ class Plan:
     prepared: _core.Graph
     core: _core.Plan
     comparison: Comparison
-    request: candidates.Request
+    request: Request
     seconds: float
 
     @property
@@ -68,6 +72,13 @@ class Plan:
         if world.current().is_root:
             write_text(path, self.core.text())
 
+    def report(self, path: str | os.PathLike[str], measured: Measured | None = None) -> None:
+        """Writes one HTML page about the plan, and about a run where `measured` is given."""
+        from pyhpmp.report.page import page
+
+        if world.current().is_root:
+            write_text(path, page(self, measured))
+
 
 def plan(
     graph: Graph,
@@ -82,9 +93,10 @@ def plan(
     seed: int = 0,
     partitioner: str = "native",
     network: str | None = None,
+    profile: str | None = None,
     memory: float = 0.0,
     training: bool = True,
-    seconds: float = 4.0,
+    seconds: float = DEFAULT_SECONDS,
     compare: bool = False,
 ) -> Plan:
     """Decides which rank computes what, and when; collective: rank 0 plans, all receive.
@@ -100,7 +112,8 @@ def plan(
         bn_group: samples that share batch statistics; 0 for the smaller of the batch and 32.
         seed: of the partitioner.
         partitioner: native, kahypar or mtkahypar; a library gives the native search a start.
-        network: `1Gbit/50us` or a machine profile (JSON file).
+        network: `1Gbit/50us`, in the place of the profile's; or a machine profile.
+        profile: a file that `hpmp-bench --save-profile` wrote.
         memory: GiB that a rank may use; 0 for no limit.
         training: False plans the forward part only.
         seconds: after which no further candidate is tried.
@@ -111,7 +124,7 @@ def plan(
     """
     ranks_here = world.current()
     size = ranks if ranks is not None else ranks_here.size
-    request = candidates.Request(
+    request = Request(
         ranks=size,
         batch=batch if batch is not None else default_batch(size),
         strategy=strategy,
@@ -128,13 +141,13 @@ def plan(
     )
     prepared = graph.core.prepare(training=training)
 
-    def work() -> tuple[str, Comparison, float]:
+    def work() -> tuple[str, Comparison, Request, float]:
         began = time.perf_counter()
-        machine = parse_network(network) if network else {}
-        core, comparison = _planned(prepared, replace(request, machine=machine))
-        return core.text(), comparison, time.perf_counter() - began
+        asked = replace(request, machine=machine_of(network, profile))
+        core, comparison = _planned(prepared, asked)
+        return core.text(), comparison, asked, time.perf_counter() - began
 
-    text, comparison, taken = ranks_here.on_root(work)
+    text, comparison, request, taken = ranks_here.on_root(work)
     return Plan(graph, prepared, _core.Plan.parse(text), comparison, request, taken)
 
 
@@ -143,7 +156,7 @@ def default_batch(ranks: int) -> int:
     return max(64, 32 * ranks)
 
 
-def _planned(prepared: _core.Graph, request: candidates.Request) -> tuple[_core.Plan, Comparison]:
+def _planned(prepared: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison]:
     kind, _, path = request.strategy.partition(":")
     if kind != "file":
         return planning.choose(prepared, request)
@@ -156,8 +169,8 @@ def _planned(prepared: _core.Graph, request: candidates.Request) -> tuple[_core.
     ):
         if got != want:
             raise InvalidPlanError(f"{path} is a plan for {what} {got}, not {want}; plan again")
-    row = candidates.Candidate(core.strategy, core)
-    return core, planning.comparison(row, {core.strategy: row}, request)
+    row = planning.Planned(core.strategy, core)
+    return core, planning.comparison(row, {core.strategy: row}, {}, request)
 
 
 def read_plan(path: str | os.PathLike[str]) -> _core.Plan:

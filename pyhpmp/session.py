@@ -24,12 +24,15 @@ class Session:
             the same ranks, batch and strategy.
         params: weights on rank 0; by default the model's.
         threads: of this rank; 0 for its share of the cores.
+        trace: keep the times of the last batch's instructions.
     """
 
-    def __init__(self, plan: Plan, *, params: Params | None = None, threads: int = 0) -> None:
+    def __init__(
+        self, plan: Plan, *, params: Params | None = None, threads: int = 0, trace: bool = False
+    ) -> None:
         self.plan = _for_inference(plan) if plan.core.training else plan
         weights = plan.graph.params if params is None else params
-        self.engine = RankEngine(self.plan, weights, threads=threads)
+        self.engine = RankEngine(self.plan, weights, threads=threads, trace=trace)
         self._shapes = [output.shape for output in self.plan.prepared.outputs]
 
     def __call__(self, images: Any) -> Floats:

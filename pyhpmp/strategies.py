@@ -12,7 +12,11 @@ ELEMENT_BYTES = 4  # float32
 
 @dataclass(frozen=True)
 class Strategy:
-    """Predictions for one strategy; None where it has no plan on this grid."""
+    """Predictions for one strategy; None where it has no plan on this grid.
+
+    compute_seconds, network_seconds: what its busiest rank and its busiest link alone would take.
+    refusal: why it has no plan or does not fit; "" where it does.
+    """
 
     name: str
     activation_bytes: int | None = None
@@ -22,6 +26,9 @@ class Strategy:
     step_seconds: float | None = None
     bubble_fraction: float | None = None
     feasible: bool = False
+    compute_seconds: float | None = None
+    network_seconds: float | None = None
+    refusal: str = ""
 
     @property
     def total_bytes(self) -> int | None:
@@ -42,6 +49,9 @@ class Strategy:
             "step_seconds": self.step_seconds,
             "bubble_fraction": self.bubble_fraction,
             "feasible": self.feasible,
+            "compute_seconds": self.compute_seconds,
+            "network_seconds": self.network_seconds,
+            "refusal": self.refusal or None,
         }
 
 

@@ -32,6 +32,13 @@ namespace hpmp::capi {
 hpmp_graph* graph_handle(Graph graph);
 hpmp_plan* plan_handle(Plan plan);
 
+/// `count` placements of `cells` parts that stand one after another.
+std::vector<std::vector<Rank>> split_placements(const std::int32_t* flat, std::int64_t count,
+                                                std::size_t cells);
+/// Errors: `invalid_argument` for null, or a rank that the plan does not have.
+const Plan& plan_of(const hpmp_plan* plan);
+const RankProgram& program_of(const hpmp_plan* plan, std::int32_t rank);
+
 GridSpec grid_from_c(const hpmp_grid& grid);
 hpmp_grid grid_to_c(const GridSpec& grid);
 

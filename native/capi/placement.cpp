@@ -7,6 +7,15 @@
 
 namespace hpmp::capi {
 
+std::vector<std::vector<Rank>> split_placements(const std::int32_t* flat, std::int64_t count,
+                                                std::size_t cells) {
+  std::vector<std::vector<Rank>> placements;
+  if (count > 0) given(flat, "starts");
+  for (std::int64_t i = 0; i < count; ++i, flat += cells)
+    placements.emplace_back(flat, flat + cells);
+  return placements;
+}
+
 namespace {
 
 const Hypergraph& hypergraph_of(const hpmp_hypergraph* h) {
@@ -22,16 +31,6 @@ SearchOptions options_from_c(const hpmp_search_options& o, int ranks) {
   options.keep = static_cast<std::size_t>(std::max<std::int64_t>(o.keep, 0));
   if (o.share) options.share.assign(o.share, o.share + ranks);
   return options;
-}
-
-/// Placements that stand one after another in a flat array.
-std::vector<std::vector<Rank>> split(const std::int32_t* flat, std::int64_t count,
-                                     std::size_t cells) {
-  std::vector<std::vector<Rank>> placements;
-  if (count > 0) given(flat, "starts");
-  for (std::int64_t i = 0; i < count; ++i, flat += cells)
-    placements.emplace_back(flat, flat + cells);
-  return placements;
 }
 
 template <class T>
@@ -70,7 +69,7 @@ hpmp_status hpmp_search(const hpmp_hypergraph* hypergraph, int32_t ranks,
     given(part, "part");
     const SearchOptions o = options_from_c(given(options, "options"), ranks);
     const auto candidates =
-        search_placements(h, ranks, o, split(starts, start_count, h.cells.size()));
+        search_placements(h, ranks, o, split_placements(starts, start_count, h.cells.size()));
     const std::size_t kept = std::min(candidates.size(), o.keep);
     for (std::size_t i = 0; i < kept; ++i) {
       std::copy(candidates[i].part.begin(), candidates[i].part.end(), part + i * h.cells.size());

@@ -86,7 +86,7 @@ class Fuser {
       if (k == chain_operand) continue;
       View view = resolve(graph_, node.inputs[k]);
       refuse_flattened(node, node.inputs[k], view);
-      g.inputs.push_back({g.nodes.size() - 1, k, node.inputs[k], std::move(view)});
+      g.inputs.push_back({g.nodes.size() - 1, k, node.inputs[k], std::move(view), false});
     }
   }
 
@@ -109,10 +109,11 @@ class Fuser {
     for (NodeId n : g.nodes) {
       for (ParamId p : graph_.node(n).params) g.requires_grad |= graph_.param(p).trainable;
     }
-    for (const GroupInput& in : g.inputs) {
+    for (GroupInput& in : g.inputs) {
       for (const Segment& s : in.view.segments) {
-        g.requires_grad |= result_.group(result_.group_of_value[s.source.at()]).requires_grad;
+        in.requires_grad |= result_.group(result_.group_of_value[s.source.at()]).requires_grad;
       }
+      g.requires_grad |= in.requires_grad;
     }
   }
 

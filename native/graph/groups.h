@@ -15,6 +15,7 @@ struct GroupInput {
   std::size_t operand = 0;  // which input of that node
   ValueId value;
   View view;
+  bool requires_grad = false;  // a gradient flows into what it reads
 };
 
 /// nodes[0] is the head; nodes[i>0] is local or aligned and reads nodes[i-1]'s output as operand

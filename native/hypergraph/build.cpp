@@ -11,12 +11,20 @@ bool has_cells(const Graph& graph, const Group& group) {
   return graph.node(group.nodes[0]).op != OpKind::input;
 }
 
+std::int64_t rounded_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
 std::int64_t block_channels(const Graph& graph, const Group& group, const GridSpec& grid) {
   if (group.single_block) return group.shape.c;
   const bool dense = graph.node(group.nodes[0]).op == OpKind::dense;
   const std::int64_t multiple = group.channel_multiple;
-  const std::int64_t wanted = std::max(dense ? grid.dense_block : grid.channel_block, multiple);
-  return (wanted + multiple - 1) / multiple * multiple;
+  std::int64_t width = rounded_up(dense ? grid.dense_block : grid.channel_block, multiple);
+  if (grid.most_blocks > 0) {
+    const std::int64_t least = (group.shape.c + grid.most_blocks - 1) / grid.most_blocks;
+    width = rounded_up(std::max(width, least), width);
+  }
+  return width;
 }
 
 std::int64_t cell_weight(const GridSpec& grid, const Cost& cost) {

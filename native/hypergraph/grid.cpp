@@ -50,6 +50,10 @@ GridSpec checked_grid(const Graph& graph, GridSpec grid) {
   check_positive("shards", grid.shards);
   check_positive("channel_block", grid.channel_block);
   check_positive("dense_block", grid.dense_block);
+  if (grid.most_blocks < 0) {
+    fail(ErrorCode::invalid_argument, "invalid grid: most_blocks is " + number(grid.most_blocks) +
+                                          "; give a number of blocks, or 0 for no limit");
+  }
   if (grid.bn_group == 0) grid.bn_group = std::min<std::int64_t>(grid.batch, 32);
   check_positive("bn_group", grid.bn_group);
   if (grid.batch % grid.shards != 0) {

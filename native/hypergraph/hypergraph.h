@@ -16,6 +16,7 @@ struct GridSpec {
   std::int64_t shards = 1;          // S; divides batch
   std::int64_t channel_block = 16;  // of 4-D groups, raised to the group's channel_multiple
   std::int64_t dense_block = 64;    // of groups whose head is dense
+  std::int64_t most_blocks = 0;     // of a group, whose blocks grow to that end; 0: no limit
   std::int64_t bn_group = 0;        // samples that share statistics; 0: min(batch, 32)
   bool training = true;             // false: forward costs only, no parameter nets
   double flops_per_byte = 10.0;     // weight of a byte moved, in FLOPs

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised when a structure or a function below changes its meaning. */
-#define HPMP_API_VERSION 1
+#define HPMP_API_VERSION 2
 
 /* Who must act: 1 to 5 the user or caller, 6 to 8 the machine, 9 is a fault of hpmp. */
 typedef enum hpmp_status {
@@ -98,6 +98,35 @@ HPMP_API hpmp_status hpmp_graph_output_count(const hpmp_graph* graph, int64_t* o
 HPMP_API hpmp_status hpmp_graph_output(const hpmp_graph* graph, int64_t index,
                                        hpmp_value_info* out);
 
+/* What the speed of an op depends on, for one sample of its output. */
+typedef struct hpmp_op_shape {
+  const char* op; /* as in the graph's text */
+  int64_t kernel; /* elements of the window */
+  int64_t stride; /* vertical */
+  int64_t groups; /* of a convolution */
+  int64_t c_in, c_out, pixels;
+} hpmp_op_shape;
+
+/* One figure for each pass of an op: forward, gradient of the input, gradient of the weights. An op
+ * that has no weights, or both gradients in one pass, has 0 for the third. */
+typedef struct hpmp_passes {
+  double forward, backward, weights;
+} hpmp_passes;
+
+typedef struct hpmp_node_info {
+  const char* name;
+  hpmp_op_shape shape;
+  int64_t weight_elems; /* of its first parameter; 0 without one */
+  int32_t is_index_map; /* computes nothing: concat, slice, flatten and the like */
+  int32_t is_mixing;    /* Conv and Dense: `work` is in floating-point operations, else in bytes */
+  hpmp_passes work;     /* of one sample */
+} hpmp_node_info;
+
+/* Name of an operator by index, null behind the last. */
+HPMP_API const char* hpmp_op_name(int32_t index);
+HPMP_API hpmp_status hpmp_graph_node_count(const hpmp_graph* graph, int64_t* out);
+HPMP_API hpmp_status hpmp_graph_node(const hpmp_graph* graph, int64_t index, hpmp_node_info* out);
+
 /* ---- Hypergraph -------------------------------------------------------------------------- */
 
 typedef struct hpmp_hypergraph hpmp_hypergraph;
@@ -108,6 +137,7 @@ typedef struct hpmp_grid {
   int64_t shards;        /* sample shards; divides the batch */
   int64_t channel_block; /* channels of a cell in image layers */
   int64_t dense_block;   /* features of a cell in dense layers */
+  int64_t most_blocks;   /* blocks of a layer, whose cells grow to that end; 0: no limit */
   int64_t bn_group;      /* samples that share batch statistics; 0: min(batch, 32) */
   int32_t training;      /* 0: forward costs only, no parameter nets */
   double flops_per_byte; /* weight of a byte moved, in floating-point operations */
@@ -157,6 +187,7 @@ typedef struct hpmp_metrics {
 } hpmp_metrics;
 
 /* A classical strategy ("data", "layer", "filter", "owt") as a part per cell; `part` is [cells].
+ * "data:R" is R replicas of a layer pipeline over ranks/R stages.
  * Errors: invalid_argument for another name; infeasible where the grid is too coarse. */
 HPMP_API hpmp_status hpmp_baseline(const hpmp_hypergraph* hypergraph, const char* strategy,
                                    int32_t ranks, int32_t* part);
@@ -191,13 +222,31 @@ HPMP_API hpmp_status hpmp_measure(const hpmp_hypergraph* hypergraph, const int32
 
 typedef struct hpmp_plan hpmp_plan;
 
-/* What the planner believes of the machine. */
-typedef struct hpmp_machine {
-  double flops_per_second;        /* of one rank */
-  double memory_bytes_per_second; /* of one rank */
+/* Measured speed of an op on a shape. */
+typedef struct hpmp_rate {
+  hpmp_op_shape shape;
+  hpmp_passes per_second; /* work as in hpmp_node_info; 0 for a pass that the op does not have */
+} hpmp_rate;
+
+/* Times and speeds of a machine, each above 0. */
+typedef struct hpmp_speeds {
+  double flops_per_second;        /* of one rank, for ops without a rate */
+  double memory_bytes_per_second; /* likewise */
   double link_bytes_per_second;   /* per rank and direction */
   double link_latency_seconds;
-  double task_overhead_seconds;
+  double task_overhead_seconds;   /* of each op of a task */
+  double pack_bytes_per_second;   /* gathering into and scattering out of message buffers */
+  double update_seconds_per_elem; /* of the optimizer */
+  /* Per weight element and task, however few its samples. */
+  double conv_weight_forward_seconds, conv_weight_backward_seconds;
+  double dense_weight_forward_seconds, dense_weight_backward_seconds;
+} hpmp_speeds;
+
+/* What the planner believes of the machine. */
+typedef struct hpmp_machine {
+  hpmp_speeds speeds;
+  const hpmp_rate* rates; /* [rate_count]; null: the first two speeds serve all ops */
+  int64_t rate_count;
   int64_t memory_limit_bytes; /* per rank; 0: none */
   const double* rank_speed;   /* [rank_count] relative speeds; null: all alike */
   int32_t rank_count;
@@ -224,6 +273,28 @@ typedef struct hpmp_rank_info {
 
 HPMP_API void hpmp_machine_default(hpmp_machine* out);
 
+/* Predicts the step time of a placement, under the best of the schedule's rules; `part` is [cells].
+ * Errors: invalid_argument for a part outside [0, ranks). */
+HPMP_API hpmp_status hpmp_step_seconds(const hpmp_hypergraph* hypergraph, const int32_t* part,
+                                       int32_t ranks, const hpmp_machine* machine, double* out);
+
+/* What the search for short steps may do; see hpmp_improve. */
+typedef struct hpmp_improve_options {
+  uint64_t seed;  /* the same seed and work give the same result */
+  int64_t work;   /* tasks simulated: how long to search, repeatably */
+  double seconds; /* a guard: ends the search early */
+} hpmp_improve_options;
+
+HPMP_API void hpmp_improve_options_default(hpmp_improve_options* out);
+
+/* Searches for a placement of least predicted step time that fits the machine's memory limit, from
+ * the best of `starts`: [start_count * cells], at least one. `part`: [cells]; `seconds`: of a step.
+ * Errors: infeasible if no start fits the memory; invalid_argument for a bad start. */
+HPMP_API hpmp_status hpmp_improve(const hpmp_hypergraph* hypergraph, int32_t ranks,
+                                  const hpmp_machine* machine, const hpmp_improve_options* options,
+                                  const int32_t* starts, int64_t start_count, int32_t* part,
+                                  double* seconds);
+
 /* Makes the programs of all ranks for a placement and predicts their time; `part` is [cells].
  * Errors: infeasible if a rank needs more than memory_limit_bytes, saying by how much. */
 HPMP_API hpmp_status hpmp_plan_build(const hpmp_hypergraph* hypergraph, const int32_t* part,
@@ -244,6 +315,24 @@ HPMP_API hpmp_status hpmp_plan_labels(const hpmp_graph* graph, const hpmp_plan* 
 /* Predicted times of a rank's instructions since the step's start; both [instructions]. */
 HPMP_API hpmp_status hpmp_plan_times(const hpmp_plan* plan, int32_t rank, double* start_seconds,
                                      double* end_seconds);
+
+/* "FWD" and the like; null for a kind that does not exist. Kinds count up from 0. */
+HPMP_API const char* hpmp_instruction_name(int32_t kind);
+/* A rank's program; every array is [instructions] and may be null. `group` indexes the hypergraph's
+ * groups; `shard` and `message` are -1 where there is none; `live_bytes`: of the arena, in use while
+ * the instruction runs. */
+HPMP_API hpmp_status hpmp_plan_program(const hpmp_plan* plan, int32_t rank, int32_t* kind,
+                                       int32_t* group, int32_t* shard, int32_t* message,
+                                       int64_t* live_bytes);
+/* All messages; every array is [messages] and may be null. `kind`: 0 activation, 1 gradient of one,
+ * 2 gradient of parameters, 3 parameters. */
+HPMP_API hpmp_status hpmp_plan_messages(const hpmp_plan* plan, int32_t* kind, int32_t* from,
+                                        int32_t* to, int64_t* elems);
+/* What a rank computes: output channels of a group on a shard. The input's tasks are the channels
+ * that it loads. `count`: in, room of the arrays; out, tasks there are. Null arrays ask for the
+ * number only. */
+HPMP_API hpmp_status hpmp_plan_tasks(const hpmp_plan* plan, int32_t rank, int32_t* group,
+                                     int32_t* shard, int64_t* channels, int64_t* count);
 
 /* ---- Communicator ------------------------------------------------------------------------ */
 
@@ -343,6 +432,40 @@ HPMP_API hpmp_status hpmp_engine_memory(const hpmp_engine* engine, int64_t* out)
  * Null arrays ask for the number only. `instruction` indexes the rank's program. */
 HPMP_API hpmp_status hpmp_engine_trace(const hpmp_engine* engine, int32_t* instruction,
                                        double* start_seconds, double* end_seconds, int64_t* count);
+
+/* ---- Benchmarks -------------------------------------------------------------------------- */
+
+typedef struct hpmp_bench_options {
+  int64_t samples;       /* of the batch that the op is given */
+  int32_t repeats;       /* at most */
+  int32_t threads;       /* compute threads; 0: leave as is */
+  double budget_seconds; /* no further repeat afterwards */
+} hpmp_bench_options;
+
+/* Runs one op of a prepared graph alone. The arrays have room for `repeats` values; *count is how
+ * many there are. `weights` is left as it is where the op has no third pass.
+ * Errors: unsupported_op for one that does no work; out_of_memory. */
+HPMP_API hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
+                                     const hpmp_bench_options* options, double* forward_seconds,
+                                     double* backward_seconds, double* weights_seconds,
+                                     int64_t* count);
+
+typedef struct hpmp_host_figures {
+  double fma_flops_per_second; /* of one core, with its widest vectors */
+  double pack_bytes_per_second;
+  double update_seconds_per_elem;
+} hpmp_host_figures;
+
+/* What `threads` cores do at best (multiply-adds: one): the median of `repeats`. 0: as they are. */
+HPMP_API hpmp_status hpmp_bench_host(int32_t repeats, int32_t threads, hpmp_host_figures* out);
+
+/* Seconds one way between this rank and `peer`, who calls with this rank; [repeats].
+ * Errors: invalid_argument for a peer outside the world; comm_error. */
+HPMP_API hpmp_status hpmp_bench_ping_pong(hpmp_communicator* communicator, int32_t peer,
+                                          int64_t bytes, int32_t repeats, double* seconds);
+/* Seconds of summing an array of floats over ranks [0, group), who all call; [repeats]. */
+HPMP_API hpmp_status hpmp_bench_all_reduce(hpmp_communicator* communicator, int32_t group,
+                                           int64_t bytes, int32_t repeats, double* seconds);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/numbers.h"
 
 namespace hpmp {
 namespace {
@@ -68,6 +69,7 @@ std::vector<Rank> min_max_stages(const std::vector<std::int64_t>& weight, int st
   return stage;
 }
 
+/// By cell: the stage of its group in a pipeline.
 std::vector<Rank> layer_parts(const Hypergraph& h, int ranks) {
   const std::vector<std::int64_t> weight = group_weights(h);
   std::vector<std::int64_t> heavy;
@@ -87,11 +89,27 @@ std::vector<Rank> layer_parts(const Hypergraph& h, int ranks) {
   return part;
 }
 
+/// Shards over `replicas` rows of ranks, and layers over the ranks of a row.
+std::vector<Rank> hybrid_parts(const Hypergraph& h, const std::string& name, int ranks) {
+  const auto replicas = number_in<int>(name.substr(name.find(':') + 1)).value_or(0);
+  if (replicas < 1 || ranks % replicas != 0) {
+    fail(ErrorCode::invalid_argument, "strategy '" + name + "': write data:R with a divisor R of " +
+                                          std::to_string(ranks) + " ranks");
+  }
+  need_shards(h, name, replicas);
+  const int stages = ranks / replicas;
+  std::vector<Rank> part = layer_parts(h, stages);
+  for (std::size_t i = 0; i < part.size(); ++i)
+    part[i] += by_shard(h, h.cells[i], replicas) * stages;
+  return part;
+}
+
 }  // namespace
 
 Placement baseline(const Hypergraph& h, const std::string& name, int ranks) {
   std::vector<Rank> part;
   if (name == "layer") return make_placement(h, layer_parts(h, ranks), ranks);
+  if (name.rfind("data:", 0) == 0) return make_placement(h, hybrid_parts(h, name, ranks), ranks);
   if (name == "data" || name == "owt") {
     need_shards(h, name, ranks);
     const bool dense_by_block = name == "owt";

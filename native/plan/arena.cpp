@@ -35,4 +35,21 @@ std::int64_t assign_offsets(std::vector<Lifetime>& tensors) {
   return arena;
 }
 
+std::vector<std::int64_t> live_bytes(const std::vector<Lifetime>& tensors,
+                                     std::size_t instructions) {
+  const auto count = static_cast<std::int64_t>(instructions);
+  const auto within = [count](std::int64_t i) {
+    return static_cast<std::size_t>(std::clamp<std::int64_t>(i, 0, count));
+  };
+  std::vector<std::int64_t> live(instructions + 1, 0);
+  for (const Lifetime& t : tensors) {
+    if (t.last < t.first) continue;
+    live[within(t.first)] += t.bytes;
+    live[within(std::int64_t{t.last} + 1)] -= t.bytes;
+  }
+  std::partial_sum(live.begin(), live.end(), live.begin());
+  live.pop_back();
+  return live;
+}
+
 }  // namespace hpmp

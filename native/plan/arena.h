@@ -16,4 +16,8 @@ struct Lifetime {
 /// whole life (Pisarchyk and Lee 2020, arXiv 2001.03288). Returns the arena's bytes.
 std::int64_t assign_offsets(std::vector<Lifetime>& tensors);
 
+/// Bytes that live while each of `instructions` runs; what lies outside of them is cut off.
+std::vector<std::int64_t> live_bytes(const std::vector<Lifetime>& tensors,
+                                     std::size_t instructions);
+
 }  // namespace hpmp

@@ -50,7 +50,8 @@ Plan build_plan(const Hypergraph& h, const Placement& p, const Machine& machine,
   const Ownership own = derive_ownership(h, p);
   const StepModel model = make_step_model(h, machine);
   TaskBuilder builder(model, p.ranks);
-  const TaskGraph& tasks = builder.build(p.part);
+  builder.place(p.part);
+  const TaskGraph& tasks = builder.linked();
   check_flows(tasks.flows, own.messages);
   const Schedule schedule = best_schedule(tasks, machine);
   const Metrics metrics = measure(h, p);

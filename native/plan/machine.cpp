@@ -1,6 +1,62 @@
 #include "plan/machine.h"
 
 namespace hpmp {
+namespace {
+
+bool is_mixing(const Node& node) { return op_info(node.op).channels == ChannelClass::mixing; }
+
+/// Elements of the first parameter's rows that the region uses.
+double weight_elems(const Graph& graph, const Node& node, const Region& r) {
+  return static_cast<double>(params_rows(graph, node, r, 0).size() *
+                             graph.param(node.params[0]).row_elems());
+}
+
+PassTriple rates_of(const Machine& m, const Graph& graph, const Node& node) {
+  if (const auto measured = rate_of(m.rates, op_shape(graph, node))) return *measured;
+  const double rate = is_mixing(node) ? m.flops_per_second : m.memory_bytes_per_second;
+  return {rate, rate, rate};
+}
+
+double seconds_of(double work, double per_second) {
+  return work > 0 && per_second > 0 ? work / per_second : 0;
+}
+
+/// One node of a chain. Without `input_gradient` the pass that makes it is left out.
+PassSeconds node_seconds(const Machine& m, const Graph& graph, const Node& node, const Region& r,
+                         bool input_gradient) {
+  const PassTriple work = op_work(graph, node, r), rate = rates_of(m, graph, node);
+  PassSeconds s{seconds_of(work.forward, rate.forward), seconds_of(work.weights, rate.weights)};
+  if (input_gradient || !is_mixing(node)) s.backward += seconds_of(work.backward, rate.backward);
+  if (!is_mixing(node)) return s;
+  const PassSeconds& each = node.op == OpKind::conv ? m.conv_weight : m.dense_weight;
+  const double elems = weight_elems(graph, node, r);
+  s += {each.forward * elems, each.backward * elems};
+  return s;
+}
+
+/// Copying an operand that is pieced together from several images, and its gradient back.
+PassSeconds gather_seconds(const Machine& m, const Graph& graph, const Group& group,
+                           const GroupInput& in, const Region& output, const Region& needed) {
+  if (in.view.is_whole(graph)) return {};
+  const Node& node = graph.node(group.nodes[in.node]);
+  double elems = static_cast<double>(needed.n.size() * needed.c.size() * needed.h.size() *
+                                     graph.shape(in.view.segments[0].source).w);
+  // The cells of a task share one copy.
+  if (is_mixing(node))
+    elems *= static_cast<double>(output.c.size()) / static_cast<double>(group.shape.c);
+  const double copy = pack_seconds(m, static_cast<std::int64_t>(4 * elems));
+  const double again = op_info(node.op).backward_reads_input ? copy : 0;
+  return {copy, again + (in.requires_grad ? 1.5 * copy : 0)};
+}
+
+bool head_wants_gradient(const Group& group) {
+  for (const GroupInput& in : group.inputs) {
+    if (in.node == 0 && in.requires_grad) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 double Machine::speed(Rank r) const {
   return rank_speed.empty() ? 1.0 : rank_speed[static_cast<std::size_t>(r)];
@@ -12,27 +68,33 @@ PassSeconds& PassSeconds::operator+=(const PassSeconds& o) {
   return *this;
 }
 
-PassSeconds fixed_seconds(const Machine& machine, const Graph&, const Group&) {
-  return {machine.task_overhead_seconds, machine.task_overhead_seconds};
+PassSeconds fixed_seconds(const Machine& machine, const Graph&, const Group& group) {
+  const double starts = static_cast<double>(group.nodes.size()) * machine.task_overhead_seconds;
+  return {starts, starts};
 }
 
 PassSeconds cell_seconds(const Machine& machine, const Graph& graph, const Group& group,
                          const Region& region) {
-  const Cost c = group_cost(graph, group, region);
-  return {c.forward_flops / machine.flops_per_second +
-              c.forward_bytes / machine.memory_bytes_per_second,
-          c.backward_flops / machine.flops_per_second +
-              c.backward_bytes / machine.memory_bytes_per_second};
+  PassSeconds total;
+  Region r = region;
+  for (std::size_t i = group.nodes.size(); i-- > 0;) {
+    const Node& node = graph.node(group.nodes[i]);
+    total += node_seconds(machine, graph, node, r, i > 0 || head_wants_gradient(group));
+    if (i > 0) r = needs(graph, node, r, group.chain_operand[i]);
+  }
+  for (std::size_t k = 0; k < group.inputs.size(); ++k) {
+    total += gather_seconds(machine, graph, group, group.inputs[k], region,
+                            group_needs(graph, group, region, k));
+  }
+  return total;
 }
 
 double update_seconds(const Machine& machine, std::int64_t elems) {
-  // Read weight, gradient and momentum, write weight and momentum.
-  return machine.task_overhead_seconds +
-         20.0 * static_cast<double>(elems) / machine.memory_bytes_per_second;
+  return machine.update_seconds_per_elem * static_cast<double>(elems);
 }
 
 double pack_seconds(const Machine& machine, std::int64_t bytes) {
-  return 2.0 * static_cast<double>(bytes) / machine.memory_bytes_per_second;
+  return static_cast<double>(bytes) / machine.pack_bytes_per_second;
 }
 
 }  // namespace hpmp

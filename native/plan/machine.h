@@ -5,30 +5,37 @@
 #include <vector>
 
 #include "graph/groups.h"
+#include "plan/rates.h"
 
 namespace hpmp {
-
-struct Machine {
-  double flops_per_second = 100e9;  // of one rank
-  double memory_bytes_per_second = 10e9;
-  double link_bytes_per_second = 1.25e9;  // 10 Gbit/s, per rank and direction
-  double link_latency_seconds = 20e-6;
-  double task_overhead_seconds = 5e-6;
-  std::vector<double> rank_speed;       // relative; empty: all 1
-  std::int64_t memory_limit_bytes = 0;  // per rank; 0: none
-
-  /// 1 unless rank_speed says otherwise.
-  double speed(Rank r) const;
-  double message_seconds(std::int64_t bytes) const {
-    return static_cast<double>(bytes) / link_bytes_per_second;
-  }
-};
 
 /// Seconds on a rank of speed 1.
 struct PassSeconds {
   double forward = 0, backward = 0;
 
   PassSeconds& operator+=(const PassSeconds& o);
+};
+
+/// The defaults are those of an ordinary core and network; a measured profile replaces them.
+struct Machine {
+  double flops_per_second = 100e9;        // of one rank, for ops without a rate
+  double memory_bytes_per_second = 10e9;  // likewise
+  double link_bytes_per_second = 1.25e9;  // 10 Gbit/s, per rank and direction
+  double link_latency_seconds = 20e-6;
+  double task_overhead_seconds = 5e-6;
+  double pack_bytes_per_second = 5e9;        // copying channels between two tensors
+  double update_seconds_per_elem = 2.4e-9;   // clear the gradient, update weight and momentum
+  PassSeconds conv_weight{0.4e-9, 2.4e-9};   // per weight element and task, whatever its samples
+  PassSeconds dense_weight{0.4e-9, 1.2e-9};  // likewise
+  std::vector<Rate> rates;                   // measured; empty: the two speeds above
+  std::vector<double> rank_speed;            // relative; empty: all 1
+  std::int64_t memory_limit_bytes = 0;       // per rank; 0: none
+
+  /// 1 unless rank_speed says otherwise.
+  double speed(Rank r) const;
+  double message_seconds(std::int64_t bytes) const {
+    return static_cast<double>(bytes) / link_bytes_per_second;
+  }
 };
 
 /// What every task of the group costs whatever its size: dispatch, kernel starts.

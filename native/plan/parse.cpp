@@ -111,15 +111,16 @@ class PlanParser {
   }
 
   void grid() {
-    need(8);
+    need(9);
     GridSpec& g = plan_.grid;
     g.batch = integer(words_[1]);
     g.shards = integer(words_[2]);
     g.channel_block = integer(words_[3]);
     g.dense_block = integer(words_[4]);
-    g.bn_group = integer(words_[5]);
-    g.training = integer(words_[6]) != 0;
-    g.flops_per_byte = real(words_[7]);
+    g.most_blocks = integer(words_[5]);
+    g.bn_group = integer(words_[6]);
+    g.training = integer(words_[7]) != 0;
+    g.flops_per_byte = real(words_[8]);
     if (g.batch < 1 || g.shards < 1 || g.batch % g.shards != 0)
       reject("the shards do not divide the batch");
   }

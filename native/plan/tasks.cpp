@@ -9,15 +9,18 @@ TaskBuilder::TaskBuilder(const StepModel& model, int ranks) : model_(model), flo
   graph_.ranks = ranks;
 }
 
-const TaskGraph& TaskBuilder::build(const std::vector<Rank>& part) {
+void TaskBuilder::place(const std::vector<Rank>& part) {
   find_holders(model_, part, holders_);
   flows_.find(part, holders_);
   graph_.tasks.clear();
-  edges_.clear();
   add_tasks();
   add_updates();
   add_messages();
   pay_for_packing();
+}
+
+const TaskGraph& TaskBuilder::linked() {
+  edges_.clear();
   link_groups();
   link_params();
   link_messages();

@@ -39,8 +39,11 @@ class TaskBuilder {
  public:
   TaskBuilder(const StepModel& model, int ranks);
 
-  /// `part`: the rank of every cell. The graph is valid until the next call.
-  const TaskGraph& build(const std::vector<Rank>& part);
+  /// Makes tasks and messages with their times, but not yet their order. `part`: by cell.
+  void place(const std::vector<Rank>& part);
+  /// Adds what waits for what. Valid, like `graph`, until the next placement.
+  const TaskGraph& linked();
+  const TaskGraph& graph() const { return graph_; }
 
  private:
   void add_tasks();

@@ -1,4 +1,4 @@
-"""The flags of both commands; a mistake is one line and exit code 2."""
+"""The flags of hpmp-run and hpmp-plan; a mistake is one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from pyhpmp.errors import USER_MISTAKE
 from pyhpmp.partitioners import PARTITIONERS
 from pyhpmp.planning import OBJECTIVES, STRATEGIES
+from pyhpmp.request import DEFAULT_SECONDS
 
 SCHEDULES = ("constant", "cosine", "step")
 
@@ -63,15 +64,17 @@ def _parser(program: str, purpose: str) -> Parser:
     parser.add_argument("--classes", type=count, help="outputs of a zoo model")
     parser.add_argument("--image", type=count, metavar="SIDE", help="image side of a zoo model")
     parser.add_argument("--infer", action="store_true", help="the forward part only")
+    parser.add_argument("--report", metavar="OUT.html", help="write a page that explains the plan")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the result only")
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
     parser.add_argument("--version", action="store_true", help="versions of hpmp and its MPI")
-    _add_planning(parser.add_argument_group("planning"))
+    add_planning(parser.add_argument_group("planning"))
     return parser
 
 
-def _add_planning(group: Any) -> None:
+def add_planning(group: Any) -> None:
+    """The flags that `plan_of` reads."""
     group.add_argument(
         "--strategy", type=_strategy, default="auto", help=f"{', '.join(STRATEGIES)} or file:PLAN"
     )
@@ -79,10 +82,13 @@ def _add_planning(group: Any) -> None:
     group.add_argument("--epsilon", type=nonnegative, default=0.03, help="imbalance allowed")
     group.add_argument("--shards", type=count, help="sample shards of the batch")
     group.add_argument("--memory", type=positive, default=0.0, metavar="GIB", help="limit per rank")
-    group.add_argument("--network", metavar="LINK", help="1Gbit/50us, or a profile (JSON file)")
+    group.add_argument("--network", metavar="LINK", help="1Gbit/50us: before the profile's")
+    group.add_argument("--profile", metavar="FILE", help="machine profile, from hpmp-bench")
     group.add_argument("--seed", type=natural, default=0, help="of all random choices")
     group.add_argument("--partitioner", choices=PARTITIONERS, default="native")
-    group.add_argument("--plan-seconds", type=nonnegative, default=4.0, help="time for candidates")
+    group.add_argument(
+        "--plan-seconds", type=nonnegative, default=DEFAULT_SECONDS, help="for the search [10]"
+    )
     group.add_argument(
         "--bn-group", type=count, default=0, help="samples that share batch statistics"
     )

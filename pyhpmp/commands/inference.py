@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from pyhpmp import Plan, Session, world
-from pyhpmp.commands.results import peak_memory_bytes, print_json, seconds_of
+from pyhpmp.commands.results import (
+    peak_memory_bytes,
+    print_json,
+    save_measured,
+    seconds_of,
+    wants_trace,
+)
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Dataset
 from pyhpmp.report import duration, percent
@@ -20,7 +26,7 @@ WARM_UP_RUNS, SYNTHETIC_RUNS = 2, 20
 
 def infer(plan: Plan, data: Dataset, arguments: argparse.Namespace, say: Reporter) -> int:
     """Runs the test part (else the training part) once; synthetic images several times."""
-    session = Session(plan, threads=arguments.threads)
+    session = Session(plan, threads=arguments.threads, trace=wants_trace(arguments))
     synthetic = data.name == "synthetic"
     runs = (arguments.steps or SYNTHETIC_RUNS) if synthetic else 1
     split = data.test or data.train
@@ -36,6 +42,7 @@ def infer(plan: Plan, data: Dataset, arguments: argparse.Namespace, say: Reporte
             seconds.append(time.perf_counter() - began)
             right += int(np.count_nonzero(scores.reshape(len(scores), -1).argmax(1) == labels))
     accuracy = None if synthetic else right / len(split)
+    save_measured(plan, session.engine.core.trace(), seconds, arguments)
     _report(plan, session, accuracy, seconds, arguments, say)
     return 0
 

@@ -9,12 +9,16 @@ from pyhpmp import SGD, Trainer
 from pyhpmp.commands.recipe import Recipe
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Dataset, shuffled
+from pyhpmp.report.measured import Trace, no_trace
 from pyhpmp.strategies import ELEMENT_BYTES
 
 
 @dataclass
 class Outcome:
-    """sent_bytes: by this rank in training steps alone. accuracy: on the test part."""
+    """sent_bytes: by this rank in training steps alone. accuracy: on the test part.
+
+    trace: of this rank's last training step; empty where the trainer keeps none.
+    """
 
     steps: int = 0
     final_loss: float | None = None
@@ -22,6 +26,7 @@ class Outcome:
     step_seconds: list[float] = field(default_factory=list)
     sent_bytes: int = 0
     target_seconds: float | None = None
+    trace: Trace = field(default_factory=no_trace)
 
 
 class Loop:
@@ -54,6 +59,7 @@ class Loop:
             start = position % self.recipe.data_steps * batch
             chosen = order[start : start + batch]
             self._step(*self.data.batch(self.data.train, chosen))
+        self.outcome.trace = self.trainer.engine.core.trace()  # an evaluation has one of its own
         sent = self.trainer.engine.core.sent_by_peer().sum()
         self.outcome.sent_bytes += int(sent) * ELEMENT_BYTES
 

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(arguments: argparse.Namespace, context: launch.RankContext) -> int:
     with world.using(world.world_of(context)) as ranks:
         say = reporter(root=ranks.is_root, json=arguments.json, quiet=arguments.quiet)
-        for path in (arguments.save, arguments.hmetis):
+        for path in _outputs(arguments):
             if path:
                 check_writable(path)
         graph = pyhpmp.load(
@@ -58,6 +58,12 @@ def _save(arguments: argparse.Namespace, plan: pyhpmp.Plan) -> None:
         plan.save(arguments.save)
     if arguments.hmetis and world.current().is_root:
         write_text(arguments.hmetis, hypergraph_of(plan).hmetis())
+    if arguments.report:
+        plan.report(arguments.report)
+
+
+def _outputs(arguments: argparse.Namespace) -> list[str]:
+    return [path for path in (arguments.save, arguments.hmetis, arguments.report) if path]
 
 
 def hypergraph_of(plan: pyhpmp.Plan) -> _core.Hypergraph:
@@ -69,6 +75,7 @@ def hypergraph_of(plan: pyhpmp.Plan) -> _core.Hypergraph:
         shards=core.shards,
         channel_block=core.channel_block,
         dense_block=core.dense_block,
+        most_blocks=core.most_blocks,
         bn_group=core.bn_group,
         training=core.training,
     )
@@ -76,11 +83,10 @@ def hypergraph_of(plan: pyhpmp.Plan) -> _core.Hypergraph:
 
 def _say(arguments: argparse.Namespace, plan: pyhpmp.Plan, say: Reporter) -> None:
     say.plan(plan)
-    saved = [path for path in (arguments.save, arguments.hmetis) if path]
     row = plan.comparison.row(plan.comparison.chosen)
     if arguments.quiet and row is not None:
         say.result([f"{row.name}: {row.total_bytes:,} bytes per step, {row.step_seconds:.6f} s"])
-    say.result([f"saved {path}" for path in saved])
+    say.result([f"saved {path}" for path in _outputs(arguments)])
 
 
 if __name__ == "__main__":

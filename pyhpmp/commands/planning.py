@@ -24,6 +24,7 @@ def plan_of(
         seed=arguments.seed,
         partitioner=arguments.partitioner,
         network=arguments.network,
+        profile=arguments.profile,
         memory=arguments.memory,
         training=not arguments.infer,
         seconds=arguments.plan_seconds,

@@ -13,7 +13,9 @@ import numpy as np
 from pyhpmp import Plan, world
 from pyhpmp.commands.loop import Outcome
 from pyhpmp.commands.terminal import Reporter
+from pyhpmp.commands.trace import save_trace
 from pyhpmp.report import counted, duration, percent, size
+from pyhpmp.report.measured import Trace, gathered
 
 
 def report(
@@ -31,6 +33,23 @@ def report(
         print_json(figures | plan.as_dict())
     else:
         say.result(_lines(plan, outcome, figures, saved))
+
+
+def wants_trace(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.trace or arguments.report)
+
+
+def save_measured(
+    plan: Plan, trace: Trace, step_seconds: list[float], arguments: argparse.Namespace
+) -> None:
+    """Writes --trace and --report of the run. Collective."""
+    if not wants_trace(arguments):
+        return
+    measured = gathered(trace, step_seconds)
+    if arguments.trace:
+        save_trace(arguments.trace, plan, measured)
+    if arguments.report:
+        world.current().on_root(lambda: plan.report(arguments.report, measured))
 
 
 def print_json(figures: dict[str, Any]) -> None:

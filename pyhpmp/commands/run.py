@@ -15,7 +15,6 @@ from pyhpmp.commands.loop import Loop
 from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.recipe import recipe_of
 from pyhpmp.commands.terminal import Reporter, reporter
-from pyhpmp.commands.trace import save_trace
 from pyhpmp.data import Dataset, load
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import check_writable
@@ -61,7 +60,7 @@ def _as_rank(arguments: argparse.Namespace, context: launch.RankContext) -> int:
 def _check_outputs(arguments: argparse.Namespace) -> None:
     if arguments.infer and arguments.save:
         raise InvalidArgumentError("--save writes a trained model; it has no use with --infer")
-    for path in (arguments.save, arguments.trace):
+    for path in (arguments.save, arguments.trace, arguments.report):
         if path:
             check_writable(path)
 
@@ -74,7 +73,7 @@ def _run(arguments: argparse.Namespace, ranks: world.World, say: Reporter) -> in
         say.note(f"note: {note}")
     if arguments.data is None:
         say.note("no --data: timing on synthetic images")
-    plan = plan_of(graph, arguments)
+    plan = plan_of(graph, arguments, compare=arguments.report is not None)
     say.plan(plan)
     data = _data(arguments, graph, plan.batch, ranks)
     if arguments.infer:
@@ -90,11 +89,10 @@ def _train(
 ) -> int:
     recipe = recipe_of(arguments, data, plan)
     trainer = pyhpmp.Trainer(
-        plan, seed=arguments.seed, threads=arguments.threads, trace=arguments.trace is not None
+        plan, seed=arguments.seed, threads=arguments.threads, trace=results.wants_trace(arguments)
     )
     outcome = Loop(trainer, data, recipe, say).run()
-    if arguments.trace:
-        save_trace(arguments.trace, plan, trainer.engine.core)
+    results.save_measured(plan, outcome.trace, outcome.step_seconds, arguments)
     saved = arguments.save or (DEFAULT_SAVE if data.name != "synthetic" else None)
     if saved:
         trainer.save_onnx(saved)

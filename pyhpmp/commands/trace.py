@@ -5,30 +5,34 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pyhpmp import Plan, _core, world
+from pyhpmp import Plan, world
 from pyhpmp.files import write_text
+from pyhpmp.report.measured import Measured, Trace
 
 MEASURED, PREDICTED = 0, 1
 _MICROSECONDS = 1e6
 
 
-def save_trace(path: str, plan: Plan, engine: _core.Engine) -> None:
-    """Collective; rank 0 writes all ranks' events."""
+def save_trace(path: str, plan: Plan, measured: Measured) -> None:
+    """Rank 0 writes all ranks' events; collective."""
     ranks = world.current()
-    events = [event for own in ranks.gather(_events(plan, engine, ranks.rank)) for event in own]
-    text = json.dumps({"traceEvents": events, "displayTimeUnit": "ms"})
-    ranks.on_root(lambda: write_text(path, text))
+    ranks.on_root(lambda: write_text(path, _text(plan, measured)))
 
 
-def _events(plan: Plan, engine: _core.Engine, rank: int) -> list[dict[str, Any]]:
+def _text(plan: Plan, measured: Measured) -> str:
+    traces = enumerate(measured.traces)
+    events = [event for rank, trace in traces for event in _events(plan, rank, trace)]
+    return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"})
+
+
+def _events(plan: Plan, rank: int, trace: Trace) -> list[dict[str, Any]]:
     labels = plan.core.labels(plan.prepared, rank)
-    instructions, starts, ends = engine.trace()
-    measured = zip(instructions.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    taken = zip(*(column.tolist() for column in trace), strict=True)
     start, end = (times.tolist() for times in plan.core.times(rank))
     predicted = zip(range(len(labels)), start, end, strict=True)
     events = [_name("process_name", rank, MEASURED, f"rank {rank}")]
     for thread, name, timed in (
-        (MEASURED, "measured", measured),
+        (MEASURED, "measured", taken),
         (PREDICTED, "predicted", predicted),
     ):
         events.append(_name("thread_name", rank, thread, name))

@@ -33,6 +33,17 @@ class GridHypergraph(HypergraphArrays, Protocol):
     def cell_block(self) -> Ints32: ...
 
 
+class OnGrid(Protocol):
+    """A part per cell on the grid of `shards`."""
+
+    @property
+    def shards(self) -> int: ...
+    @property
+    def hypergraph(self) -> GridHypergraph: ...
+    @property
+    def part(self) -> Ints32: ...
+
+
 @dataclass(frozen=True)
 class Placement:
     """A part per cell on the grid of `shards`; volume in elements per step."""
@@ -169,7 +180,7 @@ def _deepen(best: dict[int, list[Placement]], search: _Search, work: float) -> N
         best[shards] = search.run(shards, h, work / len(leaders), starts)
 
 
-def spread(placement: Placement, h: GridHypergraph, shards: int) -> Ints32:
+def spread(placement: OnGrid, h: GridHypergraph, shards: int) -> Ints32:
     """The same placement on a grid of a multiple of its shards; volume and balance stay."""
     coarse = placement.hypergraph
     first = np.flatnonzero((coarse.cell_shard == 0) & (coarse.cell_block == 0))

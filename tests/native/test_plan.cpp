@@ -195,3 +195,9 @@ TEST(tensors_that_do_not_meet_share_an_offset_and_those_that_do_never_overlap) {
   CHECK_EQ(tensors[3].offset, 384);
   CHECK_EQ(arena, 448);
 }
+
+TEST(live_bytes_count_every_tensor_from_its_first_to_its_last_instruction) {
+  const std::vector<Lifetime> tensors{{100, 0, 2, 0}, {64, 2, 9, 0}, {7, 3, 2, 0}};
+  CHECK(live_bytes(tensors, 4) == (std::vector<std::int64_t>{100, 100, 164, 64}));
+  CHECK(live_bytes({}, 0).empty());
+}

@@ -177,6 +177,7 @@ def test_a_data_set_smaller_than_a_batch(run: Run) -> None:
         (("zoo:lenet5", "--data", "digits", "--save", "no/where.onnx"), "no/where.onnx"),
         (("zoo:lenet5", "--steps", "1", "--target-accuracy", "0.9"), "test part"),
         (("zoo:lenet5", "--infer", "--save", "o.onnx"), "--save"),
+        (("missing.onnx", "--report", "no/where.html"), "no/where.html"),
     ],
 )
 def test_a_flag_that_makes_no_sense(run: Run, words: tuple[str, ...], message: str) -> None:

@@ -45,6 +45,9 @@ def test_json_has_every_field_for_the_chosen_strategy_and_every_baseline(plan: P
             "step_seconds",
             "bubble_fraction",
             "feasible",
+            "compute_seconds",
+            "network_seconds",
+            "refusal",
         }
         volume = row["volume_bytes"]
         assert volume["total"] == volume["activations"] + volume["parameters"]

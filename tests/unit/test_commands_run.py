@@ -109,6 +109,27 @@ def test_a_trace_holds_measured_and_predicted_times_of_every_instruction(
     assert all(e["dur"] >= 0 for e in events if e["ph"] == "X")
 
 
+def test_the_trace_is_that_of_a_training_step_also_where_an_evaluation_follows(
+    run: Run, tmp_path: Path
+) -> None:
+    said = run("zoo:lenet5", "--data", "digits", "--steps", 2, "--trace", "t.json")
+    assert said.code == 0
+    events = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    measured = {e["cat"] for e in events if e["ph"] == "X" and e["tid"] == 0}
+    assert measured >= {"FWD", "BWD", "UPDATE"}
+
+
+@pytest.mark.parametrize("words", [("--steps", 2), ("--infer",)])
+def test_a_report_of_a_run_shows_predicted_and_measured_times(
+    run: Run, tmp_path: Path, words: tuple[object, ...]
+) -> None:
+    assert run("zoo:lenet5", *words, "--report", "r.html").code == 0
+    page = (tmp_path / "r.html").read_text()
+    assert "step, measured" in page
+    assert "Prediction and measurement" in page
+    assert '"label":"measured"' in page
+
+
 def test_inference_gives_the_accuracy_of_the_saved_model(run: Run) -> None:
     trained = run("zoo:lenet5", "--data", "digits", "--epochs", 2, "--json").json
     inferred = run("trained.onnx", "--data", "digits", "--infer", "--json").json

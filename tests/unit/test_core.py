@@ -155,6 +155,32 @@ def test_every_instruction_has_a_label_and_times(plan: _core.Plan, prepared: _co
         assert any(label.startswith("BWD") for label in labels)
 
 
+@pytest.mark.parametrize("strategy", ["data", "layer", "filter", "owt"])
+def test_the_tasks_of_all_ranks_cover_every_layer_once(
+    hypergraph: _core.Hypergraph, strategy: str
+) -> None:
+    made = _core.Plan.build(hypergraph, hypergraph.baseline(strategy, 2), 2, strategy, {})
+    channels = np.zeros(len(hypergraph.groups), np.int64)
+    for rank in range(2):
+        tasks = made.tasks(rank)
+        np.add.at(channels, tasks.group, tasks.channels)
+    for group, covered in zip(hypergraph.groups, channels, strict=True):
+        if group.blocks:
+            assert covered == group.shape[0] * made.shards
+
+
+def test_a_program_and_its_messages_are_given_as_arrays(plan: _core.Plan) -> None:
+    table = plan.message_table()
+    assert int(table.elems.sum()) == plan.activation_elems + plan.parameter_elems
+    for rank in range(2):
+        info, program = plan.rank(rank), plan.program(rank)
+        assert len(program.kind) == info.instructions
+        assert 0 < program.live_bytes.max() <= info.arena_bytes
+        sends = program.kind == _core.INSTRUCTIONS.index("SEND")
+        assert (table.sender[program.message[sends]] == rank).all()
+        assert int(table.elems[program.message[sends]].sum()) == info.sent_elems
+
+
 def test_predicted_elements_are_those_of_all_ranks(plan: _core.Plan) -> None:
     sent = sum(plan.rank(rank).sent_elems for rank in range(2))
     assert sent == plan.activation_elems + plan.parameter_elems

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -31,23 +30,7 @@ def test_a_link_is_read(text: str, rate: float, delay: float | None) -> None:
     assert machine.get("link_latency_seconds") == (None if delay is None else pytest.approx(delay))
 
 
-def test_a_profile_gives_the_fields_that_it_has(tmp_path: Path) -> None:
-    path = tmp_path / "p.json"
-    path.write_text(json.dumps({"flops_per_second": 1e12, "rank_speed": [1, 2], "host": "a"}))
-    assert parse_network(str(path)) == {"flops_per_second": 1e12, "rank_speed": [1.0, 2.0]}
-
-
-@pytest.mark.parametrize(
-    "text", ['{"flops_per_second": -1}', '{"rank_speed": 2}', "[1]", "{", '{"rank_speed": [true]}']
-)
-def test_a_profile_that_makes_no_sense_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "p.json"
-    path.write_text(text)
-    with pytest.raises(InvalidArgumentError, match=r"p\.json"):
-        parse_network(str(path))
-
-
-@pytest.mark.parametrize("text", ["", "fast", "0Gbit", "1Gbyte/50us", "missing.json"])
+@pytest.mark.parametrize("text", ["", "fast", "0Gbit", "1Gbit/0us", "1Gbyte/50us", "missing.json"])
 def test_a_link_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgumentError):
         parse_network(text)

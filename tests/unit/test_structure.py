@@ -21,10 +21,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "hypergraph": ("base", "graph"),
     "partition": ("base", "graph", "hypergraph"),
     "plan": BELOW_PLAN,
+    "planner": (*BELOW_PLAN, "plan"),
     "comm": ("base", "include"),
-    "report": ("base",),
-    "engine": (*BELOW_PLAN, "plan", "comm", "report"),
-    "capi": (*BELOW_PLAN, "plan", "comm", "report", "engine", "include"),
+    "engine": (*BELOW_PLAN, "plan", "comm"),
+    "capi": (*BELOW_PLAN, "plan", "planner", "comm", "engine", "include"),
     "include": (),
 }
 # Headers of the C++ library have no suffix; these are C's and the compiler's.

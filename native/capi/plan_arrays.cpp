@@ -1,0 +1,69 @@
+// C functions that give a plan's contents as arrays: what reports draw.
+#include "capi/handles.h"
+#include "capi/wall.h"
+#include "plan/arena.h"
+
+using namespace hpmp;
+using namespace hpmp::capi;
+
+namespace {
+
+/// Fills an array that may be null with `field(item)` of every item.
+template <class Out, class Items, class Field>
+void fill(Out* out, const Items& items, Field&& field) {
+  if (!out) return;
+  for (const auto& item : items) *out++ = static_cast<Out>(field(item));
+}
+
+std::vector<std::int64_t> live_of(const RankProgram& program) {
+  std::vector<Lifetime> tensors;
+  for (const PlannedTensor& t : program.tensors)
+    tensors.push_back({t.bytes, t.first, t.last, t.offset});
+  return live_bytes(tensors, program.instrs.size());
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* hpmp_instruction_name(int32_t kind) {
+  return kind >= 0 && kind < kInstrKinds ? instr_name(static_cast<InstrKind>(kind)) : nullptr;
+}
+
+hpmp_status hpmp_plan_program(const hpmp_plan* plan, int32_t rank, int32_t* kind, int32_t* group,
+                              int32_t* shard, int32_t* message, int64_t* live_bytes) {
+  return wall([&] {
+    const RankProgram& program = program_of(plan, rank);
+    fill(kind, program.instrs, [](const Instr& i) { return i.kind; });
+    fill(group, program.instrs, [](const Instr& i) { return i.group.index; });
+    fill(shard, program.instrs, [](const Instr& i) { return i.shard; });
+    fill(message, program.instrs, [](const Instr& i) { return i.message; });
+    if (live_bytes) fill(live_bytes, live_of(program), [](std::int64_t bytes) { return bytes; });
+  });
+}
+
+hpmp_status hpmp_plan_messages(const hpmp_plan* plan, int32_t* kind, int32_t* from, int32_t* to,
+                               int64_t* elems) {
+  return wall([&] {
+    const std::vector<Message>& messages = plan_of(plan).messages;
+    fill(kind, messages, [](const Message& m) { return m.kind; });
+    fill(from, messages, [](const Message& m) { return m.from; });
+    fill(to, messages, [](const Message& m) { return m.to; });
+    fill(elems, messages, [](const Message& m) { return m.elems; });
+  });
+}
+
+hpmp_status hpmp_plan_tasks(const hpmp_plan* plan, int32_t rank, int32_t* group, int32_t* shard,
+                            int64_t* channels, int64_t* count) {
+  return wall([&] {
+    const std::vector<OwnedChannels>& tasks = program_of(plan, rank).tasks;
+    const std::int64_t room = given(count, "count");
+    *count = static_cast<std::int64_t>(tasks.size());
+    if (!group && !shard && !channels) return;
+    check_count(room, *count, "the array for tasks");
+    fill(group, tasks, [](const OwnedChannels& t) { return t.group.index; });
+    fill(shard, tasks, [](const OwnedChannels& t) { return t.shard; });
+    fill(channels, tasks, [](const OwnedChannels& t) { return total_size(t.channels); });
+  });
+}
+}

@@ -1,0 +1,162 @@
+#include "engine/node_bench.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "engine/buffers.h"
+#include "engine/kernel.h"
+#include "graph/ops.h"
+
+namespace hpmp {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Numbers far from zero: no kernel meets subnormals, however often its result is used again.
+void fill(float* data, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i)
+    data[i] = 0.5F + static_cast<float>(i % 61) * (1.0F / 128);
+}
+
+class NodeBench {
+ public:
+  NodeBench(const Graph& graph, NodeId n, std::int64_t samples)
+      : graph_(graph), node_(graph.node(n)), samples_(samples) {
+    const OpInfo& op = op_info(node_.op);
+    if (op.channels == ChannelClass::index_map || node_.op == OpKind::input ||
+        node_.op == OpKind::output) {
+      fail(ErrorCode::unsupported_op,
+           "node '" + node_.name + "' (" + op.name + ") does no work that could be timed");
+    }
+    prepare(n);
+    make_tensors();
+    make_params();
+  }
+
+  void forward() { kernel_->forward(forward_); }
+
+  /// `input`, `weights`: which gradients.
+  void backward(bool input, bool weights) {
+    BackwardArgs args = backward_;
+    if (!input) args.grad_inputs.assign(args.grad_inputs.size(), TensorRef{});
+    if (!weights) args.param_grads.assign(args.param_grads.size(), nullptr);
+    kernel_->backward(args);
+  }
+
+ private:
+  void prepare(NodeId n) {
+    const Shape& out = graph_.shape(node_.output);
+    KernelSpec spec;
+    spec.graph = &graph_;
+    spec.node = n;
+    spec.samples = samples_;
+    spec.channels = {{0, out.c}};
+    for (ValueId v : node_.inputs) {
+      const Shape& in = graph_.shape(v);
+      spec.input_channels.push_back({{0, in.c}});
+      spec.input_shapes.push_back(in);
+      spec.input_blocks.push_back(block_of(v));
+    }
+    spec.output_shape = out;
+    spec.bn_group = samples_;
+    kernel_ = prepare_cpu_kernel(spec);
+  }
+
+  float* floats(std::int64_t count) {
+    memory_.push_back(allocate_bytes(std::max<std::int64_t>(count, 1) * 4, "benchmark tensors"));
+    auto* data = reinterpret_cast<float*>(memory_.back().get());
+    fill(data, count);
+    return data;
+  }
+
+  std::int64_t block_of(ValueId v) const {
+    const bool image = graph_.node(graph_.value(v).producer).op == OpKind::input;
+    return (image ? preferred_input_block : channel_block)(graph_.shape(v).c);
+  }
+
+  TensorRef tensor(ValueId v) {
+    const Shape& s = graph_.shape(v);
+    return {floats(samples_ * s.elems()), samples_, s.c, s.h, s.w, block_of(v)};
+  }
+
+  /// As the engine does it: ops that may work in place do.
+  void make_tensors() {
+    const bool in_place = op_info(node_.op).in_place;
+    for (ValueId v : node_.inputs) forward_.inputs.push_back(tensor(v));
+    forward_.output = in_place ? forward_.inputs[0] : tensor(node_.output);
+    backward_.inputs = forward_.inputs;
+    backward_.output = forward_.output;
+    backward_.grad_output = tensor(node_.output);
+    for (std::size_t k = 0; k < node_.inputs.size(); ++k) {
+      backward_.grad_inputs.push_back(in_place && k == 0 ? backward_.grad_output
+                                                         : tensor(node_.inputs[k]));
+      backward_.accumulate.push_back(false);
+    }
+    const std::int64_t saved =
+        saved_bytes(graph_, node_, samples_, graph_.shape(node_.output).c, samples_);
+    saved_ = allocate_bytes(std::max<std::int64_t>(saved, 64), "benchmark tensors");
+    scratch_ = allocate_bytes(
+        std::max<std::int64_t>(static_cast<std::int64_t>(kernel_->scratch_bytes()), 64),
+        "benchmark scratch");
+    labels_.assign(static_cast<std::size_t>(samples_), 0);
+  }
+
+  void make_params() {
+    for (ParamId p : node_.params) {
+      const Param& param = graph_.param(p);
+      forward_.params.push_back(floats(param.elems()));
+      backward_.param_grads.push_back(param.trainable ? floats(param.elems()) : nullptr);
+    }
+    kernel_->load_params(forward_.params);
+    backward_.params = forward_.params;
+    forward_.saved = backward_.saved = saved_.get();
+    forward_.scratch = backward_.scratch = scratch_.get();
+    forward_.labels = backward_.labels = labels_.data();
+    forward_.step.global_batch = samples_;
+    forward_.step.statistics_weight = 1;
+    backward_.step = forward_.step;
+  }
+
+  const Graph& graph_;
+  const Node& node_;
+  std::int64_t samples_;
+  std::unique_ptr<Kernel> kernel_;
+  std::vector<AlignedBytes> memory_;
+  AlignedBytes saved_, scratch_;
+  std::vector<std::int64_t> labels_;
+  ForwardArgs forward_;
+  BackwardArgs backward_;
+};
+
+template <class F>
+double seconds_of(F f) {
+  const Clock::time_point begin = Clock::now();
+  f();
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+}  // namespace
+
+PassSamples time_node(const Graph& graph, NodeId n, const BenchOptions& options) {
+  if (options.threads > 0) omp_set_num_threads(options.threads);
+  NodeBench bench(graph, n, options.samples);
+  const bool mixing = op_info(graph.node(n).op).channels == ChannelClass::mixing;
+  const auto all = [&](PassSamples& to) {
+    to.forward.push_back(seconds_of([&] { bench.forward(); }));
+    to.backward.push_back(seconds_of([&] { bench.backward(true, !mixing); }));
+    if (mixing) to.weights.push_back(seconds_of([&] { bench.backward(false, true); }));
+  };
+  PassSamples warm_up, samples;
+  all(warm_up);
+  const Clock::time_point begin = Clock::now();
+  for (int i = 0; i < options.repeats; ++i) {
+    all(samples);
+    if (std::chrono::duration<double>(Clock::now() - begin).count() > options.budget_seconds) break;
+  }
+  return samples;
+}
+
+}  // namespace hpmp

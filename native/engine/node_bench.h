@@ -1,0 +1,26 @@
+// One op of a network run alone on this thread's cores, timed pass by pass.
+#pragma once
+
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace hpmp {
+
+struct BenchOptions {
+  std::int64_t samples = 1;
+  int repeats = 20;           // at most
+  double budget_seconds = 1;  // no further repeat afterwards
+  int threads = 0;            // OpenMP threads; 0: leave as is
+};
+
+/// Seconds of each repeat. `weights` is empty where the op has no weights' gradient of its own;
+/// then `backward` is the whole backward pass.
+struct PassSamples {
+  std::vector<double> forward, backward, weights;
+};
+
+/// Errors: `unsupported_op` for an op that no kernel computes.
+PassSamples time_node(const Graph& graph, NodeId node, const BenchOptions& options);
+
+}  // namespace hpmp

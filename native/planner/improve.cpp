@@ -1,0 +1,169 @@
+#include "planner/improve.h"
+
+#include <chrono>
+#include "base/error.h"
+
+#include "planner/moves.h"
+
+namespace hpmp {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kLeaders = 4;    // starts that are improved, of which half survive each round
+constexpr double kWarmest = 0.02;      // how much slower a step may be and be accepted, at first
+constexpr double kTryAllRules = 0.1;   // share of moves that are judged under every rule
+constexpr double kNearlyIdeal = 1.01;  // times the compute evenly shared: worth no more search
+
+struct State {
+  std::vector<Rank> part;
+  double seconds = 0;
+  PriorityRule rule = PriorityRule::one_f_one_b;
+  std::vector<Rank> best_part;
+  double best_seconds = 0;
+};
+
+Machine without_limit(Machine machine) {
+  machine.memory_limit_bytes = 0;
+  return machine;
+}
+
+std::int64_t most_bytes(const Plan& plan) {
+  std::int64_t most = 0;
+  for (const RankProgram& program : plan.programs)
+    most = std::max(most, program.arena_bytes + program.param_bytes);
+  return most;
+}
+
+class Improver {
+ public:
+  Improver(const StepModel& model, int ranks, const std::vector<std::vector<Rank>>& starts,
+           const ImproveOptions& options)
+      : evaluator_(model, ranks),
+        mover_(model.h, ranks, starts, options.seed),
+        end_(Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                std::chrono::duration<double>(options.seconds))),
+        model_(model),
+        ranks_(ranks),
+        work_(options.work) {
+    for (const std::vector<Rank>& start : starts) {
+      if (!fits(start)) continue;
+      State s{start, 0, {}, start, 0};
+      s.seconds = s.best_seconds =
+          evaluator_.best_seconds(start, std::numeric_limits<double>::infinity(), s.rule);
+      states_.push_back(std::move(s));
+    }
+  }
+
+  TimedPlacement run() {
+    if (states_.empty())
+      fail(ErrorCode::infeasible, "no placement to start from fits the memory of a rank");
+    keep_best(kLeaders);
+    const std::int64_t done = evaluator_.work();
+    const std::int64_t left = std::max<std::int64_t>(0, work_ - done);
+    int rounds = 1;
+    for (std::size_t n = states_.size(); n > 1; n /= 2) ++rounds;
+    for (int round = 0; round < rounds; ++round) {
+      const auto share = left / rounds / static_cast<std::int64_t>(states_.size());
+      for (State& s : states_)
+        search(s, share, 1.0 - static_cast<double>(round) / rounds, 1.0 - (round + 1.0) / rounds);
+      keep_best((states_.size() + 1) / 2);
+    }
+    return {states_[0].best_part, states_[0].best_seconds};
+  }
+
+ private:
+  void keep_best(std::size_t most) {
+    std::stable_sort(states_.begin(), states_.end(), [](const State& a, const State& b) {
+      return a.best_seconds < b.best_seconds;
+    });
+    if (states_.size() > most) states_.resize(most);
+  }
+
+  void search(State& s, std::int64_t work, double warm_from, double warm_to) {
+    const std::int64_t first = evaluator_.work();
+    s.part = s.best_part;
+    s.seconds = s.best_seconds;
+    evaluator_.seconds(s.part, s.rule, 0);
+    std::vector<Evaluator::Load> loads = evaluator_.loads();
+    for (int i = 0; evaluator_.work() - first < work; ++i) {
+      if (i % 16 == 0 && (Clock::now() > end_ || s.best_seconds <= enough())) return;
+      const double done =
+          static_cast<double>(evaluator_.work() - first) / static_cast<double>(work);
+      const double warmth = kWarmest * (warm_from + (warm_to - warm_from) * done);
+      if (!mover_.propose(s.part, loads)) continue;
+      const bool accepted = judge(s, 1 + warmth * mover_.random().unit());
+      if (accepted) {
+        loads = evaluator_.loads();
+      } else {
+        mover_.undo(s.part);
+      }
+    }
+  }
+
+  bool judge(State& s, double slack) {
+    const double limit = s.seconds * slack;
+    PriorityRule rule = s.rule;
+    const bool all = mover_.random().unit() < kTryAllRules;
+    const double found = all ? evaluator_.best_seconds(s.part, limit, rule)
+                             : evaluator_.seconds(s.part, rule, limit);
+    mover_.reward(found < s.seconds);
+    if (!(found < limit)) return false;
+    s.seconds = found;
+    s.rule = rule;
+    if (found < s.best_seconds && fits(s.part)) {
+      s.best_seconds = found;
+      s.best_part = s.part;
+    }
+    return true;
+  }
+
+  bool fits(const std::vector<Rank>& part) const {
+    const std::int64_t limit = model_.machine.memory_limit_bytes;
+    if (limit <= 0) return true;
+    const Placement p = make_placement(model_.h, part, ranks_);
+    return most_bytes(build_plan(model_.h, p, unlimited_, "")) <= limit;
+  }
+
+  /// What the last placement evaluated would take if its compute were evenly shared and nothing
+  /// else.
+  double enough() const {
+    double work = 0, speed = 0;
+    for (Rank r = 0; r < ranks_; ++r) {
+      const double s = model_.machine.speed(r);
+      work += evaluator_.loads()[static_cast<std::size_t>(r)].compute * s;
+      speed += s;
+    }
+    return kNearlyIdeal * work / speed;
+  }
+
+  Evaluator evaluator_;
+  Mover mover_;
+  Clock::time_point end_;
+  const StepModel& model_;
+  int ranks_;
+  Machine unlimited_ = without_limit(model_.machine);
+  std::int64_t work_;
+  std::vector<State> states_;
+};
+
+}  // namespace
+
+double step_seconds(const Hypergraph& h, const Machine& machine, const Placement& p) {
+  const StepModel model = make_step_model(h, machine);
+  PriorityRule rule;
+  return Evaluator(model, p.ranks)
+      .best_seconds(p.part, std::numeric_limits<double>::infinity(), rule);
+}
+
+TimedPlacement improve_time(const Hypergraph& h, const Machine& machine, int ranks,
+                            const std::vector<std::vector<Rank>>& starts,
+                            const ImproveOptions& options) {
+  if (starts.empty())
+    fail(ErrorCode::invalid_argument, "the search for short steps needs a placement to start from");
+  for (const std::vector<Rank>& start : starts) make_placement(h, start, ranks);
+  const StepModel model = make_step_model(h, machine);
+  return Improver(model, ranks, starts, options).run();
+}
+
+}  // namespace hpmp

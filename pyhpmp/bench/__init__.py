@@ -1,0 +1,1 @@
+"""Measurements of this machine: ops, transport, whole steps."""

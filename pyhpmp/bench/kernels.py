@@ -1,0 +1,160 @@
+"""Speed of every op and shape of some networks, one thread, and what a machine profile keeps of it.
+
+A convolution's or dense layer's pass takes `work / rate + weights * seconds per weight element`:
+the second part (weights read, gradients written) does not shrink with the samples of a task, so it
+is measured on its own and taken off before the rate is computed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pyhpmp import _core
+from pyhpmp.bench.summary import median, summary
+from pyhpmp.profile import Profile
+
+MOST_SAMPLES = 16
+# Of one pass: long enough for the clock, short enough for twenty repeats of each of many shapes.
+PASS_FLOPS, PASS_BYTES = 1e9, 60e6
+# Of a pass that its weights dominate, what is at least put down to its work.
+LEAST_SHARE = 0.2
+NO_WORK = ("Input", "Output")
+WEIGHT_GRAPHS = {
+    "Conv": (
+        "hpmp-graph 1\nparam w weight 512 512 3 3\ninput x 512 3 3\n"
+        "node Relu r : x : : r\nnode Conv c : r : w : c kernel=3,3\noutput c\n"
+    ),
+    "Dense": (
+        "hpmp-graph 1\nparam w weight 4096 4096\ninput x 4096 1 1\n"
+        "node Relu r : x : : r\nnode Dense d : r : w : d\noutput d\n"
+    ),
+}
+NONE = _core.Passes(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """repeats and seconds: per shape, whichever ends first. threads: that compute."""
+
+    repeats: int = 20
+    seconds: float = 1.0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One op on one shape. samples: of the batch. times: seconds of every repeat, by pass."""
+
+    node: _core.NodeInfo
+    samples: int
+    times: _core.PassTimes
+
+    def rates(self) -> _core.Passes:
+        """Work per second as run: floating-point operations of mixing ops, else bytes."""
+        return self.rates_beside(NONE)
+
+    def rates_beside(self, weights: _core.Passes) -> _core.Passes:
+        """The same without the seconds that each weight element costs whatever the samples."""
+        return _core.Passes(
+            *(
+                self._rate(work, times, self.node.weight_elems * each)
+                for work, times, each in zip(self.node.work, self.times, weights, strict=True)
+            )
+        )
+
+    def _rate(self, work: float, times: Any, fixed: float) -> float:
+        if not len(times) or not work:
+            return 0.0
+        seconds = median(times)
+        return self.samples * work / max(seconds - fixed, LEAST_SHARE * seconds, 1e-9)
+
+    def as_dict(self) -> dict[str, Any]:
+        unit = "flops_per_second" if self.node.is_mixing else "bytes_per_second"
+        return {
+            **self.node.shape._asdict(),
+            "samples": self.samples,
+            "seconds": {
+                name: summary(times) for name, times in self.times._asdict().items() if len(times)
+            },
+            unit: {name: rate for name, rate in self.rates()._asdict().items() if rate},
+        }
+
+
+def timed_nodes(graphs: Iterable[_core.Graph]) -> Iterator[tuple[_core.Graph, int, _core.NodeInfo]]:
+    """Prepared graphs' ops, one of each kind and of sizes within half an octave."""
+    seen = set()
+    for graph in graphs:
+        for index, node in enumerate(graph.nodes):
+            if node.is_index_map or node.shape.op in NO_WORK or _class(node.shape) in seen:
+                continue
+            seen.add(_class(node.shape))
+            yield graph, index, node
+
+
+def _class(shape: _core.OpShape) -> tuple[Any, ...]:
+    sizes = (shape.c_in, shape.c_out, shape.pixels, shape.groups)
+    halves = (round(2 * math.log2(size)) for size in sizes)
+    return (shape.op, shape.kernel, shape.stride, shape.groups == shape.c_in, *halves)
+
+
+def measured(graph: _core.Graph, index: int, node: _core.NodeInfo, effort: Effort) -> Measured:
+    """Times one op."""
+    limit = PASS_FLOPS if node.is_mixing else PASS_BYTES
+    samples = int(min(MOST_SAMPLES, max(1, limit / max(*node.work, 1))))
+    return Measured(node, samples, _timed(graph, index, samples, effort))
+
+
+def _timed(graph: _core.Graph, index: int, samples: int, effort: Effort) -> _core.PassTimes:
+    return graph.time_node(
+        index,
+        samples=samples,
+        repeats=effort.repeats,
+        budget_seconds=effort.seconds,
+        threads=effort.threads,
+    )
+
+
+def weight_seconds(effort: Effort) -> dict[str, _core.Passes]:
+    """By mixing op: seconds per weight element of a task that has next to no other work."""
+    found = {}
+    for op, text in WEIGHT_GRAPHS.items():
+        graph = _core.Graph.parse(text)
+        index = next(i for i, node in enumerate(graph.nodes) if node.shape.op == op)
+        times = _timed(graph, index, 1, effort)
+        elems = graph.nodes[index].weight_elems
+        found[op] = _core.Passes(*(median(each) / elems for each in times))
+    return found
+
+
+def profile_of(
+    results: list[Measured],
+    weights: dict[str, _core.Passes],
+    host: _core.HostFigures,
+    facts: dict[str, Any],
+) -> Profile:
+    """What the planner needs of the measurements."""
+    rates = [
+        _core.Rate(r.node.shape, r.rates_beside(weights.get(r.node.shape.op, NONE)))
+        for r in results
+    ]
+    conv, dense = weights["Conv"], weights["Dense"]
+    speeds = {
+        "pack_bytes_per_second": host.pack_bytes_per_second,
+        "update_seconds_per_elem": host.update_seconds_per_elem,
+        "conv_weight_forward_seconds": conv.forward,
+        "conv_weight_backward_seconds": conv.backward + conv.weights,
+        "dense_weight_forward_seconds": dense.forward,
+        "dense_weight_backward_seconds": dense.backward + dense.weights,
+    }
+    for name, mixing in (("flops_per_second", True), ("memory_bytes_per_second", False)):
+        forward = [
+            rate.per_second.forward
+            for rate, result in zip(rates, results, strict=True)
+            if result.node.is_mixing == mixing
+        ]
+        if forward:
+            speeds[name] = median(forward)
+    return Profile(speeds, tuple(rates), measured={"kernels": facts})

@@ -1,0 +1,137 @@
+"""A training step as predicted and as measured: in all, by kind of instruction, by kind of op."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyhpmp import SGD, Plan, Trainer, _core, world
+from pyhpmp.bench.summary import median, summary
+
+WARM_UP = 2
+LEAST_STEPS = 3
+TASKS = ("FWD", "BWD")
+RATE = 1e-4  # small: the loss of random labels must stay finite
+
+Seconds = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Seconds of one kind of instruction in a step: of the rank with most of it."""
+
+    kind: str
+    op: str
+    predicted: float
+    measured: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "op": self.op,
+            "predicted_seconds": self.predicted,
+            "measured_seconds": self.measured,
+            "error": error_of(self.predicted, self.measured),
+        }
+
+
+@dataclass(frozen=True)
+class StepTiming:
+    """seconds: of every step, the slowest rank's. rows: by kind and op, most time first."""
+
+    predicted: float
+    seconds: tuple[float, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def error(self) -> float:
+        """Of the predicted step time, relative to the measured one."""
+        return error_of(self.predicted, median(self.seconds)) or 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "step_seconds": summary(self.seconds) | {"predicted": self.predicted},
+            "error": self.error,
+            "instructions": [row.as_dict() for row in self.rows],
+        }
+
+
+def error_of(predicted: float, measured: float) -> float | None:
+    return predicted / measured - 1 if measured > 0 else None
+
+
+def timed_steps(plan: Plan, *, steps: int, seconds: float, threads: int, seed: int) -> StepTiming:
+    """Runs training steps on random images until `steps` or `seconds` are over. Collective."""
+    trainer = Trainer(plan, SGD(lr=RATE), seed=seed, threads=threads, trace=True)
+    generator = np.random.default_rng(seed)
+    shape = (plan.batch, *plan.graph.input_shape)
+    images = generator.standard_normal(shape, dtype=np.float32)
+    labels = generator.integers(0, plan.graph.classes, plan.batch)
+    walls: list[float] = []
+    traces: list[Seconds] = []
+    for step in range(WARM_UP + steps):
+        slowest = _step(trainer, images, labels)
+        if step < WARM_UP:
+            continue
+        walls.append(slowest)
+        _, start, end = trainer.engine.core.trace()
+        traces.append(end - start)
+        if len(walls) >= LEAST_STEPS and sum(walls) > seconds:
+            break
+    measured = np.median(np.array(traces), axis=0)
+    rows = _rows(world.current().gather(_by_kind(plan, measured)))
+    return StepTiming(plan.core.step_seconds, tuple(walls), rows)
+
+
+def _step(trainer: Trainer, images: object, labels: object) -> float:
+    """Seconds of the slowest rank; the ranks begin together."""
+    ranks = world.current()
+    ranks.gather(None)
+    began = time.perf_counter()
+    trainer.step(images, labels)
+    return max(ranks.gather(time.perf_counter() - began))
+
+
+Sums = dict[tuple[str, str], tuple[float, float]]
+
+
+def _by_kind(plan: Plan, measured: Seconds) -> Sums:
+    """This rank's (predicted, measured) seconds by kind and op."""
+    rank = world.current().rank
+    start, end = plan.core.times(rank)
+    ops = op_of_group(plan)
+    sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    labels = plan.core.labels(plan.prepared, rank)
+    for label, expected, found in zip(labels, end - start, measured, strict=True):
+        kind, _, rest = label.partition(" ")
+        op = ops.get(rest.rsplit(" shard ", 1)[0], "") if kind in TASKS else ""
+        sums[kind, op][0] += float(expected)
+        sums[kind, op][1] += float(found)
+    return {key: (pair[0], pair[1]) for key, pair in sums.items()}
+
+
+def op_of_group(plan: Plan) -> dict[str, str]:
+    """Kind of a group's first op, by the name that labels use."""
+    core = plan.core
+    hypergraph = _core.Hypergraph(
+        plan.prepared,
+        batch=core.batch,
+        shards=core.shards,
+        bn_group=core.bn_group,
+        training=core.training,
+    )
+    return {group.name: group.op for group in hypergraph.groups}
+
+
+def _rows(by_rank: list[Sums]) -> tuple[Row, ...]:
+    keys = {key for sums in by_rank for key in sums}
+    rows = [
+        Row(*key, *(max(sums.get(key, (0.0, 0.0))[i] for sums in by_rank) for i in (0, 1)))
+        for key in keys
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.measured, row.kind, row.op)))

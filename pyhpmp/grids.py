@@ -1,0 +1,64 @@
+"""The grids that one network may be cut by: shard counts, and hypergraphs made once each."""
+
+from __future__ import annotations
+
+from pyhpmp import _core
+from pyhpmp.errors import InfeasiblePlanError
+from pyhpmp.request import Request
+
+SHARD_FACTORS = (1, 2, 4, 8, 16)
+
+
+class Grids:
+    """Hypergraphs of one network by shard count.
+
+    A coarse one has few channel blocks per layer: enough to share every layer out, and few enough
+    to try thousands of placements.
+    """
+
+    def __init__(self, graph: _core.Graph, request: Request) -> None:
+        self._graph, self._request = graph, request
+        self._made: dict[tuple[int, bool], _core.Hypergraph] = {}
+
+    def fine(self, shards: int) -> _core.Hypergraph:
+        return self._get(shards, False)
+
+    def coarse(self, shards: int) -> _core.Hypergraph:
+        return self._get(shards, True)
+
+    def _get(self, shards: int, coarse: bool) -> _core.Hypergraph:
+        if (shards, coarse) not in self._made:
+            self._made[shards, coarse] = self._hypergraph(shards, coarse)
+        return self._made[shards, coarse]
+
+    def _hypergraph(self, shards: int, coarse: bool) -> _core.Hypergraph:
+        request = self._request
+        hypergraph = _core.Hypergraph(
+            self._graph,
+            batch=request.batch,
+            shards=shards,
+            most_blocks=max(8, 2 * request.ranks) if coarse else 0,
+            bn_group=request.bn_group,
+            training=request.training,
+        )
+        if hypergraph.cells < request.ranks:
+            raise InfeasiblePlanError(
+                f"{request.ranks} ranks are more than the {hypergraph.cells} cells that the model "
+                f"has with {shards} shards; use fewer ranks or more --shards"
+            )
+        return hypergraph
+
+
+def shard_counts(graph: _core.Graph, request: Request) -> list[int]:
+    """Shard counts worth trying: K to 16K where the batch and its statistics groups allow."""
+    if request.shards is not None:
+        return [request.shards]
+    if request.ranks == 1:
+        return [1]
+    units = request.batch
+    if request.training and any(param.role == "running_mean" for param in graph.params):
+        group = request.bn_group or min(request.batch, 32)
+        units = request.batch // group if request.batch % group == 0 else 1
+    counts = [request.ranks * factor for factor in SHARD_FACTORS]
+    fitting = [count for count in counts if units % count == 0]
+    return fitting or [max(count for count in range(1, request.ranks + 1) if units % count == 0)]

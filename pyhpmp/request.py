@@ -1,0 +1,34 @@
+"""What is asked of the planner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+DEFAULT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of the planner.
+
+    shards: sample shards, or None to try several. epsilon: imbalance that the partitioner may
+    leave. machine: what `_core.Plan.build` takes. memory_bytes: limit per rank, 0 for none.
+    seconds: for making candidates. compare: predict the classical strategies even where `strategy`
+    names another.
+    """
+
+    ranks: int
+    batch: int
+    strategy: str = "auto"
+    objective: str = "time"
+    shards: int | None = None
+    epsilon: float = 0.03
+    bn_group: int = 0
+    seed: int = 0
+    partitioner: str = "native"
+    machine: dict[str, Any] = field(default_factory=dict)
+    memory_bytes: int = 0
+    training: bool = True
+    seconds: float = DEFAULT_SECONDS
+    compare: bool = False
