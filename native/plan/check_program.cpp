@@ -11,15 +11,25 @@ namespace {
 class ProgramCheck : PlanCheck {
  public:
   ProgramCheck(const Graph& graph, const GroupedGraph& grouped, const Plan& plan)
-      : PlanCheck(graph, grouped, plan), readers_(group_consumers(grouped)) {}
+      : PlanCheck(graph, grouped, plan),
+        readers_(group_consumers(grouped)),
+        homes_(param_homes(graph, grouped)),
+        users_(grouped.groups.size()) {
+    for (std::size_t g = 0; g < grouped.groups.size(); ++g) {
+      for (NodeId n : grouped.groups[g].nodes) {
+        for (ParamId p : graph.node(n).params)
+          users_[homes_[p.at()].at()].insert(GroupId(static_cast<std::int64_t>(g)));
+      }
+    }
+  }
 
   void check(Rank r) const {
     State state;
     for (const OwnedChannels& t : program(r).tasks) state.own[{t.group, t.shard}] = t.channels;
     for (const Message& m : plan_.messages) {
-      if (m.kind == MessageKind::gradient && m.to == r) {
-        state.gradients[{m.group, m.shard}].push_back(&m);
-      }
+      if (m.to != r) continue;
+      if (m.kind == MessageKind::gradient) state.gradients[{m.group, m.shard}].push_back(&m);
+      if (m.kind == MessageKind::param_gradient) state.param_gradients[m.group].push_back(&m);
     }
     for (const Instr& i : program(r).instrs) step(r, i, state);
     for (const Message& m : plan_.messages) {
@@ -39,13 +49,14 @@ class ProgramCheck : PlanCheck {
     std::set<std::pair<GroupId, std::int32_t>> forwarded, backwarded;
     std::set<std::int32_t> posted, received, sent, waited;
     std::set<GroupId> updated;
+    std::map<GroupId, std::vector<const Message*>> param_gradients;                     // to here
     std::map<std::pair<GroupId, std::int32_t>, std::vector<const Message*>> gradients;  // to here
   };
 
   void step(Rank r, const Instr& i, State& state) const {
     switch (i.kind) {
       case InstrKind::load:
-        state.written[{i.group, i.shard}] = state.own[{i.group, i.shard}];
+        load(r, i, state);
         break;
       case InstrKind::forward:
         forward(r, i, state);
@@ -54,7 +65,7 @@ class ProgramCheck : PlanCheck {
         backward(r, i, state);
         break;
       case InstrKind::update:
-        state.updated.insert(i.group);
+        update(r, i, state);
         break;
       case InstrKind::post:
         if (message(i).to != r || !state.posted.insert(i.message).second)
@@ -74,6 +85,40 @@ class ProgramCheck : PlanCheck {
     }
   }
 
+  bool is_input(GroupId g) const {
+    return graph_.node(grouped_.group(g).nodes[0]).op == OpKind::input;
+  }
+
+  void load(Rank r, const Instr& i, State& state) const {
+    if (!is_input(i.group) || state.own.count({i.group, i.shard}) == 0)
+      reject(r, name(i) + " loads what is no input of this rank");
+    state.written[{i.group, i.shard}] = state.own[{i.group, i.shard}];
+  }
+
+  /// The optimizer needs every gradient: those computed here and those received.
+  void update(Rank r, const Instr& i, State& state) const {
+    if (!state.updated.insert(i.group).second) reject(r, name(i) + " runs twice");
+    need_backwards(r, i, state);
+    for (const Message* m : state.param_gradients[i.group]) {
+      if (state.received.count(m->tag) == 0)
+        reject(r, name(i) + " runs before the gradient from rank " + std::to_string(m->from) +
+                      " has arrived");
+    }
+  }
+
+  /// All that this rank adds to the gradients of a group's parameters is computed.
+  void need_backwards(Rank r, const Instr& i, State& state) const {
+    for (GroupId g : users_[i.group.at()]) {
+      if (!grouped_.group(g).requires_grad) continue;
+      for (auto own = state.own.lower_bound({g, -1});
+           own != state.own.end() && own->first.first == g; ++own) {
+        if (state.backwarded.count(own->first) == 0)
+          reject(r, name(i) + " runs before the backward of shard " +
+                        std::to_string(own->first.second));
+      }
+    }
+  }
+
   void need_channels(Rank r, const Instr& i, GroupId g, const Ranges& channels,
                      State& state) const {
     const Ranges missing = subtract(channels, state.written[{g, i.shard}]);
@@ -86,7 +131,8 @@ class ProgramCheck : PlanCheck {
 
   void forward(Rank r, const Instr& i, State& state) const {
     const auto own = state.own.find({i.group, i.shard});
-    if (own == state.own.end() || !state.forwarded.insert({i.group, i.shard}).second)
+    if (own == state.own.end() || is_input(i.group) ||
+        !state.forwarded.insert({i.group, i.shard}).second)
       reject(r, name(i) + " is no task of this rank, or runs twice");
     const Group& g = grouped_.group(i.group);
     for (std::size_t k = 0; k < g.inputs.size(); ++k) {
@@ -142,6 +188,8 @@ class ProgramCheck : PlanCheck {
     } else if (m.kind == MessageKind::param) {
       if (state.updated.count(m.group) == 0)
         reject(r, name(i) + " sends parameters before their update");
+    } else if (m.kind == MessageKind::param_gradient) {
+      need_backwards(r, i, state);
     }
   }
 
@@ -155,9 +203,17 @@ class ProgramCheck : PlanCheck {
       if (plan_.grid.training && g.requires_grad && state.backwarded.count(key) == 0)
         reject(r, who + " never runs backward");
     }
+    for (const ParamRows& p : program(r).params) {
+      const Param& param = graph_.param(p.param);
+      const bool learns = plan_.grid.training && param.trainable && !param.is_state();
+      if (learns && !p.owned.empty() && state.updated.count(homes_[p.param.at()]) == 0)
+        reject(r, "parameter '" + param.name + "' is never updated");
+    }
   }
 
   std::vector<std::vector<GroupId>> readers_;  // by group
+  std::vector<GroupId> homes_;                 // by parameter: whose UPDATE changes it
+  std::vector<std::set<GroupId>> users_;       // by home: the groups that use its parameters
 };
 
 }  // namespace

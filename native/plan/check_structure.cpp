@@ -53,8 +53,18 @@ class StructureCheck : PlanCheck {
         if (talks != (i.message >= 0) ||
             i.message >= static_cast<std::int32_t>(plan_.messages.size()))
           reject(r, "an instruction names a message that does not exist");
+        if (talks) check_talk(r, i);
       }
     }
+  }
+
+  void check_talk(Rank r, const Instr& i) const {
+    const Message& m = message(i);
+    const bool reduces = m.kind == MessageKind::param_gradient;
+    if (i.group != m.group || i.shard != m.shard)
+      reject(r, name(i) + " names another group or shard than its message");
+    if ((i.kind == InstrKind::recv && reduces) || (i.kind == InstrKind::reduce && !reduces))
+      reject(r, name(i) + " does not fit its message: gradients of parameters are reduced");
   }
 
   void check_messages() const {
