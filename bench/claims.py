@@ -115,7 +115,7 @@ def planned(cell: dict[str, Any], seconds: float) -> dict[str, Any]:
     """The cell with the figures of every strategy; `ours` is the best plan that was found."""
     graph, request = load(cell["network"]), request_of(cell, seconds)
     began = time.perf_counter()
-    best, refused = planning.best_plans(graph, request)
+    best, refused = planning.tried(graph, request)
     taken = time.perf_counter() - began
     for found in best.values():
         found.plan.verify(graph)

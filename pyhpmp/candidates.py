@@ -101,7 +101,7 @@ def _classical(grids: Grids, shards: int, names: list[str], request: Request) ->
 
 
 def _promising(tried: list[Attempt], request: Request) -> list[str]:
-    """Without those whose volume, the same on every grid, alone takes longer than another's step."""
+    """Without those whose volume, the same on all grids, alone takes longer than another's step."""
     names = [name for name, _ in tried]
     made = [candidate for _, candidate in tried if isinstance(candidate, Candidate)]
     if request.objective != "time" or not made:

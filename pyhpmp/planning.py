@@ -27,16 +27,6 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
         InvalidArgumentError: a wish that no plan can mean (batch and ranks, names, shards).
         InfeasiblePlanError: no candidate exists or fits, saying why or by how much.
     """
-    best, refused = best_plans(graph, request)
-    chosen = _chosen(best, refused, request)
-    chosen.plan.verify(graph)
-    return chosen.plan, comparison(chosen, best, refused, request)
-
-
-def best_plans(
-    graph: _core.Graph, request: Request
-) -> tuple[dict[str, Planned], dict[str, HpmpError]]:
-    """The best plan under each strategy's name, and why names have none or none on some grid."""
     check(request)
     best, refused = tried(graph, request)
     chosen = _chosen(graph, best, refused, request)
