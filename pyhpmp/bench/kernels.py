@@ -2,8 +2,7 @@
 
 A convolution's or dense layer's pass takes `work / rate + weights * seconds per weight element`:
 the second part (weights read, gradients written) does not shrink with the samples of a task, so it
-is measured on its own and taken off before the rate is computed. Tables show medians; a profile
-holds the fastest tenth, which other work on the machine disturbs least.
+is measured on its own and taken off before the rate is computed.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyhpmp import _core
-from pyhpmp.bench.summary import median, summary, undisturbed
+from pyhpmp.bench.summary import median, summary
 from pyhpmp.profile import Profile
 
 MOST_SAMPLES = 16
@@ -55,15 +54,10 @@ class Measured:
 
     def rates(self) -> _core.Passes:
         """Work per second as run: floating-point operations of mixing ops, else bytes."""
-        return _core.Passes(
-            *(
-                self.samples * work / median(times) if work and len(times) else 0.0
-                for work, times in zip(self.node.work, self.times, strict=True)
-            )
-        )
+        return self.rates_beside(NONE)
 
-    def undisturbed_rates(self, weights: _core.Passes) -> _core.Passes:
-        """The same at its best, without the seconds that each weight element costs anyway."""
+    def rates_beside(self, weights: _core.Passes) -> _core.Passes:
+        """The same without the seconds that each weight element costs whatever the samples."""
         return _core.Passes(
             *(
                 self._rate(work, times, self.node.weight_elems * each)
@@ -74,7 +68,7 @@ class Measured:
     def _rate(self, work: float, times: Any, fixed: float) -> float:
         if not len(times) or not work:
             return 0.0
-        seconds = undisturbed(times)
+        seconds = median(times)
         return self.samples * work / max(seconds - fixed, LEAST_SHARE * seconds)
 
     def as_dict(self) -> dict[str, Any]:
@@ -131,7 +125,7 @@ def weight_seconds(effort: Effort) -> dict[str, _core.Passes]:
         index = next(i for i, node in enumerate(graph.nodes) if node.shape.op == op)
         times = _timed(graph, index, 1, effort)
         elems = graph.nodes[index].weight_elems
-        found[op] = _core.Passes(*(undisturbed(each) / elems for each in times))
+        found[op] = _core.Passes(*(median(each) / elems for each in times))
     return found
 
 
@@ -143,7 +137,7 @@ def profile_of(
 ) -> Profile:
     """What the planner needs of the measurements."""
     rates = [
-        _core.Rate(r.node.shape, r.undisturbed_rates(weights.get(r.node.shape.op, NONE)))
+        _core.Rate(r.node.shape, r.rates_beside(weights.get(r.node.shape.op, NONE)))
         for r in results
     ]
     conv, dense = weights["Conv"], weights["Dense"]
