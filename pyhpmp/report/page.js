@@ -20,7 +20,7 @@ function drawRow(body, row, styles) {
       x: left + "%", width: Math.max(width, 0.03) + "%",
       y: row.pixels * (1 - height), height: row.pixels * height, class: styles[kind],
     });
-    rect.tip = text;
+    rect.tip = row.spoken ? `${row.spoken}: ${text}` : text;
   }
 }
 
