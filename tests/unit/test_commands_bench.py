@@ -120,7 +120,7 @@ def test_the_cost_of_weights_is_taken_off_before_a_rate_is_computed() -> None:
     index = next(i for i, node in enumerate(graph.nodes) if node.shape.op == "Conv")
     node = graph.nodes[index]
     assert node.work == (2 * 64 * 4, 2 * 64 * 4, 2 * 64 * 4)
-    times = _core.PassTimes(*(np.array([10.0, 30.0, 20.0]) for _ in range(3)))
+    times = _core.PassTimes(*(np.array([10.0, 30.0, 20.0]) for _ in range(4)))
     result = kernels.Measured(node, 10, times)
     assert result.rates().forward == pytest.approx(10 * 512 / 20)
     weights = _core.Passes(1 / 64, 0.0, 0.0)
