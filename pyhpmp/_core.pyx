@@ -54,11 +54,15 @@ class Passes(NamedTuple):
 
 
 class PassTimes(NamedTuple):
-    """Seconds of every repeat; `weights` is empty where there is no third pass."""
+    """Seconds of every repeat; `weights` is empty where there is no third pass.
+
+    load: of taking new parameters over, once a step.
+    """
 
     forward: object
     backward: object
     weights: object
+    load: object
 
 
 class Rate(NamedTuple):
@@ -269,13 +273,13 @@ cdef class Graph:
         options.samples, options.repeats = samples, repeats
         options.budget_seconds, options.threads = budget_seconds, threads
         cdef int64_t count = 0
-        times = np.zeros((3, max(repeats, 1)))
+        times = np.zeros((4, max(repeats, 1)))
         cdef double[:, ::1] view = times
         with nogil:
             check(c.hpmp_bench_node(self.handle, index, &options, &view[0, 0], &view[1, 0],
-                                    &view[2, 0], &count))
+                                    &view[2, 0], &view[3, 0], &count))
         third = count if times[2].any() else 0
-        return PassTimes(times[0, :count], times[1, :count], times[2, :third])
+        return PassTimes(times[0, :count], times[1, :count], times[2, :third], times[3, :count])
 
 
 cdef class Hypergraph:

@@ -87,21 +87,23 @@ def _kernels(arguments: argparse.Namespace, words: list[str]) -> Profile:
         arguments.seconds or (0.1 if quick else 1.0),
         arguments.threads,
     )
+    ranks = world.current()
     host = _core.measure_host(effort.repeats, effort.threads)
-    weights = kernels.weight_seconds(effort)
-    if arguments.json:
+    weights = kernels.weight_times(effort)
+    if ranks.is_root and arguments.json:
         print_json(_header("host", words, arguments.threads, **host._asdict()))
     results = []
     graphs = _graphs(arguments.models or (QUICK_MODELS if quick else MODELS))
     for graph, index, node in kernels.timed_nodes(graphs):
         results.append(kernels.measured(graph, index, node, effort))
-        if arguments.json:
+        if ranks.is_root and arguments.json:
             print_json(_header("kernel", words, arguments.threads, **results[-1].as_dict()))
-    if not arguments.json:
+    if ranks.is_root and not arguments.json:
         peak = host.fma_flops_per_second
         print(f"multiply-add peak of one core: {peak / 1e9:.0f} GFLOP/s")
         tables.show(tables.kernel_table(results, peak * arguments.threads))
-    return kernels.profile_of(results, weights, host, machine_facts(arguments.threads))
+    facts = machine_facts(arguments.threads) | {"ranks": ranks.size}
+    return kernels.profile_of(results, weights, host, facts)
 
 
 def _graphs(models: Sequence[str]) -> list[_core.Graph]:
