@@ -105,6 +105,22 @@ class Metrics(NamedTuple):
     net_volume: object
 
 
+class Prediction(NamedTuple):
+    """What a plan promises: elements that all ranks send in a step, times, bytes by rank.
+
+    compute_seconds, network_seconds: what its busiest rank and its busiest link alone would take.
+    """
+
+    activation_elems: int
+    parameter_elems: int
+    imbalance: float
+    step_seconds: float
+    bubble_fraction: float
+    compute_seconds: float
+    network_seconds: float
+    memory_bytes: list
+
+
 class RankInfo(NamedTuple):
     instructions: int
     arena_bytes: int
@@ -395,14 +411,18 @@ cdef class Hypergraph:
         return Metrics(metrics.activation_elems, metrics.parameter_elems, metrics.imbalance,
                        weight, pairs, volume[:self.nets])
 
-    def step_seconds(self, part, int32_t ranks, dict machine not None):
-        """Predicted step time of a placement; `machine` as in Plan.build."""
+    def predict(self, part, int32_t ranks, dict machine not None):
+        """What Plan.build would promise, without the plan; `machine` as there."""
         cdef int32_t[::1] parts = self._checked(part)
         cdef _Machine m = _Machine(machine)
-        cdef double seconds = 0
+        cdef c.hpmp_prediction p
+        memory = np.zeros(max(ranks, 1), np.int64)
+        cdef int64_t[::1] bytes_view = memory
         with nogil:
-            check(c.hpmp_step_seconds(self.handle, &parts[0], ranks, &m.machine, &seconds))
-        return seconds
+            check(c.hpmp_predict(self.handle, &parts[0], ranks, &m.machine, &p, &bytes_view[0]))
+        return Prediction(p.activation_elems, p.parameter_elems, p.imbalance, p.step_seconds,
+                          p.bubble_fraction, p.compute_seconds, p.network_seconds,
+                          memory.tolist())
 
     def improve(self, int32_t ranks, dict machine not None, *, starts, seed=None, work=None,
                 seconds=None):

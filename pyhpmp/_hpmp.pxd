@@ -195,6 +195,15 @@ cdef extern from "hpmp.h" nogil:
         const double* rank_speed
         int32_t rank_count
 
+    ctypedef struct hpmp_prediction:
+        int64_t activation_elems
+        int64_t parameter_elems
+        double imbalance
+        double step_seconds
+        double bubble_fraction
+        double compute_seconds
+        double network_seconds
+
     ctypedef struct hpmp_plan_info:
         const char* strategy
         const char* graph_hash
@@ -214,8 +223,9 @@ cdef extern from "hpmp.h" nogil:
         int64_t sent_elems
 
     void hpmp_machine_default(hpmp_machine* out)
-    hpmp_status hpmp_step_seconds(const hpmp_hypergraph* hypergraph, const int32_t* part,
-                                  int32_t ranks, const hpmp_machine* machine, double* out)
+    hpmp_status hpmp_predict(const hpmp_hypergraph* hypergraph, const int32_t* part,
+                             int32_t ranks, const hpmp_machine* machine, hpmp_prediction* out,
+                             int64_t* memory_bytes)
 
     ctypedef struct hpmp_improve_options:
         uint64_t seed

@@ -1,7 +1,8 @@
-// C functions that predict and shorten the step time of placements.
+// C functions that predict what placements promise, and shorten their step time.
 #include "capi/handles.h"
 #include "capi/machine.h"
 #include "capi/wall.h"
+#include "plan/predict.h"
 #include "planner/improve.h"
 
 namespace hpmp::capi {
@@ -27,13 +28,16 @@ using namespace hpmp::capi;
 
 extern "C" {
 
-hpmp_status hpmp_step_seconds(const hpmp_hypergraph* hypergraph, const int32_t* part, int32_t ranks,
-                              const hpmp_machine* machine, double* out) {
+hpmp_status hpmp_predict(const hpmp_hypergraph* hypergraph, const int32_t* part, int32_t ranks,
+                         const hpmp_machine* machine, hpmp_prediction* out, int64_t* memory_bytes) {
   return wall([&] {
     const Hypergraph& h = hypergraph_of(hypergraph);
     given(part, "part");
-    const Placement p = make_placement(h, {part, part + h.cells.size()}, ranks);
-    given(out, "out") = step_seconds(h, machine_from_c(given(machine, "machine"), ranks), p);
+    const Prediction p = predict(h, {part, part + h.cells.size()}, ranks,
+                                 machine_from_c(given(machine, "machine"), ranks));
+    given(out, "out") = {p.activation_elems, p.parameter_elems, p.imbalance,      p.step_seconds,
+                         p.bubble_fraction,  p.compute_seconds, p.network_seconds};
+    if (memory_bytes) std::copy(p.memory_bytes.begin(), p.memory_bytes.end(), memory_bytes);
   });
 }
 

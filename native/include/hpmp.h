@@ -275,10 +275,22 @@ typedef struct hpmp_rank_info {
 
 HPMP_API void hpmp_machine_default(hpmp_machine* out);
 
-/* Predicts the step time of a placement, under the best of the schedule's rules; `part` is [cells].
+/* What a placement promises: the figures of the plan that would be made of it. */
+typedef struct hpmp_prediction {
+  int64_t activation_elems, parameter_elems; /* sent in one step by all ranks; exact */
+  double imbalance;
+  double step_seconds; /* under the best of the schedule's rules */
+  double bubble_fraction;
+  double compute_seconds; /* of the rank that computes most */
+  double network_seconds; /* of the busiest direction of a rank's link, without latencies */
+} hpmp_prediction;
+
+/* Predicts a plan's figures without making it; `part` is [cells]. `memory_bytes`: [ranks] or null:
+ * parameters, and the most that lives at once of all else; an arena needs that or a little more.
  * Errors: invalid_argument for a part outside [0, ranks). */
-HPMP_API hpmp_status hpmp_step_seconds(const hpmp_hypergraph* hypergraph, const int32_t* part,
-                                       int32_t ranks, const hpmp_machine* machine, double* out);
+HPMP_API hpmp_status hpmp_predict(const hpmp_hypergraph* hypergraph, const int32_t* part,
+                                  int32_t ranks, const hpmp_machine* machine, hpmp_prediction* out,
+                                  int64_t* memory_bytes);
 
 /* What the search for short steps may do; see hpmp_improve. */
 typedef struct hpmp_improve_options {

@@ -14,19 +14,19 @@ void add_traffic(Metrics& m, const Placement& p, const Net& net, Rank owner,
   }
 }
 
-double imbalance_of(const std::vector<std::int64_t>& weights) {
+}  // namespace
+
+double imbalance_of(const std::vector<std::int64_t>& part_weight) {
   std::int64_t total = 0, heaviest = 0;
-  for (std::int64_t w : weights) {
+  for (std::int64_t w : part_weight) {
     total += w;
     heaviest = std::max(heaviest, w);
   }
   if (total == 0) return 0;
-  return static_cast<double>(heaviest) * static_cast<double>(weights.size()) /
+  return static_cast<double>(heaviest) * static_cast<double>(part_weight.size()) /
              static_cast<double>(total) -
          1;
 }
-
-}  // namespace
 
 Metrics measure(const Hypergraph& h, const Placement& p) {
   Metrics m;

@@ -11,9 +11,12 @@ struct Metrics {
   std::int64_t activation_elems = 0;  // sum of cost * (lambda - 1) over activation nets
   std::int64_t parameter_elems = 0;   // and over parameter nets
   std::vector<std::int64_t> part_weight;
-  double imbalance = 0;                  // heaviest part / average - 1
+  double imbalance = 0;                  // see imbalance_of
   std::vector<std::int64_t> pair_elems;  // [from * ranks + to], sums to the two volumes
 };
+
+/// Heaviest part over the average, less 1.
+double imbalance_of(const std::vector<std::int64_t>& part_weight);
 
 Metrics measure(const Hypergraph& h, const Placement& p);
 

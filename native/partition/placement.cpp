@@ -6,25 +6,6 @@
 namespace hpmp {
 namespace {
 
-void check_parts(const Hypergraph& h, const std::vector<Rank>& part, int ranks) {
-  if (ranks < 1) {
-    fail(ErrorCode::invalid_argument,
-         "invalid placement: " + std::to_string(ranks) + " ranks; give at least 1");
-  }
-  if (part.size() != h.cells.size()) {
-    fail(ErrorCode::invalid_argument, "invalid placement: " + std::to_string(part.size()) +
-                                          " parts for " + std::to_string(h.cells.size()) +
-                                          " cells; give one part per cell of this grid");
-  }
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    if (part[i] < 0 || part[i] >= ranks) {
-      fail(ErrorCode::invalid_argument, "invalid placement: cell " + std::to_string(i) +
-                                            " is on part " + std::to_string(part[i]) +
-                                            "; parts are 0 to " + std::to_string(ranks - 1));
-    }
-  }
-}
-
 /// Gives the parameter nets their owners; `load` is what the activations move by rank.
 void own_parameters(const Hypergraph& h, Placement& p, std::vector<std::int64_t> load) {
   const std::vector<ParamBundle> bundles = param_bundles(h);
@@ -44,6 +25,25 @@ void own_parameters(const Hypergraph& h, Placement& p, std::vector<std::int64_t>
 }
 
 }  // namespace
+
+void check_parts(const Hypergraph& h, const std::vector<Rank>& part, int ranks) {
+  if (ranks < 1) {
+    fail(ErrorCode::invalid_argument,
+         "invalid placement: " + std::to_string(ranks) + " ranks; give at least 1");
+  }
+  if (part.size() != h.cells.size()) {
+    fail(ErrorCode::invalid_argument, "invalid placement: " + std::to_string(part.size()) +
+                                          " parts for " + std::to_string(h.cells.size()) +
+                                          " cells; give one part per cell of this grid");
+  }
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    if (part[i] < 0 || part[i] >= ranks) {
+      fail(ErrorCode::invalid_argument, "invalid placement: cell " + std::to_string(i) +
+                                            " is on part " + std::to_string(part[i]) +
+                                            "; parts are 0 to " + std::to_string(ranks - 1));
+    }
+  }
+}
 
 Placement make_placement(const Hypergraph& h, std::vector<Rank> part, int ranks) {
   check_parts(h, part, ranks);

@@ -13,8 +13,11 @@ struct Placement {
   std::vector<Rank> owner;  // by net: the producer's part, or the chosen owner of a parameter block
 };
 
-/// Completes `part` with owners, chosen by `choose_owners`; nets with the same pins share one.
 /// Errors: `invalid_argument` for a part outside [0, ranks) or a wrong number of cells.
+void check_parts(const Hypergraph& h, const std::vector<Rank>& part, int ranks);
+
+/// Completes `part` with owners, chosen by `choose_owners`; nets with the same pins share one.
+/// Errors: as check_parts.
 Placement make_placement(const Hypergraph& h, std::vector<Rank> part, int ranks);
 
 /// Distinct parts of a net in ascending order.

@@ -68,8 +68,7 @@ Plan build_plan(const Hypergraph& h, const Placement& p, const Machine& machine,
   plan.parameter_elems = metrics.parameter_elems;
   plan.imbalance = metrics.imbalance;
   plan.step_seconds = schedule.makespan;
-  plan.bubble_fraction =
-      schedule.makespan > 0 ? 1 - schedule.busy / (schedule.makespan * p.ranks) : 0;
+  plan.bubble_fraction = bubble_fraction(schedule, p.ranks);
   check_memory(plan, machine.memory_limit_bytes);
   return plan;
 }

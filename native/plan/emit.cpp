@@ -4,22 +4,16 @@
 #include <map>
 
 #include "base/error.h"
+#include "plan/instants.h"
 
 namespace hpmp {
 namespace {
 
-/// Order of instructions that fall on the same instant of one rank.
-enum Slot : int { kSend, kPost, kRecv, kWait, kLoad, kTask };
-
 struct Timed {
-  double at;
-  int slot;
-  std::int32_t id;
+  Instant when;
   Instr instr;
 
-  bool operator<(const Timed& o) const {
-    return std::tie(at, slot, id) < std::tie(o.at, o.slot, o.id);
-  }
+  bool operator<(const Timed& o) const { return when < o.when; }
 };
 
 class Emitter {
@@ -60,33 +54,25 @@ class Emitter {
     }
   }
 
-  void put(Rank r, double at, Slot slot, Instr instr) {
-    auto& list = lists_[static_cast<std::size_t>(r)];
-    list.push_back({at, slot, static_cast<std::int32_t>(list.size()), instr});
+  void put(Rank r, const Instant& when, const Instr& instr) {
+    lists_[static_cast<std::size_t>(r)].push_back({when, instr});
   }
 
   void emit_task(std::int32_t i) {
     const Task& t = tasks_.tasks[static_cast<std::size_t>(i)];
     const auto at = static_cast<std::size_t>(i);
-    put(t.rank, schedule_.start[at], kTask,
+    put(t.rank, {schedule_.start[at], Slot::task, i},
         {kind_of(t.kind), t.group, t.shard, -1, schedule_.start[at], schedule_.end[at]});
   }
 
   void emit_message(const Message& m) {
-    const auto i = static_cast<std::size_t>(tasks_.first_message + m.tag);
-    const double sent = schedule_.start[i], arrived = schedule_.end[i];
-    double used = schedule_.makespan;
-    for (std::int32_t k = tasks_.after_begin[i]; k < tasks_.after_begin[i + 1]; ++k) {
-      const auto reader = static_cast<std::size_t>(tasks_.after[static_cast<std::size_t>(k)]);
-      used = std::min(used, schedule_.start[reader]);
-    }
-    if (m.kind == MessageKind::param) used = arrived;
+    const auto [sent, arrived, used] = message_times(tasks_, schedule_, m.tag);
     const InstrKind take =
         m.kind == MessageKind::param_gradient ? InstrKind::reduce : InstrKind::recv;
-    put(m.from, sent, kSend, {InstrKind::send, m.group, m.shard, m.tag, sent, sent});
-    put(m.to, sent, kPost, {InstrKind::post, m.group, m.shard, m.tag, sent, sent});
-    put(m.to, used, kRecv, {take, m.group, m.shard, m.tag, arrived, arrived});
-    put(m.from, used, kWait, {InstrKind::wait, m.group, m.shard, m.tag, used, used});
+    put(m.from, {sent, Slot::send, m.tag}, {InstrKind::send, m.group, m.shard, m.tag, sent, sent});
+    put(m.to, {sent, Slot::post, m.tag}, {InstrKind::post, m.group, m.shard, m.tag, sent, sent});
+    put(m.to, {used, Slot::recv, m.tag}, {take, m.group, m.shard, m.tag, arrived, arrived});
+    put(m.from, {used, Slot::wait, m.tag}, {InstrKind::wait, m.group, m.shard, m.tag, used, used});
   }
 
   /// The images of the network's input are loaded just before their first reader.
@@ -107,8 +93,8 @@ class Emitter {
       }
     }
     for (const auto& [key, at] : first) {
-      put(std::get<0>(key), at, kLoad,
-          {InstrKind::load, std::get<1>(key), std::get<2>(key), -1, at, at});
+      const auto& [r, input, s] = key;
+      put(r, load_instant(at, input, s, own_.shards), {InstrKind::load, input, s, -1, at, at});
     }
   }
 

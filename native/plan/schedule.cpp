@@ -163,12 +163,16 @@ void Scheduler::take(const Event& event) {
   finish(event.task, event.at);
 }
 
+double bubble_fraction(const Schedule& schedule, int ranks) {
+  return schedule.makespan > 0 ? 1 - schedule.busy / (schedule.makespan * ranks) : 0;
+}
+
 Schedule best_schedule(const TaskGraph& graph, const Machine& machine) {
   Scheduler scheduler(machine);
   Schedule best;
   best.makespan = std::numeric_limits<double>::infinity();
   for (PriorityRule rule : kPriorityRules) {
-    const Schedule& found = scheduler.run(graph, rule);
+    const Schedule& found = scheduler.run(graph, rule, best.makespan);
     if (found.makespan < best.makespan) best = found;
   }
   return best;

@@ -72,6 +72,9 @@ class Scheduler {
   Schedule result_;
 };
 
+/// Share of the ranks' time that is not compute; 0 for a step that takes none.
+double bubble_fraction(const Schedule& schedule, int ranks);
+
 /// The shortest of all rules; ties to the first.
 Schedule best_schedule(const TaskGraph& graph, const Machine& machine);
 

@@ -44,6 +44,7 @@ class TaskBuilder {
   /// Adds what waits for what. Valid, like `graph`, until the next placement.
   const TaskGraph& linked();
   const TaskGraph& graph() const { return graph_; }
+  const std::vector<OwnedParams>& owned() const { return flows_.owned(); }
 
  private:
   void add_tasks();

@@ -1,8 +1,9 @@
 #include "planner/improve.h"
 
 #include <chrono>
-#include "base/error.h"
 
+#include "base/error.h"
+#include "plan/footprint.h"
 #include "planner/moves.h"
 
 namespace hpmp {
@@ -23,18 +24,6 @@ struct State {
   double best_seconds = 0;
 };
 
-Machine without_limit(Machine machine) {
-  machine.memory_limit_bytes = 0;
-  return machine;
-}
-
-std::int64_t most_bytes(const Plan& plan) {
-  std::int64_t most = 0;
-  for (const RankProgram& program : plan.programs)
-    most = std::max(most, program.arena_bytes + program.param_bytes);
-  return most;
-}
-
 class Improver {
  public:
   Improver(const StepModel& model, int ranks, const std::vector<std::vector<Rank>>& starts,
@@ -45,6 +34,8 @@ class Improver {
                                 std::chrono::duration<double>(options.seconds))),
         model_(model),
         ranks_(ranks),
+        builder_(model, ranks),
+        footprint_(model, ranks),
         work_(options.work) {
     for (const std::vector<Rank>& start : starts) {
       if (!fits(start)) continue;
@@ -118,11 +109,13 @@ class Improver {
     return true;
   }
 
-  bool fits(const std::vector<Rank>& part) const {
+  bool fits(const std::vector<Rank>& part) {
     const std::int64_t limit = model_.machine.memory_limit_bytes;
     if (limit <= 0) return true;
-    const Placement p = make_placement(model_.h, part, ranks_);
-    return most_bytes(build_plan(model_.h, p, unlimited_, "")) <= limit;
+    builder_.place(part);
+    const Schedule schedule = best_schedule(builder_.linked(), model_.machine);
+    const std::vector<std::int64_t>& bytes = footprint_.find(part, builder_, schedule);
+    return *std::max_element(bytes.begin(), bytes.end()) <= limit;
   }
 
   /// What the last placement evaluated would take if its compute were evenly shared and nothing
@@ -142,26 +135,20 @@ class Improver {
   Clock::time_point end_;
   const StepModel& model_;
   int ranks_;
-  Machine unlimited_ = without_limit(model_.machine);
+  TaskBuilder builder_;
+  Footprint footprint_;
   std::int64_t work_;
   std::vector<State> states_;
 };
 
 }  // namespace
 
-double step_seconds(const Hypergraph& h, const Machine& machine, const Placement& p) {
-  const StepModel model = make_step_model(h, machine);
-  PriorityRule rule;
-  return Evaluator(model, p.ranks)
-      .best_seconds(p.part, std::numeric_limits<double>::infinity(), rule);
-}
-
 TimedPlacement improve_time(const Hypergraph& h, const Machine& machine, int ranks,
                             const std::vector<std::vector<Rank>>& starts,
                             const ImproveOptions& options) {
   if (starts.empty())
     fail(ErrorCode::invalid_argument, "the search for short steps needs a placement to start from");
-  for (const std::vector<Rank>& start : starts) make_placement(h, start, ranks);
+  for (const std::vector<Rank>& start : starts) check_parts(h, start, ranks);
   const StepModel model = make_step_model(h, machine);
   return Improver(model, ranks, starts, options).run();
 }

@@ -16,12 +16,6 @@ struct TimedPlacement {
   double seconds = 0;      // of a step, predicted
 };
 
-/// Predicted seconds of a step, under the best of the schedule's rules.
-double step_seconds(const Hypergraph& h, const Machine& machine, const Placement& p);
-
-/// Predicted seconds of a step, under the best of the schedule's rules.
-double step_seconds(const Hypergraph& h, const Machine& machine, const Placement& p);
-
 /// Improves the best of `starts` that fit the machine's memory limit; they may borrow from each
 /// other. Never worse than the best start. Ends early where the step is nearly all compute. The
 /// same seed, work and hypergraph give the same result unless `seconds` ends the search. Errors:

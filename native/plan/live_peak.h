@@ -1,0 +1,86 @@
+// The most bytes that live at once on each rank in a scheduled step: activations and messages.
+#pragma once
+
+#include <array>
+#include <map>
+
+#include "plan/instants.h"
+
+namespace hpmp {
+
+/// Tensors and lifetimes are those of the plan that the same placement and schedule give: `touched`
+/// says who touches what, `emit_programs` when.
+class LivePeak {
+ public:
+  /// The model must outlive it.
+  LivePeak(const StepModel& model, int ranks);
+
+  /// Bytes by rank; valid until the next call. graph: linked.
+  const std::vector<std::int64_t>& find(const std::vector<Rank>& part, const TaskGraph& graph,
+                                        const Schedule& schedule);
+
+ private:
+  static constexpr std::size_t kKinds = 3;  // image, image_grad, saved
+  /// From the first instruction that touches a tensor to the last.
+  struct Span {
+    bool any = false;
+    Instant first, last;
+  };
+  /// What a rank holds of a group and shard.
+  struct Holding {
+    Rank rank = 0;
+    GroupId group;
+    std::int32_t shard = 0;
+    std::int64_t channels = 0;     // computed here
+    std::int64_t image_bytes = 0;  // own and received
+    std::array<Span, kKinds> spans;
+  };
+  /// A tensor of the task's shard.
+  struct Touch {
+    std::size_t kind = 0;
+    GroupId group;
+  };
+  struct Touches {
+    std::vector<Touch> forward, backward;
+  };
+  /// Channels of an input that each block of a group reads.
+  struct InputRead {
+    GroupId input, reader;
+    std::vector<Ranges> blocks;
+  };
+  struct Event {
+    Instant when;
+    bool end;
+    std::int64_t bytes;
+
+    bool operator<(const Event& o) const {
+      return when < o.when || (!(o.when < when) && end < o.end);
+    }
+  };
+
+  std::vector<Touch> touches_of(GroupId g, InstrKind kind) const;
+  void add_input_reads(GroupId reader);
+  void hold(const std::vector<Rank>& part, const TaskGraph& graph);
+  void hold_input(GroupId input, std::int32_t s, const std::vector<Rank>& part);
+  Holding& held(GroupId g, std::int32_t s, Rank r);
+  void touch(GroupId g, std::size_t kind, std::int32_t s, Rank r, const Instant& when);
+  void touch_tasks(const TaskGraph& graph, const Schedule& schedule);
+  void touch_messages(const TaskGraph& graph, const Schedule& schedule);
+  void add_tensors();
+  void add(Rank r, const Instant& first, const Instant& last, std::int64_t bytes);
+  std::int64_t bytes_of(const Holding& held, std::size_t kind);
+  std::int64_t saved_bytes(GroupId g, std::int64_t channels);
+  std::size_t at(GroupId g, std::int32_t s, Rank r) const;
+
+  const StepModel& model_;
+  int ranks_;
+  std::vector<Touches> touches_;                             // by group
+  std::vector<InputRead> input_reads_;                       // by input
+  std::vector<std::map<std::int64_t, std::int64_t>> saved_;  // by group: bytes by channels
+  std::vector<std::int32_t> index_;  // into holdings_ by group, shard and rank; -1
+  std::vector<Holding> holdings_;
+  std::vector<std::vector<Event>> events_;  // by rank
+  std::vector<std::int64_t> peak_;
+};
+
+}  // namespace hpmp
