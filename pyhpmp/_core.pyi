@@ -71,6 +71,16 @@ class Metrics(NamedTuple):
     pair_elems: Ints64
     net_volume: Ints64
 
+class Prediction(NamedTuple):
+    activation_elems: int
+    parameter_elems: int
+    imbalance: float
+    step_seconds: float
+    bubble_fraction: float
+    compute_seconds: float
+    network_seconds: float
+    memory_bytes: list[int]
+
 class RankInfo(NamedTuple):
     instructions: int
     arena_bytes: int
@@ -163,7 +173,7 @@ class Hypergraph:
         starts: Sequence[npt.ArrayLike] = (),
     ) -> list[Ints32]: ...
     def measure(self, part: npt.ArrayLike, ranks: int) -> Metrics: ...
-    def step_seconds(self, part: npt.ArrayLike, ranks: int, machine: dict[str, Any]) -> float: ...
+    def predict(self, part: npt.ArrayLike, ranks: int, machine: dict[str, Any]) -> Prediction: ...
     def improve(
         self,
         ranks: int,

@@ -11,32 +11,35 @@ import numpy.typing as npt
 
 from pyhpmp import _core, fastest
 from pyhpmp.errors import HpmpError
+from pyhpmp.figures import figures
 from pyhpmp.grids import Grids, shard_counts
 from pyhpmp.partitioners import partition_best
 from pyhpmp.partitioners.portfolio import WORK
 from pyhpmp.request import DEFAULT_SECONDS, Request
-from pyhpmp.strategies import BASELINES, ELEMENT_BYTES
+from pyhpmp.strategies import BASELINES
 
 # A small network needs no more than this many touches of each pin of its finest grid.
 WORK_PER_PIN = 30_000
 # Of the time that is left, what the searches may take; the rest is for building plans.
 SEARCH_SHARE = 0.8
+# A step of which its busiest rank computes this share gets hardly shorter on a finer grid.
+AT_ITS_BOUND = 0.95
 
 
 class Candidate:
     """A placement under a strategy's name; its plan is made when it is first asked for."""
 
     def __init__(
-        self, name: str, hypergraph: _core.Hypergraph, part: npt.ArrayLike, request: Request
+        self,
+        name: str,
+        shards: int,
+        hypergraph: _core.Hypergraph,
+        part: npt.ArrayLike,
+        request: Request,
     ) -> None:
-        self.name = name
+        self.name, self.shards = name, shards
         self._hypergraph, self._part, self._request = hypergraph, part, request
-
-    @cached_property
-    def seconds(self) -> float:
-        """Predicted step time."""
-        request = self._request
-        return self._hypergraph.step_seconds(self._part, request.ranks, request.machine)
+        self._plan: _core.Plan | None = None
 
     @cached_property
     def metrics(self) -> _core.Metrics:
@@ -48,17 +51,32 @@ class Candidate:
         return self.metrics.activation_elems + self.metrics.parameter_elems
 
     @property
-    def busiest_elems(self) -> int:
-        """Elements through the busiest direction of a rank's link in a step."""
-        pairs = self.metrics.pair_elems
-        return int(max(pairs.sum(axis=0).max(), pairs.sum(axis=1).max()))
+    def figures(self) -> _core.Prediction:
+        """Predicted; those of its plan once it is made."""
+        return self._predicted if self._plan is None else self._planned
 
     @cached_property
-    def plan(self) -> _core.Plan:
+    def _predicted(self) -> _core.Prediction:
         request = self._request
-        return _core.Plan.build(
-            self._hypergraph, self._part, request.ranks, self.name, request.machine
-        )
+        return self._hypergraph.predict(self._part, request.ranks, request.machine)
+
+    @cached_property
+    def _planned(self) -> _core.Prediction:
+        return figures(self.plan, self._request.machine)
+
+    def make(self) -> None:
+        """Makes the plan, after which the figures are its own."""
+        request = self._request
+        if self._plan is None:
+            self._plan = _core.Plan.build(
+                self._hypergraph, self._part, request.ranks, self.name, request.machine
+            )
+
+    @property
+    def plan(self) -> _core.Plan:
+        self.make()
+        assert self._plan is not None
+        return self._plan
 
 
 Attempt = tuple[str, Candidate | HpmpError]
@@ -95,21 +113,27 @@ def _classical(grids: Grids, shards: int, names: list[str], request: Request) ->
     for name in names:
         try:
             h = grids.coarse(shards) if by_time else grids.fine(shards)
-            yield name, Candidate(name, h, h.baseline(name, request.ranks), request)
+            yield name, Candidate(name, shards, h, h.baseline(name, request.ranks), request)
         except HpmpError as error:
             yield name, error
 
 
 def _promising(tried: list[Attempt], request: Request) -> list[str]:
-    """Without those whose volume, the same on all grids, alone takes longer than another's step."""
+    """Without those that another's step beats whatever the grid; see `_hopeless`."""
     names = [name for name, _ in tried]
     made = [candidate for _, candidate in tried if isinstance(candidate, Candidate)]
     if request.objective != "time" or not made:
         return names
-    best = min(candidate.seconds for candidate in made)
-    rate = (_core.default_speeds() | request.machine)["link_bytes_per_second"]
-    hopeless = {c.name for c in made if c.busiest_elems * ELEMENT_BYTES / rate > best}
+    best = min(candidate.figures.step_seconds for candidate in made)
+    hopeless = {c.name for c in made if _hopeless(c.figures, best)}
     return [name for name in names if name not in hopeless]
+
+
+def _hopeless(figures: _core.Prediction, best: float) -> bool:
+    """Volume and work are the same on all grids: no step is shorter, nor gets much nearer."""
+    if figures.network_seconds > best:
+        return True
+    return figures.compute_seconds > max(best, AT_ITS_BOUND * figures.step_seconds)
 
 
 def _placements(
@@ -119,10 +143,14 @@ def _placements(
     try:
         if request.ranks == 1:
             whole = grids.fine(counts[0])
-            yield name, Candidate(name, whole, np.zeros(whole.cells, np.int32), request)
+            part = np.zeros(whole.cells, np.int32)
+            yield name, Candidate(name, counts[0], whole, part, request)
         elif request.objective == "time":
             for placed in fastest.search(grids, counts, request, deadline):
-                yield name, Candidate(name, placed.hypergraph, placed.part, request)
+                yield (
+                    name,
+                    Candidate(name, placed.shards, placed.hypergraph, placed.part, request),
+                )
         else:
             yield from _least_volume(grids, counts, request, deadline)
     except HpmpError as error:
@@ -145,7 +173,8 @@ def _least_volume(
         work=_work(grids, counts, request),
     )
     for placed in found:
-        yield "hypergraph", Candidate("hypergraph", grids.fine(placed.shards), placed.part, request)
+        h = grids.fine(placed.shards)
+        yield "hypergraph", Candidate("hypergraph", placed.shards, h, placed.part, request)
 
 
 def _work(grids: Grids, counts: list[int], request: Request) -> int:

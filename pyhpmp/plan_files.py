@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyhpmp import _core, planning
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError, InvalidPlanError
+from pyhpmp.figures import figures
 from pyhpmp.request import Request
 from pyhpmp.strategies import BASELINES, Comparison
 
@@ -51,16 +52,18 @@ def replayed(
         core.verify(graph)
     except InvalidPlanError as error:
         raise InvalidPlanError(f"{path}: {error}") from error
-    own = planning.Planned(core.strategy, core)
+    own = figures(core, request.machine)
     _check_memory(path, own, request)
     best, refused = _classical(graph, request) if request.compare else ({}, {})
-    return core, planning.comparison(own, best | {own.name: own}, refused, request)
+    return core, planning.comparison(core.strategy, best | {core.strategy: own}, refused, request)
 
 
 def _classical(
     graph: _core.Graph, request: Request
-) -> tuple[dict[str, planning.Planned], dict[str, HpmpError]]:
-    return planning.tried(graph, replace(request, strategy=BASELINES[0]))
+) -> tuple[dict[str, _core.Prediction], dict[str, HpmpError]]:
+    found, refused = planning.tried(graph, replace(request, strategy=BASELINES[0]))
+    best = planning.leaders(found, request)
+    return {name: candidate.figures for name, candidate in best.items()}, refused
 
 
 def _check_fits(path: str, core: _core.Plan, request: Request) -> None:
@@ -85,8 +88,8 @@ def _check_fits(path: str, core: _core.Plan, request: Request) -> None:
             )
 
 
-def _check_memory(path: str, own: planning.Planned, request: Request) -> None:
-    needs = own.memory_bytes()
+def _check_memory(path: str, own: _core.Prediction, request: Request) -> None:
+    needs = own.memory_bytes
     if request.memory_bytes and max(needs) > request.memory_bytes:
         raise InfeasiblePlanError(
             f"{path} needs {planning.gib(max(needs))} on rank {needs.index(max(needs))}; the limit "

@@ -1,15 +1,13 @@
 """The planner's choice among its candidates.
 
 With the objective `time` the least predicted step time among the plans that fit the memory wins;
-with `volume` the least volume among those whose imbalance is within epsilon.
+with `volume` the least volume among those whose imbalance is within epsilon. Candidates are told
+apart by their predictions; only the plan that is chosen is made.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyhpmp import _core, partitioners, relief
-from pyhpmp.bounds import compute_seconds, network_seconds
 from pyhpmp.candidates import Candidate, attempts
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError
 from pyhpmp.request import Request
@@ -28,57 +26,47 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
         InfeasiblePlanError: no candidate exists or fits, saying why or by how much.
     """
     check(request)
-    best, refused = tried(graph, request)
-    chosen = _chosen(graph, best, refused, request)
+    found, refused = tried(graph, request)
+    chosen = _chosen(graph, found, refused, request)
     chosen.plan.verify(graph)
-    return chosen.plan, comparison(chosen, best, refused, request)
+    best = {name: candidate.figures for name, candidate in leaders(found, request).items()}
+    best[chosen.name] = chosen.figures
+    return chosen.plan, comparison(chosen.name, best, refused, request)
 
 
-def tried(graph: _core.Graph, request: Request) -> tuple[dict[str, Planned], dict[str, HpmpError]]:
-    """The best plan of each strategy that is asked for, and why the others have none."""
-    found: dict[str, list[Candidate]] = {}
+Found = dict[str, list[Candidate]]
+
+
+def tried(graph: _core.Graph, request: Request) -> tuple[Found, dict[str, HpmpError]]:
+    """The candidates of each strategy that is asked for, and why the others have none."""
+    found: Found = {}
     refused: dict[str, HpmpError] = {}
     for name, made in attempts(graph, request):
         if isinstance(made, HpmpError):
             refused.setdefault(name, made)
         else:
             found.setdefault(name, []).append(made)
-    return {name: _best(candidates, request) for name, candidates in found.items()}, refused
+    return found, refused
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A strategy's name and its plan."""
-
-    name: str
-    plan: _core.Plan
-
-    @property
-    def volume(self) -> int:
-        """Elements that all ranks send in a step."""
-        return self.plan.activation_elems + self.plan.parameter_elems
-
-    def memory_bytes(self) -> list[int]:
-        return relief.memory_of(self.plan)
+def leaders(found: Found, request: Request) -> dict[str, Candidate]:
+    """The best candidate of each strategy."""
+    return {name: _best(candidates, request) for name, candidates in found.items()}
 
 
-def _best(candidates: list[Candidate], request: Request) -> Planned:
+def _best(candidates: list[Candidate], request: Request) -> Candidate:
     """The first by the objective that fits the memory, else the one that needs least."""
-    best: Planned | None = None
-    for candidate in sorted(candidates, key=lambda candidate: _promise(candidate, request)):
-        planned = Planned(candidate.name, candidate.plan)
-        if _fits(planned, request):
-            return planned
-        if best is None or max(planned.memory_bytes()) < max(best.memory_bytes()):
-            best = planned
-    assert best is not None, "a name has candidates"
-    return best
+    ordered = sorted(candidates, key=lambda candidate: _promise(candidate, request))
+    for candidate in ordered:
+        if _fits(candidate.figures, request):
+            return candidate
+    return min(ordered, key=lambda candidate: max(candidate.figures.memory_bytes))
 
 
 def _promise(candidate: Candidate, request: Request) -> tuple[float, ...]:
-    """Smaller is better; all that can be said without making the plan."""
+    """Smaller is better; with `volume` all that can be said without simulating a step."""
     if request.objective == "time":
-        return candidate.seconds, candidate.volume
+        return candidate.figures.step_seconds, _volume(candidate.figures)
     excess = max(candidate.metrics.imbalance - request.epsilon - EPSILON_SLACK, 0.0)
     return excess, candidate.volume
 
@@ -110,40 +98,49 @@ def check(request: Request) -> None:
         )
 
 
-def _fits(planned: Planned, request: Request) -> bool:
-    return not request.memory_bytes or max(planned.memory_bytes()) <= request.memory_bytes
+def _volume(figures: _core.Prediction) -> int:
+    """Elements that all ranks send in a step."""
+    return figures.activation_elems + figures.parameter_elems
 
 
-def _rank(planned: Planned, request: Request) -> tuple[float, ...]:
+def _fits(figures: _core.Prediction, request: Request) -> bool:
+    return not request.memory_bytes or max(figures.memory_bytes) <= request.memory_bytes
+
+
+def _rank(candidate: Candidate, request: Request) -> tuple[float, ...]:
     """Smaller is better: plans that fit come first, classical ones where all else is equal."""
-    fits = 0.0 if _fits(planned, request) else 1.0
-    plan, last = planned.plan, float(planned.name not in BASELINES)
+    figures, last = candidate.figures, float(candidate.name not in BASELINES)
+    fits = 0.0 if _fits(figures, request) else 1.0
     if request.objective == "time":
-        return fits, plan.step_seconds, planned.volume, last
-    excess = max(plan.imbalance - request.epsilon - EPSILON_SLACK, 0.0)
-    return fits, excess, planned.volume, plan.step_seconds, last
+        return fits, figures.step_seconds, _volume(figures), last
+    excess = max(figures.imbalance - request.epsilon - EPSILON_SLACK, 0.0)
+    return fits, excess, _volume(figures), figures.step_seconds, last
 
 
 def _chosen(
-    graph: _core.Graph, best: dict[str, Planned], refused: dict[str, HpmpError], request: Request
-) -> Planned:
-    wanted = [c for c in best.values() if request.strategy in ("auto", c.name)]
-    if not wanted:
-        raise _too_large(graph, [], request) or next(iter(refused.values()))
-    chosen = min(wanted, key=lambda planned: _rank(planned, request))
-    if not _fits(chosen, request):
-        raise _too_large(graph, wanted, request) or next(iter(refused.values()))
-    return chosen
+    graph: _core.Graph, found: Found, refused: dict[str, HpmpError], request: Request
+) -> Candidate:
+    """The best whose plan, once made, fits; its memory may be more than was predicted."""
+    wanted = {name: c for name, c in found.items() if request.strategy in ("auto", name)}
+    while wanted:
+        best = list(leaders(wanted, request).values())
+        chosen = min(best, key=lambda candidate: _rank(candidate, request))
+        if not _fits(chosen.figures, request):
+            raise _too_large(graph, best, request) or next(iter(refused.values()))
+        chosen.make()
+        if _fits(chosen.figures, request):
+            return chosen
+    raise _too_large(graph, [], request) or next(iter(refused.values()))
 
 
 def _too_large(
-    graph: _core.Graph, wanted: list[Planned], request: Request
+    graph: _core.Graph, wanted: list[Candidate], request: Request
 ) -> InfeasiblePlanError | None:
     """What the leanest plan needs and what would fit; None where memory is not what is short."""
     if not request.memory_bytes:
         return None
     limit, leanest = request.memory_bytes, relief.least(graph, request)
-    needs = [relief.Need(planned.name, planned.memory_bytes()) for planned in wanted]
+    needs = [relief.Need(c.name, c.figures.memory_bytes) for c in wanted]
     if leanest is not None and leanest.most > limit:
         needs.append(leanest)
     if not needs:
@@ -161,50 +158,50 @@ def gib(count: int) -> str:
 
 
 def comparison(
-    chosen: Planned,
-    best: dict[str, Planned],
+    chosen: str,
+    best: dict[str, _core.Prediction],
     refused: dict[str, HpmpError],
     request: Request,
 ) -> Comparison:
     """The chosen strategy first, then every baseline, also where it has no plan."""
-    names = [chosen.name, *(name for name in ("hypergraph", *BASELINES) if name != chosen.name)]
+    names = [chosen, *(name for name in ("hypergraph", *BASELINES) if name != chosen)]
     rows = [
         _row(name, best.get(name), refused.get(name), request)
         for name in names
         if name in best or name in refused or name in BASELINES
     ]
-    return Comparison(chosen.name, rows, _crossover(chosen, best, request))
+    return Comparison(chosen, rows, _crossover(chosen, best, request))
 
 
 def _row(
-    name: str, planned: Planned | None, refusal: HpmpError | None, request: Request
+    name: str, figures: _core.Prediction | None, refusal: HpmpError | None, request: Request
 ) -> Strategy:
-    if planned is None:
+    if figures is None:
         return Strategy(name, refusal=str(refusal or ""))
-    plan, needs = planned.plan, max(planned.memory_bytes())
-    fits = _fits(planned, request)
+    fits, needs = _fits(figures, request), max(figures.memory_bytes)
     return Strategy(
         name,
-        plan.activation_elems * ELEMENT_BYTES,
-        plan.parameter_elems * ELEMENT_BYTES,
-        plan.imbalance,
-        planned.memory_bytes(),
-        plan.step_seconds,
-        plan.bubble_fraction,
+        figures.activation_elems * ELEMENT_BYTES,
+        figures.parameter_elems * ELEMENT_BYTES,
+        figures.imbalance,
+        figures.memory_bytes,
+        figures.step_seconds,
+        figures.bubble_fraction,
         fits,
-        compute_seconds(plan),
-        network_seconds(plan, request.machine),
+        figures.compute_seconds,
+        figures.network_seconds,
         "" if fits else f"needs {gib(needs)} on a rank, the limit is {gib(request.memory_bytes)}",
     )
 
 
-def _crossover(chosen: Planned, best: dict[str, Planned], request: Request) -> int | None:
+def _crossover(chosen: str, best: dict[str, _core.Prediction], request: Request) -> int | None:
     """For the chosen plan or, where that is data parallelism, the best of the others by volume."""
     data = best.get("data")
-    rivals = [chosen] if chosen.name != "data" else [c for c in best.values() if c.name != "data"]
+    others = [figures for name, figures in best.items() if name != "data"]
+    rivals = [best[chosen]] if chosen != "data" else others
     if data is None or not rivals or not request.training or request.ranks == 1:
         return None
-    rival = min(rivals, key=lambda planned: planned.volume).plan
+    rival = min(rivals, key=_volume)
     return crossover_batch(
-        data.plan.parameter_elems, rival.activation_elems, rival.parameter_elems, request.batch
+        data.parameter_elems, rival.activation_elems, rival.parameter_elems, request.batch
     )

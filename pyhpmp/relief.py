@@ -1,4 +1,4 @@
-"""What would fit the memory: more ranks or a smaller batch, found by making the leanest plans."""
+"""What would fit the memory: more ranks or a smaller batch, found by predicting lean plans."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from dataclasses import dataclass, replace
 
 from pyhpmp import _core
 from pyhpmp.errors import HpmpError
+from pyhpmp.figures import memory_bytes
 from pyhpmp.grids import Grids, shard_counts
+from pyhpmp.partitioners.problem import Ints32
 from pyhpmp.request import Request
 from pyhpmp.strategies import BASELINES
 
-# Filter parallelism needs no less than one weird trick and takes long to plan.
+# Filter parallelism needs no less than one weird trick and takes long to simulate.
 LEAN = ("data", "owt", "layer")
 MOST_RANKS = 64
+# Times what is predicted: with that much an arena's holes surely fit as well.
+SURE = 1.2
 SECONDS = 8.0  # for all that is tried
 
 
@@ -103,13 +107,15 @@ def _needs(graph: _core.Graph, request: Request) -> Iterator[Need]:
         for name in (request.strategy,) if named else LEAN:
             try:
                 h = grids.coarse(shards)
-                made = _core.Plan.build(h, h.baseline(name, request.ranks), request.ranks, name, {})
+                part = h.baseline(name, request.ranks)
             except HpmpError:
                 continue
-            yield Need(name, memory_of(made), shards)
+            yield Need(name, _memory(name, h, part, request), shards)
 
 
-def memory_of(plan: _core.Plan) -> list[int]:
-    """Bytes of every rank: its arena and its parameters."""
-    infos = (plan.rank(rank) for rank in range(plan.ranks))
-    return [info.arena_bytes + info.param_bytes for info in infos]
+def _memory(name: str, h: _core.Hypergraph, part: Ints32, request: Request) -> list[int]:
+    """Predicted, or of the plan itself where its arena may decide whether it fits."""
+    predicted = h.predict(part, request.ranks, {}).memory_bytes
+    if not 1 <= request.memory_bytes / max(predicted) < SURE:
+        return predicted
+    return memory_bytes(_core.Plan.build(h, part, request.ranks, name, {}))

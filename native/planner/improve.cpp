@@ -14,6 +14,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kLeaders = 4;    // starts that are improved, of which half survive each round
 constexpr double kWarmest = 0.02;      // how much slower a step may be and be accepted, at first
 constexpr double kTryAllRules = 0.1;   // share of moves that are judged under every rule
+constexpr double kHoles = 1.1;         // times the bytes that live at once: an arena with its holes
 constexpr double kNearlyIdeal = 1.01;  // times the compute evenly shared: worth no more search
 
 struct State {
@@ -23,6 +24,18 @@ struct State {
   std::vector<Rank> best_part;
   double best_seconds = 0;
 };
+
+Machine without_limit(Machine machine) {
+  machine.memory_limit_bytes = 0;
+  return machine;
+}
+
+std::int64_t most_bytes(const Plan& plan) {
+  std::int64_t most = 0;
+  for (const RankProgram& program : plan.programs)
+    most = std::max(most, program.arena_bytes + program.param_bytes);
+  return most;
+}
 
 class Improver {
  public:
@@ -115,7 +128,11 @@ class Improver {
     builder_.place(part);
     const Schedule schedule = best_schedule(builder_.linked(), model_.machine);
     const std::vector<std::int64_t>& bytes = footprint_.find(part, builder_, schedule);
-    return *std::max_element(bytes.begin(), bytes.end()) <= limit;
+    const std::int64_t most = *std::max_element(bytes.begin(), bytes.end());
+    if (most > limit || static_cast<double>(most) * kHoles <= static_cast<double>(limit))
+      return most <= limit;
+    const Placement p = make_placement(model_.h, part, ranks_);
+    return most_bytes(build_plan(model_.h, p, unlimited_, "")) <= limit;
   }
 
   /// What the last placement evaluated would take if its compute were evenly shared and nothing
@@ -135,6 +152,7 @@ class Improver {
   Clock::time_point end_;
   const StepModel& model_;
   int ranks_;
+  Machine unlimited_ = without_limit(model_.machine);
   TaskBuilder builder_;
   Footprint footprint_;
   std::int64_t work_;

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from pyhpmp import _core
-from pyhpmp.bounds import COMPUTE
+from pyhpmp.figures import COMPUTE
 from pyhpmp.plans import Plan
 from pyhpmp.report.chart import Bar, Chart, Row, even_ticks
 from pyhpmp.report.measured import Measured, Trace

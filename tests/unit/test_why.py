@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyhpmp
-from pyhpmp.bounds import compute_seconds, network_seconds
+from pyhpmp.figures import compute_seconds, network_seconds
 from pyhpmp.report.why import bound, reasons
 from pyhpmp.request import Request
 from pyhpmp.strategies import Comparison, Strategy

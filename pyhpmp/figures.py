@@ -1,4 +1,4 @@
-"""What a plan's step cannot be shorter than: its busiest rank's work, its busiest link's bytes."""
+"""A plan's figures, read from its programs: the same that a placement's prediction gives."""
 
 from __future__ import annotations
 
@@ -11,6 +11,29 @@ from pyhpmp import _core
 from pyhpmp.strategies import ELEMENT_BYTES
 
 COMPUTE = ("FWD", "BWD", "UPDATE")
+
+
+def figures(plan: _core.Plan, machine: Mapping[str, Any]) -> _core.Prediction:
+    """What `Hypergraph.predict` says of a placement, of a plan that is made.
+
+    memory_bytes: of every rank's arena and parameters, where a prediction has no arena yet.
+    """
+    return _core.Prediction(
+        plan.activation_elems,
+        plan.parameter_elems,
+        plan.imbalance,
+        plan.step_seconds,
+        plan.bubble_fraction,
+        compute_seconds(plan),
+        network_seconds(plan, machine),
+        memory_bytes(plan),
+    )
+
+
+def memory_bytes(plan: _core.Plan) -> list[int]:
+    """Bytes of every rank: its arena and its parameters."""
+    infos = (plan.rank(rank) for rank in range(plan.ranks))
+    return [info.arena_bytes + info.param_bytes for info in infos]
 
 
 def compute_seconds(plan: _core.Plan) -> float:
