@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "hypergraph/stages.h"
 #include "plan/chain.h"
 #include "plan/checks.h"
 #include "plan/touch.h"
@@ -19,7 +20,10 @@ class MemoryCheck : PlanCheck {
       check_tensor(r, t);
       if (!index.emplace(key_of(t), &t).second) reject(r, "a tensor is listed twice");
     }
-    for (const OwnedChannels& task : program(r).tasks) check_image(r, task, index);
+    for (const OwnedChannels& task : program(r).tasks) {
+      check_image(r, task, index);
+      check_statistics(r, task, index);
+    }
     for (std::size_t i = 0; i < program(r).instrs.size(); ++i) {
       check_touches(r, static_cast<std::int32_t>(i), index);
     }
@@ -53,15 +57,21 @@ class MemoryCheck : PlanCheck {
       reject(r, "a tensor is of a group that does not exist");
     }
     const Group& g = grouped_.group(t.group);
-    const std::int64_t samples = plan_.grid.batch / plan_.grid.shards;
-    if (t.kind != TensorKind::saved) {
-      return samples * total_size(t.channels) * g.shape.h * g.shape.w * 4;
-    }
+    const std::int64_t samples = plan_.grid.shard_samples();
+    const std::int64_t channels = total_size(t.channels);
+    if (t.kind == TensorKind::statistics) return statistics_bytes(graph_, g, plan_.grid, channels);
+    if (t.kind == TensorKind::stage_grad)
+      return stage_grad_bytes(graph_, g, plan_.grid, own_channels(r, t));
+    if (t.kind != TensorKind::saved) return samples * channels * g.shape.h * g.shape.w * 4;
+    return chain_layout(graph_, g, samples, own_channels(r, t), plan_.grid.bn_group).bytes;
+  }
+
+  std::int64_t own_channels(Rank r, const PlannedTensor& t) const {
     std::int64_t channels = 0;
     for (const OwnedChannels& task : program(r).tasks) {
       if (task.group == t.group && task.shard == t.shard) channels = total_size(task.channels);
     }
-    return chain_layout(graph_, g, samples, channels, plan_.grid.bn_group).bytes;
+    return channels;
   }
 
   void check_image(Rank r, const OwnedChannels& task, const Index& index) const {
@@ -73,9 +83,25 @@ class MemoryCheck : PlanCheck {
     }
   }
 
+  void check_statistics(Rank r, const OwnedChannels& task, const Index& index) const {
+    const std::string head = graph_.node(grouped_.group(task.group).nodes[0]).name;
+    if (synced_norms(graph_, grouped_.group(task.group), plan_.grid).empty()) return;
+    const std::int32_t first = plan_.grid.first_sharing(task.shard);
+    const auto sums = index.find({TensorKind::statistics, task.group, first, -1});
+    if (sums == index.end() || !subtract(task.channels, sums->second->channels).empty()) {
+      reject(r, "has no tensor for the batch statistics of '" + head + "' shard " +
+                    std::to_string(task.shard));
+    }
+    if (grouped_.group(task.group).requires_grad &&
+        index.count({TensorKind::stage_grad, task.group, task.shard, -1}) == 0) {
+      reject(r, "has no tensor for the gradient that the backward stages of '" + head + "' shard " +
+                    std::to_string(task.shard) + " hand on");
+    }
+  }
+
   void check_touches(Rank r, std::int32_t at, const Index& index) const {
     const Instr& instr = program(r).instrs[static_cast<std::size_t>(at)];
-    for (const TensorKey& key : touched(graph_, grouped_, plan_.messages, instr)) {
+    for (const TensorKey& key : touched(graph_, grouped_, plan_.grid, plan_.messages, instr)) {
       const auto found = index.find(key);
       if (found == index.end()) {
         // Sources that this rank needs no channel of have no image here.

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "hypergraph/stages.h"
 #include "plan/checks.h"
 #include "plan/ownership.h"
 
@@ -11,15 +12,18 @@ namespace {
 class ProgramCheck : PlanCheck {
  public:
   ProgramCheck(const Graph& graph, const GroupedGraph& grouped, const Plan& plan)
-      : PlanCheck(graph, grouped, plan), readers_(group_consumers(grouped)) {}
+      : PlanCheck(graph, grouped, plan), readers_(group_consumers(grouped)) {
+    for (const Group& group : grouped.groups)
+      norms_.push_back(static_cast<std::int32_t>(synced_norms(graph, group, plan.grid).size()));
+  }
 
   void check(Rank r) const {
     State state;
     for (const OwnedChannels& t : program(r).tasks) state.own[{t.group, t.shard}] = t.channels;
     for (const Message& m : plan_.messages) {
-      if (m.kind == MessageKind::gradient && m.to == r) {
-        state.gradients[{m.group, m.shard}].push_back(&m);
-      }
+      if (m.to != r) continue;
+      if (m.kind == MessageKind::gradient) state.gradients[{m.group, m.shard}].push_back(&m);
+      if (is_statistics(m.kind)) state.statistics[{m.group, m.shard}].push_back(&m);
     }
     for (const Instr& i : program(r).instrs) step(r, i, state);
     for (const Message& m : plan_.messages) {
@@ -34,13 +38,21 @@ class ProgramCheck : PlanCheck {
   }
 
  private:
+  using Key = std::pair<GroupId, std::int32_t>;  // group, shard
+
   struct State {
-    std::map<std::pair<GroupId, std::int32_t>, Ranges> own, written;
-    std::set<std::pair<GroupId, std::int32_t>> forwarded, backwarded;
+    std::map<Key, Ranges> own, written;
+    std::map<Key, std::int32_t> forwarded, backwarded;  // stages that ran
     std::set<std::int32_t> posted, received, sent, waited;
     std::set<GroupId> updated;
-    std::map<std::pair<GroupId, std::int32_t>, std::vector<const Message*>> gradients;  // to here
+    std::map<Key, std::vector<const Message*>> gradients, statistics;  // to here
   };
+
+  /// Whether all stages of a task ran.
+  bool complete(const std::map<Key, std::int32_t>& ran, const Key& key) const {
+    const auto found = ran.find(key);
+    return found != ran.end() && found->second > norms_[key.first.at()];
+  }
 
   void step(Rank r, const Instr& i, State& state) const {
     switch (i.kind) {
@@ -86,8 +98,9 @@ class ProgramCheck : PlanCheck {
 
   void forward(Rank r, const Instr& i, State& state) const {
     const auto own = state.own.find({i.group, i.shard});
-    if (own == state.own.end() || !state.forwarded.insert({i.group, i.shard}).second)
-      reject(r, name(i) + " is no task of this rank, or runs twice");
+    if (own == state.own.end() || state.forwarded[{i.group, i.shard}]++ != i.stage)
+      reject(r, name(i) + " is no task of this rank, or runs twice or out of order");
+    if (i.stage > 0) need_statistics(r, i, {i.group, i.shard}, state, i.stage - 1, false);
     const Group& g = grouped_.group(i.group);
     for (std::size_t k = 0; k < g.inputs.size(); ++k) {
       for (Range need : needed_channels(graph_, g, own->second, k)) {
@@ -96,18 +109,20 @@ class ProgramCheck : PlanCheck {
         }
       }
     }
+    if (!complete(state.forwarded, {i.group, i.shard})) return;
     Ranges& written = state.written[{i.group, i.shard}];
     written.insert(written.end(), own->second.begin(), own->second.end());
     written = normalized(written);
   }
 
   void backward(Rank r, const Instr& i, State& state) const {
-    if (state.forwarded.count({i.group, i.shard}) == 0)
+    if (!complete(state.forwarded, {i.group, i.shard}))
       reject(r, name(i) + " runs before its forward");
+    if (i.stage > 0) need_statistics(r, i, {i.group, i.shard}, state, i.stage - 1, true);
     for (GroupId consumer : readers_[i.group.at()]) {
       if (state.forwarded.count({consumer, i.shard}) != 0 &&
           grouped_.group(consumer).requires_grad &&
-          state.backwarded.count({consumer, i.shard}) == 0) {
+          !complete(state.backwarded, {consumer, i.shard})) {
         reject(r, name(i) + " runs before the backward of its reader '" +
                       graph_.node(grouped_.group(consumer).nodes[0]).name + "'");
       }
@@ -118,13 +133,42 @@ class ProgramCheck : PlanCheck {
                       " has arrived");
       }
     }
-    if (!state.backwarded.insert({i.group, i.shard}).second) reject(r, name(i) + " runs twice");
+    if (state.backwarded[{i.group, i.shard}]++ != i.stage)
+      reject(r, name(i) + " runs twice or out of order");
+  }
+
+  /// The parts of statistics that this rank makes after a stage.
+  void need_own_parts(Rank r, const Instr& i, const Key& of, const State& state, std::int32_t stage,
+                      bool backward) const {
+    const std::map<Key, std::int32_t>& ran = backward ? state.backwarded : state.forwarded;
+    const std::int32_t first = plan_.grid.first_sharing(of.second);
+    for (std::int32_t s = first; s < first + plan_.grid.statistics_shards(); ++s) {
+      const auto found = ran.find({of.first, s});
+      if (state.own.count({of.first, s}) == 0 || (found != ran.end() && found->second > stage))
+        continue;
+      reject(r, name(i) + " runs before stage " + std::to_string(stage) + " of shard " +
+                    std::to_string(s) + ", which shares its statistics");
+    }
+  }
+
+  /// What other ranks send of them: all of it, or (to send the sums) their parts only.
+  void need_statistics(Rank r, const Instr& i, const Key& of, State& state, std::int32_t stage,
+                       bool backward, bool parts_only = false) const {
+    need_own_parts(r, i, of, state, stage, backward);
+    for (const Message* m : state.statistics[{of.first, plan_.grid.first_sharing(of.second)}]) {
+      if (m->stage != stage || is_backward(m->kind) != backward) continue;
+      if ((parts_only && !is_partial(m->kind)) || state.received.count(m->tag) != 0) continue;
+      reject(r, name(i) + " runs before the statistics from rank " + std::to_string(m->from) +
+                    " have arrived");
+    }
   }
 
   void receive(Rank r, const Instr& i, State& state) const {
     if (state.posted.count(i.message) == 0 || !state.received.insert(i.message).second)
       reject(r, name(i) + " receives a message that was not posted, or twice");
     const Message& m = message(i);
+    if (is_statistics(m.kind))
+      need_own_parts(r, i, {m.group, m.shard}, state, m.stage, is_backward(m.kind));
     if (m.kind != MessageKind::activation) return;
     Ranges& written = state.written[{m.group, m.shard}];
     for (const Piece& p : m.pieces) written.push_back(p.range);
@@ -142,6 +186,11 @@ class ProgramCheck : PlanCheck {
     } else if (m.kind == MessageKind::param) {
       if (state.updated.count(m.group) == 0)
         reject(r, name(i) + " sends parameters before their update");
+    } else if (is_statistics(m.kind)) {
+      if (is_partial(m.kind))
+        need_own_parts(r, i, {m.group, m.shard}, state, m.stage, is_backward(m.kind));
+      else
+        need_statistics(r, i, {m.group, m.shard}, state, m.stage, is_backward(m.kind), true);
     }
   }
 
@@ -151,13 +200,14 @@ class ProgramCheck : PlanCheck {
       if (graph_.node(g.nodes[0]).op == OpKind::input) continue;
       const std::string who =
           "'" + graph_.node(g.nodes[0]).name + "' shard " + std::to_string(key.second);
-      if (state.forwarded.count(key) == 0) reject(r, who + " never runs forward");
-      if (plan_.grid.training && g.requires_grad && state.backwarded.count(key) == 0)
+      if (!complete(state.forwarded, key)) reject(r, who + " never runs forward");
+      if (plan_.grid.training && g.requires_grad && !complete(state.backwarded, key))
         reject(r, who + " never runs backward");
     }
   }
 
   std::vector<std::vector<GroupId>> readers_;  // by group
+  std::vector<std::int32_t> norms_;            // by group; see hypergraph/stages.h
 };
 
 }  // namespace

@@ -36,6 +36,14 @@ class DryRun : PlanCheck {
   }
 };
 
+void check_grid(const Graph& graph, const GridSpec& grid) {
+  try {
+    checked_grid(graph, grid);
+  } catch (const Error& e) {
+    fail(ErrorCode::invalid_plan, e.what());
+  }
+}
+
 }  // namespace
 
 void verify_plan(const Graph& graph, const Plan& plan) {
@@ -43,8 +51,10 @@ void verify_plan(const Graph& graph, const Plan& plan) {
     fail(ErrorCode::invalid_plan, "the plan was made for graph " + plan.graph_hash + ", not for " +
                                       graph_hash(graph) + "; plan again");
   }
+  check_grid(graph, plan.grid);
   const GroupedGraph grouped = fuse_groups(graph);
   check_structure(graph, grouped, plan);
+  check_statistics(graph, grouped, plan);
   for (Rank r = 0; r < plan.ranks; ++r) {
     check_program(graph, grouped, plan, r);
     check_memory(graph, grouped, plan, r);
