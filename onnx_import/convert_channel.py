@@ -52,6 +52,22 @@ def relu(ctx: NodeContext) -> list[Tensor]:
     return [ctx.emit("Relu", [x], x.shape, dims=x.dims)]
 
 
+@converter("Clip")
+def clip(ctx: NodeContext) -> list[Tensor]:
+    x = ctx.tensor()
+    low, high = _bound(ctx, 1, "min", -math.inf), _bound(ctx, 2, "max", math.inf)
+    if (low, high) == (-math.inf, math.inf):
+        return [ctx.alias(x)]
+    if not low <= high:
+        raise Unsupported(f"min {low} must be at most max {high}")
+    return [ctx.emit("Clip", [x], x.shape, dims=x.dims, min=low, max=high)]
+
+
+def _bound(ctx: NodeContext, index: int, what: str, missing: float) -> float:
+    given = ctx.optional(index, what)
+    return missing if given is None else given.scalar(f"its {what}")
+
+
 @converter("Dropout")
 def dropout(ctx: NodeContext) -> list[Tensor]:
     x = ctx.tensor()

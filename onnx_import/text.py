@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ _DEFAULTS: Mapping[str, Attribute] = {
     "alpha": 1e-4,
     "beta": 0.75,
     "bias": 1.0,
+    "min": -math.inf,
+    "max": math.inf,
 }
 
 

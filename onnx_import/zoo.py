@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from onnx_import import zoo_concat, zoo_plain, zoo_resnet
+from onnx_import import zoo_concat, zoo_mobile, zoo_plain, zoo_resnet
 from onnx_import.errors import ModelError
 from onnx_import.zoo_net import Net
 
@@ -33,6 +33,7 @@ def _entries() -> dict[str, Entry]:
         "squeezenet": Entry(zoo_concat.squeezenet),
         "googlenet": Entry(zoo_concat.googlenet),
         "densenet121": Entry(zoo_concat.densenet121),
+        "mobilenet_v2": Entry(zoo_mobile.mobilenet_v2),
     }
     for depth in (20, 56):
         entries[f"resnet{depth}"] = Entry(_small_resnet(depth), image=32, classes=10)

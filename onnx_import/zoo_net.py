@@ -100,11 +100,12 @@ class Net:
         *,
         stride: int = 1,
         pad: int = 0,
+        groups: int = 1,
         bias: bool = False,
         init: Init,
     ) -> Layer:
-        """A square convolution."""
-        shape = (out, x.c, kernel, kernel)
+        """A square convolution; depthwise where `groups` is the number of channels."""
+        shape = (out, x.c // groups, kernel, kernel)
         names = [self._draw(f"{name}.weight", shape, shape, init)]
         if bias:
             names.append(self._bias(name, shape, init))
@@ -113,6 +114,7 @@ class Net:
             "Conv",
             name,
             [x.name, *names],
+            group=groups,
             kernel_shape=[kernel] * 2,
             strides=[stride] * 2,
             pads=[pad] * 4,
@@ -146,6 +148,15 @@ class Net:
 
     def relu(self, x: Layer) -> Layer:
         return self._same("Relu", x, f"{x.name}.relu")
+
+    def relu6(self, x: Layer) -> Layer:
+        name = f"{x.name}.relu6"
+        bounds = [
+            self._store(f"{name}.{key}", np.array(bound, np.float32))
+            for key, bound in (("min", 0.0), ("max", 6.0))
+        ]
+        self._node("Clip", name, [x.name, *bounds])
+        return Layer(name, x.c, x.h, x.w)
 
     def dropout(self, x: Layer, name: str, ratio: float) -> Layer:
         self._store(f"{name}.ratio", np.array(ratio, np.float32))

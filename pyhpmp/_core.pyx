@@ -5,7 +5,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
-from pyhpmp cimport _hpmp as c
+cimport pyhpmp._hpmp as c
 
 from typing import NamedTuple
 

@@ -178,6 +178,7 @@ cdef extern from "hpmp.h" nogil:
         double memory_bytes_per_second
         double link_bytes_per_second
         double link_latency_seconds
+        double transport_bytes_per_second
         double task_overhead_seconds
         double pack_bytes_per_second
         double update_seconds_per_elem

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyhpmp import _core, partitioners
+from pyhpmp import _core, partitioners, relief
 from pyhpmp.bounds import compute_seconds, network_seconds
 from pyhpmp.candidates import Candidate, attempts
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError
@@ -28,6 +28,14 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
         InfeasiblePlanError: no candidate exists or fits, saying why or by how much.
     """
     check(request)
+    best, refused = tried(graph, request)
+    chosen = _chosen(graph, best, refused, request)
+    chosen.plan.verify(graph)
+    return chosen.plan, comparison(chosen, best, refused, request)
+
+
+def tried(graph: _core.Graph, request: Request) -> tuple[dict[str, Planned], dict[str, HpmpError]]:
+    """The best plan of each strategy that is asked for, and why the others have none."""
     found: dict[str, list[Candidate]] = {}
     refused: dict[str, HpmpError] = {}
     for name, made in attempts(graph, request):
@@ -35,10 +43,7 @@ def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison
             refused.setdefault(name, made)
         else:
             found.setdefault(name, []).append(made)
-    best = {name: _best(candidates, request) for name, candidates in found.items()}
-    chosen = _chosen(best, refused, request)
-    chosen.plan.verify(graph)
-    return chosen.plan, comparison(chosen, best, refused, request)
+    return {name: _best(candidates, request) for name, candidates in found.items()}, refused
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,7 @@ class Planned:
         return self.plan.activation_elems + self.plan.parameter_elems
 
     def memory_bytes(self) -> list[int]:
-        ranks = (self.plan.rank(rank) for rank in range(self.plan.ranks))
-        return [info.arena_bytes + info.param_bytes for info in ranks]
+        return relief.memory_of(self.plan)
 
 
 def _best(candidates: list[Candidate], request: Request) -> Planned:
@@ -120,25 +124,35 @@ def _rank(planned: Planned, request: Request) -> tuple[float, ...]:
     return fits, excess, planned.volume, plan.step_seconds, last
 
 
-def _chosen(best: dict[str, Planned], refused: dict[str, HpmpError], request: Request) -> Planned:
+def _chosen(
+    graph: _core.Graph, best: dict[str, Planned], refused: dict[str, HpmpError], request: Request
+) -> Planned:
     wanted = [c for c in best.values() if request.strategy in ("auto", c.name)]
     if not wanted:
-        raise next(iter(refused.values()))
+        raise _too_large(graph, [], request) or next(iter(refused.values()))
     chosen = min(wanted, key=lambda planned: _rank(planned, request))
     if not _fits(chosen, request):
-        raise _too_large(wanted, request)
+        raise _too_large(graph, wanted, request) or next(iter(refused.values()))
     return chosen
 
 
-def _too_large(wanted: list[Planned], request: Request) -> InfeasiblePlanError:
-    smallest = min(wanted, key=lambda planned: max(planned.memory_bytes()))
-    memory = smallest.memory_bytes()
-    worst = memory.index(max(memory))
+def _too_large(
+    graph: _core.Graph, wanted: list[Planned], request: Request
+) -> InfeasiblePlanError | None:
+    """What the leanest plan needs and what would fit; None where memory is not what is short."""
+    if not request.memory_bytes:
+        return None
+    limit, leanest = request.memory_bytes, relief.least(graph, request)
+    needs = [relief.Need(planned.name, planned.memory_bytes()) for planned in wanted]
+    if leanest is not None and leanest.most > limit:
+        needs.append(leanest)
+    if not needs:
+        return None
+    nearest = min(needs, key=lambda need: need.most)
     return InfeasiblePlanError(
-        f"no plan fits {gib(request.memory_bytes)} per rank: the smallest ('{smallest.name}') "
-        f"needs {gib(memory[worst])} on rank {worst}, "
-        f"{gib(memory[worst] - request.memory_bytes)} too much; "
-        "use more ranks, more shards or a smaller batch"
+        f"no plan fits {gib(limit)} per rank: the smallest ('{nearest.name}') needs "
+        f"{gib(nearest.most)} on rank {nearest.memory.index(nearest.most)}, "
+        f"{gib(nearest.most - limit)} too much; {relief.advice(graph, leanest, request)}"
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyhpmp import _core, planning, world
-from pyhpmp.errors import InvalidArgumentError, InvalidPlanError
+from pyhpmp import _core, plan_files, planning, world
+from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
 from pyhpmp.network import machine_of
@@ -108,7 +108,7 @@ def plan(
     Args:
         graph: from `load`.
         ranks: how many; by default those of this run.
-        batch: global samples of a step; see `default_batch`.
+        batch: global samples of a step; by default that of a saved plan, else `default_batch`.
         strategy: auto, hypergraph, data, layer, filter, owt, or `file:PLAN`.
         objective: `time` (least predicted step) or `volume` (least bytes within `epsilon`).
         shards: sample shards; by default several are tried.
@@ -141,7 +141,7 @@ def plan(
         bn_sync=_is_sync(bn),
         seed=seed,
         partitioner=partitioner,
-        memory_bytes=int(memory * GIB),
+        memory_bytes=_memory_bytes(memory),
         training=training,
         seconds=seconds,
         compare=compare,
@@ -150,8 +150,10 @@ def plan(
 
     def work() -> tuple[str, Comparison, Request, float]:
         began = time.perf_counter()
-        asked = replace(request, machine=machine_of(network, profile))
-        core, comparison = _planned(prepared, asked)
+        saved = plan_files.read(strategy) if plan_files.is_file(strategy) else None
+        samples = saved.batch if saved is not None and batch is None else request.batch
+        asked = replace(request, batch=samples, machine=machine_of(network, profile))
+        core, comparison = _planned(prepared, saved, asked)
         return core.text(), comparison, asked, time.perf_counter() - began
 
     text, comparison, request, taken = ranks_here.on_root(work)
@@ -169,27 +171,15 @@ def default_batch(ranks: int) -> int:
     return max(64, 32 * ranks)
 
 
-def _planned(prepared: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison]:
-    kind, _, path = request.strategy.partition(":")
-    if kind != "file":
+def _planned(
+    prepared: _core.Graph, saved: _core.Plan | None, request: Request
+) -> tuple[_core.Plan, Comparison]:
+    if saved is None:
         return planning.choose(prepared, request)
-    planning.check(replace(request, strategy="auto"))
-    core = read_plan(path)
-    core.verify(prepared)
-    for what, got, want in (
-        ("ranks", core.ranks, request.ranks),
-        ("batch", core.batch, request.batch),
-    ):
-        if got != want:
-            raise InvalidPlanError(f"{path} is a plan for {what} {got}, not {want}; plan again")
-    row = planning.Planned(core.strategy, core)
-    return core, planning.comparison(row, {core.strategy: row}, {}, request)
+    return plan_files.replayed(prepared, saved, request)
 
 
-def read_plan(path: str | os.PathLike[str]) -> _core.Plan:
-    """Reads a saved plan. Raises InvalidArgumentError or InvalidPlanError."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgumentError(f"cannot read plan {path}: {error}") from error
-    return _core.Plan.parse(text)
+def _memory_bytes(gibibytes: float) -> int:
+    if not 0 <= gibibytes < math.inf:
+        raise InvalidArgumentError(f"memory {gibibytes} GiB is no limit; 0 is none")
+    return int(gibibytes * GIB)

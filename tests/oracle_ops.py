@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -117,6 +118,11 @@ def _lrn(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torc
     return x[0] / (bias + alpha / size * sums) ** beta
 
 
+def _clip(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    low, high = node.number("min", -math.inf), node.number("max", math.inf)
+    return F.hardtanh(x[0], low, high)  # no gradient at the bounds, unlike torch.clamp
+
+
 def _affine(node: OracleNode, x: list[torch.Tensor], params: list[torch.Tensor]) -> torch.Tensor:
     result, left = x[0], list(params)
     if node.flag("has_scale", True):
@@ -158,6 +164,7 @@ OPS: dict[str, Op] = {
     "Dense": _dense,
     "Affine": _affine,
     "Relu": lambda node, x, p: torch.relu(x[0]),
+    "Clip": _clip,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "GlobalAveragePool": lambda node, x, p: x[0].mean(dim=(2, 3), keepdim=True),

@@ -32,29 +32,36 @@ Rate rate_from_c(const hpmp_rate& r) {
           {r.per_second.forward, r.per_second.backward, r.per_second.weights}};
 }
 
-void take_speeds(const hpmp_speeds& s, Machine& m) {
-  m.flops_per_second = positive(s.flops_per_second, "flops_per_second");
-  m.memory_bytes_per_second = positive(s.memory_bytes_per_second, "memory_bytes_per_second");
-  m.link_bytes_per_second = positive(s.link_bytes_per_second, "link_bytes_per_second");
-  m.link_latency_seconds = positive(s.link_latency_seconds, "link_latency_seconds");
-  m.task_overhead_seconds = positive(s.task_overhead_seconds, "task_overhead_seconds");
-  m.pack_bytes_per_second = positive(s.pack_bytes_per_second, "pack_bytes_per_second");
-  m.update_seconds_per_elem = positive(s.update_seconds_per_elem, "update_seconds_per_elem");
-  m.conv_weight = {positive(s.conv_weight_forward_seconds, "conv_weight_forward_seconds"),
-                   positive(s.conv_weight_backward_seconds, "conv_weight_backward_seconds")};
-  m.dense_weight = {positive(s.dense_weight_forward_seconds, "dense_weight_forward_seconds"),
-                    positive(s.dense_weight_backward_seconds, "dense_weight_backward_seconds")};
+/// Calls f(field of hpmp_speeds, field of the machine, name) for each.
+template <class Speeds, class Model, class F>
+void for_each_speed(Speeds& s, Model& m, F f) {
+  f(s.flops_per_second, m.flops_per_second, "flops_per_second");
+  f(s.memory_bytes_per_second, m.memory_bytes_per_second, "memory_bytes_per_second");
+  f(s.link_bytes_per_second, m.link_bytes_per_second, "link_bytes_per_second");
+  f(s.link_latency_seconds, m.link_latency_seconds, "link_latency_seconds");
+  f(s.transport_bytes_per_second, m.transport_bytes_per_second, "transport_bytes_per_second");
+  f(s.task_overhead_seconds, m.task_overhead_seconds, "task_overhead_seconds");
+  f(s.pack_bytes_per_second, m.pack_bytes_per_second, "pack_bytes_per_second");
+  f(s.update_seconds_per_elem, m.update_seconds_per_elem, "update_seconds_per_elem");
+  f(s.conv_weight_forward_seconds, m.conv_weight.forward, "conv_weight_forward_seconds");
+  f(s.conv_weight_backward_seconds, m.conv_weight.backward, "conv_weight_backward_seconds");
+  f(s.dense_weight_forward_seconds, m.dense_weight.forward, "dense_weight_forward_seconds");
+  f(s.dense_weight_backward_seconds, m.dense_weight.backward, "dense_weight_backward_seconds");
 }
 
 }  // namespace
 
-Machine machine_from_c(const hpmp_machine& m) {
+Machine machine_from_c(const hpmp_machine& m, int ranks) {
   Machine machine;
-  take_speeds(m.speeds, machine);
+  for_each_speed(m.speeds, machine,
+                 [](double from, double& to, const char* name) { to = positive(from, name); });
   for (std::int64_t i = 0; m.rates && i < m.rate_count; ++i)
     machine.rates.push_back(rate_from_c(m.rates[i]));
   machine.memory_limit_bytes = m.memory_limit_bytes;
-  if (m.rank_speed) machine.rank_speed.assign(m.rank_speed, m.rank_speed + m.rank_count);
+  if (!m.rank_speed) return machine;
+  check_count(m.rank_count, ranks, "machine: rank_speed");
+  for (std::int32_t r = 0; r < ranks; ++r)
+    machine.rank_speed.push_back(positive(m.rank_speed[r], "rank_speed"));
   return machine;
 }
 
@@ -73,10 +80,7 @@ void hpmp_machine_default(hpmp_machine* out) {
   if (!out) return;
   const Machine m;
   *out = {};
-  out->speeds = {m.flops_per_second,        m.memory_bytes_per_second, m.link_bytes_per_second,
-                 m.link_latency_seconds,    m.task_overhead_seconds,   m.pack_bytes_per_second,
-                 m.update_seconds_per_elem, m.conv_weight.forward,     m.conv_weight.backward,
-                 m.dense_weight.forward,    m.dense_weight.backward};
+  for_each_speed(out->speeds, m, [](double& to, double from, const char*) { to = from; });
 }
 
 const char* hpmp_op_name(int32_t index) {

@@ -42,9 +42,7 @@ hpmp_status hpmp_plan_build(const hpmp_hypergraph* hypergraph, const int32_t* pa
     given(part, "part");
     given(strategy, "strategy");
     const Placement p = make_placement(h, {part, part + h.cells.size()}, ranks);
-    const Machine m = machine_from_c(given(machine, "machine"));
-    if (!m.rank_speed.empty())
-      check_count(static_cast<std::int64_t>(m.rank_speed.size()), ranks, "machine: rank_speed");
+    const Machine m = machine_from_c(given(machine, "machine"), ranks);
     given(out, "out") = plan_handle(build_plan(h, p, m, strategy));
   });
 }

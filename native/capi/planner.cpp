@@ -33,7 +33,7 @@ hpmp_status hpmp_step_seconds(const hpmp_hypergraph* hypergraph, const int32_t* 
     const Hypergraph& h = hypergraph_of(hypergraph);
     given(part, "part");
     const Placement p = make_placement(h, {part, part + h.cells.size()}, ranks);
-    given(out, "out") = step_seconds(h, machine_from_c(given(machine, "machine")), p);
+    given(out, "out") = step_seconds(h, machine_from_c(given(machine, "machine"), ranks), p);
   });
 }
 
@@ -49,9 +49,10 @@ hpmp_status hpmp_improve(const hpmp_hypergraph* hypergraph, int32_t ranks,
   return wall([&] {
     const Hypergraph& h = hypergraph_of(hypergraph);
     given(part, "part");
-    const TimedPlacement found = improve_time(h, machine_from_c(given(machine, "machine")), ranks,
-                                              split_placements(starts, start_count, h.cells.size()),
-                                              options_from_c(given(options, "options")));
+    const TimedPlacement found =
+        improve_time(h, machine_from_c(given(machine, "machine"), ranks), ranks,
+                     split_placements(starts, start_count, h.cells.size()),
+                     options_from_c(given(options, "options")));
     std::copy(found.part.begin(), found.part.end(), part);
     given(seconds, "seconds") = found.seconds;
   });

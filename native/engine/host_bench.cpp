@@ -3,10 +3,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
 #include "engine/param_store.h"
+#include "engine/stopwatch.h"
 #include "engine/tensor.h"
 
 #if defined(__x86_64__)
@@ -16,8 +16,6 @@
 namespace hpmp {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int kChains = 12;  // enough to hide the latency of a multiply-add
 constexpr int kRounds = 200000;
 
@@ -26,9 +24,9 @@ double median_seconds(int repeats, F f) {
   f();
   std::vector<double> seconds;
   for (int i = 0; i < std::max(repeats, 1); ++i) {
-    const Clock::time_point begin = Clock::now();
+    const Stopwatch watch;
     f();
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    seconds.push_back(watch.seconds());
   }
   std::nth_element(seconds.begin(),
                    seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2),
@@ -90,7 +88,7 @@ double fma_rate(int repeats) {
 
 /// Half of the channels of an image, out of it and back, as messages do.
 double pack_rate(int repeats) {
-  constexpr std::int64_t n = 8, c = 128, side = 56, part = 64;
+  constexpr std::int64_t n = 32, c = 128, side = 56, part = 64;
   std::vector<float> image(n * c * side * side, 1), buffer(n * part * side * side, 1);
   const TensorRef whole{image.data(), n, c, side, side, channel_block(c)};
   const TensorRef packed{buffer.data(), n, part, side, side, channel_block(part)};

@@ -3,17 +3,15 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/error.h"
 #include "engine/buffers.h"
 #include "engine/kernel.h"
+#include "engine/stopwatch.h"
 #include "graph/ops.h"
 
 namespace hpmp {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// Numbers far from zero: no kernel meets subnormals, however often its result is used again.
 void fill(float* data, std::int64_t count) {
@@ -133,9 +131,9 @@ class NodeBench {
 
 template <class F>
 double seconds_of(F f) {
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch watch;
   f();
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+  return watch.seconds();
 }
 
 }  // namespace
@@ -151,10 +149,10 @@ PassSamples time_node(const Graph& graph, NodeId n, const BenchOptions& options)
   };
   PassSamples warm_up, samples;
   all(warm_up);
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch watch;
   for (int i = 0; i < options.repeats; ++i) {
     all(samples);
-    if (std::chrono::duration<double>(Clock::now() - begin).count() > options.budget_seconds) break;
+    if (watch.seconds() > options.budget_seconds) break;
   }
   return samples;
 }

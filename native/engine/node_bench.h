@@ -14,8 +14,8 @@ struct BenchOptions {
   int threads = 0;            // OpenMP threads; 0: leave as is
 };
 
-/// Seconds of each repeat. `weights` is empty where the op has no weights' gradient of its own;
-/// then `backward` is the whole backward pass.
+/// Seconds of each repeat, as a Stopwatch counts them. `weights` is empty where the op has no
+/// weights' gradient of its own; then `backward` is the whole backward pass.
 struct PassSamples {
   std::vector<double> forward, backward, weights;
 };

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ enum class OpKind : std::uint8_t {
   batch_norm,  // params: scale, shift, running_mean, running_var, each (C)
   affine,      // per-channel y = x * scale + shift; params by has_scale, has_shift
   relu,
+  clip,  // y = x held between attrs.min and attrs.max
   max_pool,
   average_pool,
   global_average_pool,
@@ -78,8 +80,10 @@ struct Attrs {
   double momentum = 0.9;  // batch_norm, ONNX: running*momentum + batch*(1-momentum)
   double ratio = 0.5;     // dropout
   std::int64_t size = 5;  // lrn
-  double alpha = 1e-4, beta = 0.75, bias = 1.0;  // lrn
-  Range range;                                   // slice
+  double alpha = 1e-4, beta = 0.75, bias = 1.0;           // lrn
+  double min = -std::numeric_limits<double>::infinity();  // clip
+  double max = std::numeric_limits<double>::infinity();   // clip
+  Range range;                                            // slice
 };
 
 struct Value {

@@ -18,6 +18,7 @@ constexpr OpInfo kTable[] = {
     {OpKind::batch_norm, "BatchNormalization", C::local, true, false, false},
     {OpKind::affine, "Affine", C::local, true, false, false},
     {OpKind::relu, "Relu", C::local, false, true, true},
+    {OpKind::clip, "Clip", C::local, false, true, true},
     {OpKind::max_pool, "MaxPool", C::local, false, false, false},
     {OpKind::average_pool, "AveragePool", C::local, false, false, false},
     {OpKind::global_average_pool, "GlobalAveragePool", C::local, false, false, false},

@@ -79,6 +79,12 @@ ValueId before_softmax(const Graph& graph, ValueId v) {
   return node.op == OpKind::softmax ? node.inputs[0] : v;
 }
 
+/// Whether the node does the same to maps as to their flattened form.
+bool is_elementwise(const Node& node) {
+  const OpInfo& info = op_info(node.op);
+  return info.channels == ChannelClass::local && info.in_place && node.params.empty();
+}
+
 class LateFlatten {
  public:
   explicit LateFlatten(const Graph& graph)
@@ -92,7 +98,7 @@ class LateFlatten {
 
  private:
   void visit(const Node& node) {
-    const bool moves = node.op == OpKind::relu || node.op == OpKind::dropout;
+    const bool moves = is_elementwise(node);
     const ValueId in = node.inputs.empty() ? ValueId() : node.inputs[0];
     const std::size_t out = node.output.at();
     if (node.op == OpKind::flatten) {

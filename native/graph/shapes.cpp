@@ -2,6 +2,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/numbers.h"
 #include "graph/ops.h"
 
 namespace hpmp {
@@ -157,6 +158,9 @@ Shape local_shape(const Graph& graph, const Node& node) {
   }
   if (node.op == OpKind::dropout && !(a.ratio >= 0 && a.ratio < 1))
     reject(node, "ratio must be in [0, 1)");
+  if (node.op == OpKind::clip && !(a.min <= a.max)) {
+    reject(node, "min " + real_text(a.min) + " must be at most max " + real_text(a.max));
+  }
   if (node.op == OpKind::lrn && a.size < 1) reject(node, "size must be at least 1");
   if (node.op == OpKind::channel_shuffle && (a.groups < 1 || in.c % a.groups != 0)) {
     reject(node, "groups do not divide the channels");

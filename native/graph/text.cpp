@@ -64,6 +64,8 @@ std::string attrs_text(const Attrs& a) {
   if (a.alpha != d.alpha) put("alpha", real_text(a.alpha));
   if (a.beta != d.beta) put("beta", real_text(a.beta));
   if (a.bias != d.bias) put("bias", real_text(a.bias));
+  if (a.min != d.min) put("min", real_text(a.min));
+  if (a.max != d.max) put("max", real_text(a.max));
   if (a.range != d.range)
     put("range", list(std::array<std::int64_t, 2>{a.range.begin, a.range.end}));
   return out;
@@ -254,6 +256,10 @@ class Parser {
       a.beta = real(value);
     else if (key == "bias")
       a.bias = real(value);
+    else if (key == "min")
+      a.min = real(value);
+    else if (key == "max")
+      a.max = real(value);
     else if (key == "range") {
       std::array<std::int64_t, 2> r{};
       read_list(value, r);

@@ -236,9 +236,10 @@ typedef struct hpmp_speeds {
   double memory_bytes_per_second; /* likewise */
   double link_bytes_per_second;   /* per rank and direction */
   double link_latency_seconds;
-  double task_overhead_seconds;   /* of each op of a task */
-  double pack_bytes_per_second;   /* gathering into and scattering out of message buffers */
-  double update_seconds_per_elem; /* of the optimizer */
+  double transport_bytes_per_second; /* what a message costs the core at each of its ends */
+  double task_overhead_seconds;      /* of each op of a task */
+  double pack_bytes_per_second;      /* gathering into and scattering out of message buffers */
+  double update_seconds_per_elem;    /* of the optimizer */
   /* Per weight element and task, however few its samples. */
   double conv_weight_forward_seconds, conv_weight_backward_seconds;
   double dense_weight_forward_seconds, dense_weight_backward_seconds;
@@ -322,8 +323,8 @@ HPMP_API hpmp_status hpmp_plan_times(const hpmp_plan* plan, int32_t rank, double
 /* "FWD" and the like; null for a kind that does not exist. Kinds count up from 0. */
 HPMP_API const char* hpmp_instruction_name(int32_t kind);
 /* A rank's program; every array is [instructions] and may be null. `group` indexes the hypergraph's
- * groups; `shard` and `message` are -1 where there is none; `live_bytes`: of the arena, in use while
- * the instruction runs. */
+ * groups; `shard` and `message` are -1 where there is none; `live_bytes`: of the arena, in use
+ * while the instruction runs. */
 HPMP_API hpmp_status hpmp_plan_program(const hpmp_plan* plan, int32_t rank, int32_t* kind,
                                        int32_t* group, int32_t* shard, int32_t* message,
                                        int64_t* live_bytes);

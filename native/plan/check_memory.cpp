@@ -2,9 +2,8 @@
 #include <algorithm>
 #include <map>
 
-#include "hypergraph/stages.h"
-#include "plan/chain.h"
 #include "plan/checks.h"
+#include "plan/text.h"
 #include "plan/touch.h"
 
 namespace hpmp {
@@ -20,14 +19,13 @@ class MemoryCheck : PlanCheck {
       check_tensor(r, t);
       if (!index.emplace(key_of(t), &t).second) reject(r, "a tensor is listed twice");
     }
-    for (const OwnedChannels& task : program(r).tasks) {
-      check_image(r, task, index);
-      check_statistics(r, task, index);
-    }
-    for (std::size_t i = 0; i < program(r).instrs.size(); ++i) {
-      check_touches(r, static_cast<std::int32_t>(i), index);
+    for (const OwnedChannels& task : program(r).tasks) check_image(r, task, index);
+    for (const PlannedTensor& need :
+         touched_tensors(graph_, grouped_, plan_.grid, plan_.messages, program(r))) {
+      check_need(r, need, index);
     }
     check_overlaps(r);
+    check_param_bytes(r);
   }
 
  private:
@@ -35,43 +33,43 @@ class MemoryCheck : PlanCheck {
 
   void check_tensor(Rank r, const PlannedTensor& t) const {
     const std::int64_t arena = program(r).arena_bytes;
-    if (t.offset < 0 || t.offset % 64 != 0 || t.offset > arena || t.bytes > arena - t.offset) {
+    if (t.bytes < 0 || t.offset < 0 || t.offset % 64 != 0 || t.offset > arena ||
+        t.bytes > arena - t.offset) {
       reject(r, "a tensor of " + std::to_string(t.bytes) + " bytes at offset " +
                     std::to_string(t.offset) + " lies outside the arena of " +
                     std::to_string(arena) + " bytes");
     }
-    if (t.bytes < needed_bytes(r, t)) {
-      reject(r, "a tensor of " + std::to_string(t.bytes) + " bytes holds " +
-                    std::to_string(needed_bytes(r, t)));
-    }
-  }
-
-  std::int64_t needed_bytes(Rank r, const PlannedTensor& t) const {
     const bool buffer = t.kind == TensorKind::send_buffer || t.kind == TensorKind::recv_buffer;
-    if (buffer) {
-      const bool known = t.message >= 0 && t.message < static_cast<int>(plan_.messages.size());
-      if (!known) reject(r, "a buffer is for a message that does not exist");
-      return 4 * plan_.messages[static_cast<std::size_t>(t.message)].elems;
-    }
-    if (!t.group.valid() || t.group.at() >= grouped_.groups.size()) {
-      reject(r, "a tensor is of a group that does not exist");
-    }
-    const Group& g = grouped_.group(t.group);
-    const std::int64_t samples = plan_.grid.shard_samples();
-    const std::int64_t channels = total_size(t.channels);
-    if (t.kind == TensorKind::statistics) return statistics_bytes(graph_, g, plan_.grid, channels);
-    if (t.kind == TensorKind::stage_grad)
-      return stage_grad_bytes(graph_, g, plan_.grid, own_channels(r, t));
-    if (t.kind != TensorKind::saved) return samples * channels * g.shape.h * g.shape.w * 4;
-    return chain_layout(graph_, g, samples, own_channels(r, t), plan_.grid.bn_group).bytes;
+    if (buffer ? t.message < 0 : !t.group.valid() || t.group.at() >= grouped_.groups.size())
+      reject(r, "a tensor is of a group or message that does not exist");
+    if (!t.channels.empty() && (buffer || t.channels.back().end > grouped_.group(t.group).shape.c))
+      reject(r, "a tensor has channels " + ranges_text(t.channels) + " that do not exist");
   }
 
-  std::int64_t own_channels(Rank r, const PlannedTensor& t) const {
-    std::int64_t channels = 0;
-    for (const OwnedChannels& task : program(r).tasks) {
-      if (task.group == t.group && task.shard == t.shard) channels = total_size(task.channels);
+  /// What the program touches must be there, of the right size, for as long as it is touched.
+  void check_need(Rank r, const PlannedTensor& need, const Index& index) const {
+    const Instr& at = program(r).instrs[static_cast<std::size_t>(need.first)];
+    const auto found = index.find(key_of(need));
+    if (found == index.end())
+      reject(r, name(at) + " has no " + tensor_kind_name(need.kind) + " tensor");
+    const PlannedTensor& held = *found->second;
+    if (held.channels != need.channels)
+      reject(r, name(at) + " needs channels " + ranges_text(need.channels) + " of its " +
+                    tensor_kind_name(need.kind) + " tensor, which has " +
+                    ranges_text(held.channels));
+    if (held.bytes < need.bytes) {
+      reject(r, "a tensor of " + std::to_string(held.bytes) + " bytes holds " +
+                    std::to_string(need.bytes));
     }
-    return channels;
+    if (held.first > need.first || held.last < need.last)
+      reject(r, name(at) + " or a later instruction touches a tensor outside its lifetime");
+  }
+
+  void check_param_bytes(Rank r) const {
+    const std::int64_t bytes = params_bytes(graph_, program(r), plan_.grid.training);
+    if (program(r).param_bytes == bytes) return;
+    reject(r, "its parameters take " + std::to_string(bytes) + " bytes, the plan says " +
+                  std::to_string(program(r).param_bytes));
   }
 
   void check_image(Rank r, const OwnedChannels& task, const Index& index) const {
@@ -80,37 +78,6 @@ class MemoryCheck : PlanCheck {
       reject(r, "has no tensor for the output of '" +
                     graph_.node(grouped_.group(task.group).nodes[0]).name + "' shard " +
                     std::to_string(task.shard));
-    }
-  }
-
-  void check_statistics(Rank r, const OwnedChannels& task, const Index& index) const {
-    const std::string head = graph_.node(grouped_.group(task.group).nodes[0]).name;
-    if (synced_norms(graph_, grouped_.group(task.group), plan_.grid).empty()) return;
-    const std::int32_t first = plan_.grid.first_sharing(task.shard);
-    const auto sums = index.find({TensorKind::statistics, task.group, first, -1});
-    if (sums == index.end() || !subtract(task.channels, sums->second->channels).empty()) {
-      reject(r, "has no tensor for the batch statistics of '" + head + "' shard " +
-                    std::to_string(task.shard));
-    }
-    if (grouped_.group(task.group).requires_grad &&
-        index.count({TensorKind::stage_grad, task.group, task.shard, -1}) == 0) {
-      reject(r, "has no tensor for the gradient that the backward stages of '" + head + "' shard " +
-                    std::to_string(task.shard) + " hand on");
-    }
-  }
-
-  void check_touches(Rank r, std::int32_t at, const Index& index) const {
-    const Instr& instr = program(r).instrs[static_cast<std::size_t>(at)];
-    for (const TensorKey& key : touched(graph_, grouped_, plan_.grid, plan_.messages, instr)) {
-      const auto found = index.find(key);
-      if (found == index.end()) {
-        // Sources that this rank needs no channel of have no image here.
-        if (key.message >= 0) reject(r, name(instr) + " has no buffer");
-        continue;
-      }
-      if (at < found->second->first || at > found->second->last) {
-        reject(r, name(instr) + " touches a tensor outside its lifetime");
-      }
     }
   }
 

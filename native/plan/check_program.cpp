@@ -12,9 +12,18 @@ namespace {
 class ProgramCheck : PlanCheck {
  public:
   ProgramCheck(const Graph& graph, const GroupedGraph& grouped, const Plan& plan)
-      : PlanCheck(graph, grouped, plan), readers_(group_consumers(grouped)) {
+      : PlanCheck(graph, grouped, plan),
+        readers_(group_consumers(grouped)),
+        homes_(param_homes(graph, grouped)),
+        users_(grouped.groups.size()) {
     for (const Group& group : grouped.groups)
       norms_.push_back(static_cast<std::int32_t>(synced_norms(graph, group, plan.grid).size()));
+    for (std::size_t g = 0; g < grouped.groups.size(); ++g) {
+      for (NodeId n : grouped.groups[g].nodes) {
+        for (ParamId p : graph.node(n).params)
+          users_[homes_[p.at()].at()].insert(GroupId(static_cast<std::int64_t>(g)));
+      }
+    }
   }
 
   void check(Rank r) const {
@@ -23,6 +32,7 @@ class ProgramCheck : PlanCheck {
     for (const Message& m : plan_.messages) {
       if (m.to != r) continue;
       if (m.kind == MessageKind::gradient) state.gradients[{m.group, m.shard}].push_back(&m);
+      if (m.kind == MessageKind::param_gradient) state.param_gradients[m.group].push_back(&m);
       if (is_statistics(m.kind)) state.statistics[{m.group, m.shard}].push_back(&m);
     }
     for (const Instr& i : program(r).instrs) step(r, i, state);
@@ -45,6 +55,7 @@ class ProgramCheck : PlanCheck {
     std::map<Key, std::int32_t> forwarded, backwarded;  // stages that ran
     std::set<std::int32_t> posted, received, sent, waited;
     std::set<GroupId> updated;
+    std::map<GroupId, std::vector<const Message*>> param_gradients;    // to here
     std::map<Key, std::vector<const Message*>> gradients, statistics;  // to here
   };
 
@@ -57,7 +68,7 @@ class ProgramCheck : PlanCheck {
   void step(Rank r, const Instr& i, State& state) const {
     switch (i.kind) {
       case InstrKind::load:
-        state.written[{i.group, i.shard}] = state.own[{i.group, i.shard}];
+        load(r, i, state);
         break;
       case InstrKind::forward:
         forward(r, i, state);
@@ -66,7 +77,7 @@ class ProgramCheck : PlanCheck {
         backward(r, i, state);
         break;
       case InstrKind::update:
-        state.updated.insert(i.group);
+        update(r, i, state);
         break;
       case InstrKind::post:
         if (message(i).to != r || !state.posted.insert(i.message).second)
@@ -86,6 +97,40 @@ class ProgramCheck : PlanCheck {
     }
   }
 
+  bool is_input(GroupId g) const {
+    return graph_.node(grouped_.group(g).nodes[0]).op == OpKind::input;
+  }
+
+  void load(Rank r, const Instr& i, State& state) const {
+    if (!is_input(i.group) || state.own.count({i.group, i.shard}) == 0)
+      reject(r, name(i) + " loads what is no input of this rank");
+    state.written[{i.group, i.shard}] = state.own[{i.group, i.shard}];
+  }
+
+  /// The optimizer needs every gradient: those computed here and those received.
+  void update(Rank r, const Instr& i, State& state) const {
+    if (!state.updated.insert(i.group).second) reject(r, name(i) + " runs twice");
+    need_backwards(r, i, state);
+    for (const Message* m : state.param_gradients[i.group]) {
+      if (state.received.count(m->tag) == 0)
+        reject(r, name(i) + " runs before the gradient from rank " + std::to_string(m->from) +
+                      " has arrived");
+    }
+  }
+
+  /// All that this rank adds to the gradients of a group's parameters is computed.
+  void need_backwards(Rank r, const Instr& i, State& state) const {
+    for (GroupId g : users_[i.group.at()]) {
+      if (!grouped_.group(g).requires_grad) continue;
+      for (auto own = state.own.lower_bound({g, -1});
+           own != state.own.end() && own->first.first == g; ++own) {
+        if (!complete(state.backwarded, own->first))
+          reject(r, name(i) + " runs before the backward of shard " +
+                        std::to_string(own->first.second));
+      }
+    }
+  }
+
   void need_channels(Rank r, const Instr& i, GroupId g, const Ranges& channels,
                      State& state) const {
     const Ranges missing = subtract(channels, state.written[{g, i.shard}]);
@@ -98,9 +143,10 @@ class ProgramCheck : PlanCheck {
 
   void forward(Rank r, const Instr& i, State& state) const {
     const auto own = state.own.find({i.group, i.shard});
-    if (own == state.own.end() || state.forwarded[{i.group, i.shard}]++ != i.stage)
+    if (own == state.own.end() || is_input(i.group) ||
+        state.forwarded[{i.group, i.shard}]++ != i.stage)
       reject(r, name(i) + " is no task of this rank, or runs twice or out of order");
-    if (i.stage > 0) need_statistics(r, i, {i.group, i.shard}, state, i.stage - 1, false);
+    if (i.stage > 0) need_statistics(r, i, state, i.stage - 1, false, false);
     const Group& g = grouped_.group(i.group);
     for (std::size_t k = 0; k < g.inputs.size(); ++k) {
       for (Range need : needed_channels(graph_, g, own->second, k)) {
@@ -118,7 +164,7 @@ class ProgramCheck : PlanCheck {
   void backward(Rank r, const Instr& i, State& state) const {
     if (!complete(state.forwarded, {i.group, i.shard}))
       reject(r, name(i) + " runs before its forward");
-    if (i.stage > 0) need_statistics(r, i, {i.group, i.shard}, state, i.stage - 1, true);
+    if (i.stage > 0) need_statistics(r, i, state, i.stage - 1, true, false);
     for (GroupId consumer : readers_[i.group.at()]) {
       if (state.forwarded.count({consumer, i.shard}) != 0 &&
           grouped_.group(consumer).requires_grad &&
@@ -138,26 +184,26 @@ class ProgramCheck : PlanCheck {
   }
 
   /// The parts of statistics that this rank makes after a stage.
-  void need_own_parts(Rank r, const Instr& i, const Key& of, const State& state, std::int32_t stage,
+  void need_own_parts(Rank r, const Instr& i, const State& state, std::int32_t stage,
                       bool backward) const {
     const std::map<Key, std::int32_t>& ran = backward ? state.backwarded : state.forwarded;
-    const std::int32_t first = plan_.grid.first_sharing(of.second);
+    const std::int32_t first = plan_.grid.first_sharing(i.shard);
     for (std::int32_t s = first; s < first + plan_.grid.statistics_shards(); ++s) {
-      const auto found = ran.find({of.first, s});
-      if (state.own.count({of.first, s}) == 0 || (found != ran.end() && found->second > stage))
+      const auto found = ran.find({i.group, s});
+      if (state.own.count({i.group, s}) == 0 || (found != ran.end() && found->second > stage))
         continue;
       reject(r, name(i) + " runs before stage " + std::to_string(stage) + " of shard " +
                     std::to_string(s) + ", which shares its statistics");
     }
   }
 
-  /// What other ranks send of them: all of it, or (to send the sums) their parts only.
-  void need_statistics(Rank r, const Instr& i, const Key& of, State& state, std::int32_t stage,
-                       bool backward, bool parts_only = false) const {
-    need_own_parts(r, i, of, state, stage, backward);
-    for (const Message* m : state.statistics[{of.first, plan_.grid.first_sharing(of.second)}]) {
+  /// And what other ranks send of them: all of it or, to make the sums, their parts alone.
+  void need_statistics(Rank r, const Instr& i, State& state, std::int32_t stage, bool backward,
+                       bool parts_alone) const {
+    need_own_parts(r, i, state, stage, backward);
+    for (const Message* m : state.statistics[{i.group, plan_.grid.first_sharing(i.shard)}]) {
       if (m->stage != stage || is_backward(m->kind) != backward) continue;
-      if ((parts_only && !is_partial(m->kind)) || state.received.count(m->tag) != 0) continue;
+      if ((parts_alone && !is_partial(m->kind)) || state.received.count(m->tag) != 0) continue;
       reject(r, name(i) + " runs before the statistics from rank " + std::to_string(m->from) +
                     " have arrived");
     }
@@ -167,8 +213,7 @@ class ProgramCheck : PlanCheck {
     if (state.posted.count(i.message) == 0 || !state.received.insert(i.message).second)
       reject(r, name(i) + " receives a message that was not posted, or twice");
     const Message& m = message(i);
-    if (is_statistics(m.kind))
-      need_own_parts(r, i, {m.group, m.shard}, state, m.stage, is_backward(m.kind));
+    if (is_statistics(m.kind)) need_own_parts(r, i, state, m.stage, is_backward(m.kind));
     if (m.kind != MessageKind::activation) return;
     Ranges& written = state.written[{m.group, m.shard}];
     for (const Piece& p : m.pieces) written.push_back(p.range);
@@ -186,11 +231,13 @@ class ProgramCheck : PlanCheck {
     } else if (m.kind == MessageKind::param) {
       if (state.updated.count(m.group) == 0)
         reject(r, name(i) + " sends parameters before their update");
+    } else if (m.kind == MessageKind::param_gradient) {
+      need_backwards(r, i, state);
     } else if (is_statistics(m.kind)) {
       if (is_partial(m.kind))
-        need_own_parts(r, i, {m.group, m.shard}, state, m.stage, is_backward(m.kind));
+        need_own_parts(r, i, state, m.stage, is_backward(m.kind));
       else
-        need_statistics(r, i, {m.group, m.shard}, state, m.stage, is_backward(m.kind), true);
+        need_statistics(r, i, state, m.stage, is_backward(m.kind), true);
     }
   }
 
@@ -204,9 +251,17 @@ class ProgramCheck : PlanCheck {
       if (plan_.grid.training && g.requires_grad && !complete(state.backwarded, key))
         reject(r, who + " never runs backward");
     }
+    for (const ParamRows& p : program(r).params) {
+      const Param& param = graph_.param(p.param);
+      const bool learns = plan_.grid.training && param.trainable && !param.is_state();
+      if (learns && !p.owned.empty() && state.updated.count(homes_[p.param.at()]) == 0)
+        reject(r, "parameter '" + param.name + "' is never updated");
+    }
   }
 
   std::vector<std::vector<GroupId>> readers_;  // by group
+  std::vector<GroupId> homes_;                 // by parameter: whose UPDATE changes it
+  std::vector<std::set<GroupId>> users_;       // by home: the groups that use its parameters
   std::vector<std::int32_t> norms_;            // by group; see hypergraph/stages.h
 };
 

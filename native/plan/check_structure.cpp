@@ -54,11 +54,22 @@ class StructureCheck : PlanCheck {
         if (talks != (i.message >= 0) ||
             i.message >= static_cast<std::int32_t>(plan_.messages.size()))
           reject(r, "an instruction names a message that does not exist");
+        if (talks) check_talk(r, i);
         const bool runs = i.kind == InstrKind::forward || i.kind == InstrKind::backward;
         if (i.stage < 0 || i.stage > (runs ? norms(i.group) : 0))
           reject(r, "an instruction names a stage that does not exist");
       }
     }
+  }
+
+  void check_talk(Rank r, const Instr& i) const {
+    const Message& m = message(i);
+    const bool reduces = is_partial(m.kind);
+    if (i.group != m.group || i.shard != m.shard)
+      reject(r, name(i) + " names another group or shard than its message");
+    if ((i.kind == InstrKind::recv && reduces) || (i.kind == InstrKind::reduce && !reduces))
+      reject(r,
+             name(i) + " does not fit its message: parts of a sum, and these alone, are reduced");
   }
 
   std::int32_t norms(GroupId g) const {

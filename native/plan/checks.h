@@ -41,6 +41,10 @@ void check_statistics(const Graph& graph, const GroupedGraph& grouped, const Pla
 /// Rank `r` reads nothing before it is written, runs all its tasks and handles every message once.
 void check_program(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank r);
 
+/// Ranks hold what they send and receive; all that is lent comes back as a gradient, where one
+/// flows.
+void check_flow(const Graph& graph, const GroupedGraph& grouped, const Plan& plan);
+
 /// Rank `r`'s tensors fit their contents and the arena, and those that live together are disjoint.
 void check_memory(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank r);
 

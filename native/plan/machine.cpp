@@ -17,6 +17,8 @@ PassTriple rates_of(const Machine& m, const Graph& graph, const Node& node) {
   return {rate, rate, rate};
 }
 
+double copy_seconds(const Machine& m, double bytes) { return bytes / m.pack_bytes_per_second; }
+
 double seconds_of(double work, double per_second) {
   return work > 0 && per_second > 0 ? work / per_second : 0;
 }
@@ -44,7 +46,7 @@ PassSeconds gather_seconds(const Machine& m, const Graph& graph, const Group& gr
   // The cells of a task share one copy.
   if (is_mixing(node))
     elems *= static_cast<double>(output.c.size()) / static_cast<double>(group.shape.c);
-  const double copy = pack_seconds(m, static_cast<std::int64_t>(4 * elems));
+  const double copy = copy_seconds(m, 4 * elems);
   const double again = op_info(node.op).backward_reads_input ? copy : 0;
   return {copy, again + (in.requires_grad ? 1.5 * copy : 0)};
 }
@@ -102,7 +104,8 @@ double update_seconds(const Machine& machine, std::int64_t elems) {
 }
 
 double pack_seconds(const Machine& machine, std::int64_t bytes) {
-  return static_cast<double>(bytes) / machine.pack_bytes_per_second;
+  const auto size = static_cast<double>(bytes);
+  return copy_seconds(machine, size) + size / machine.transport_bytes_per_second;
 }
 
 }  // namespace hpmp

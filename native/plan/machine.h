@@ -22,6 +22,7 @@ struct Machine {
   double memory_bytes_per_second = 10e9;  // likewise
   double link_bytes_per_second = 1.25e9;  // 10 Gbit/s, per rank and direction
   double link_latency_seconds = 20e-6;
+  double transport_bytes_per_second = 5e9;  // what a message costs the core at each of its ends
   double task_overhead_seconds = 5e-6;
   double pack_bytes_per_second = 5e9;        // copying channels between two tensors
   double update_seconds_per_elem = 2.4e-9;   // clear the gradient, update weight and momentum
@@ -52,7 +53,8 @@ PassSeconds cell_seconds(const Machine& machine, const Graph& graph, const Group
 /// Optimizer step on `elems` owned elements, on a rank of speed 1.
 double update_seconds(const Machine& machine, std::int64_t elems);
 
-/// Gathering `bytes` into, or scattering them out of, a message buffer on a rank of speed 1.
+/// What a message of `bytes` costs the compute thread at each of its ends, on a rank of speed 1:
+/// gathering into or scattering out of its buffer, and the transport's own copying.
 double pack_seconds(const Machine& machine, std::int64_t bytes);
 
 }  // namespace hpmp

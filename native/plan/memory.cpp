@@ -10,31 +10,32 @@
 namespace hpmp {
 namespace {
 
-class MemoryPlanner {
+/// Follows a program's instructions and notes every tensor that they touch.
+class Lifetimes {
  public:
-  MemoryPlanner(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid,
-                const std::vector<Message>& messages, RankProgram& program)
+  Lifetimes(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid,
+            const std::vector<Message>& messages, const RankProgram& program)
       : graph_(graph), grouped_(grouped), grid_(grid), messages_(messages), program_(program) {
     for (const OwnedChannels& t : program.tasks) own_[{t.group, t.shard}] = t.channels;
-    for (const PlannedTensor& t : program.tensors) images_[{t.group, t.shard}] = t.channels;
-    program.tensors.clear();
+    for (const PlannedTensor& t : program.tensors) {
+      if (t.kind == TensorKind::image) images_[{t.group, t.shard}] = t.channels;
+    }
   }
 
-  void run() {
+  std::vector<PlannedTensor> run() {
     for (std::size_t i = 0; i < program_.instrs.size(); ++i) {
       for (const TensorKey& key : touched(graph_, grouped_, grid_, messages_, program_.instrs[i])) {
         touch(key, static_cast<std::int32_t>(i));
       }
     }
-    place();
-    for (const ParamRows& rows : program_.params) program_.param_bytes += param_bytes(rows);
+    return std::move(tensors_);
   }
 
  private:
   void touch(const TensorKey& key, std::int32_t i) {
     const auto found = index_.find(key);
     if (found != index_.end()) {
-      program_.tensors[found->second].last = i;
+      tensors_[found->second].last = i;
       return;
     }
     PlannedTensor t;
@@ -45,8 +46,8 @@ class MemoryPlanner {
     t.first = t.last = i;
     size(t);
     if (t.bytes == 0) return;
-    index_[key] = program_.tensors.size();
-    program_.tensors.push_back(std::move(t));
+    index_[key] = tensors_.size();
+    tensors_.push_back(std::move(t));
   }
 
   void size(PlannedTensor& t) const {
@@ -92,38 +93,53 @@ class MemoryPlanner {
     return normalized(std::move(all));
   }
 
-  void place() {
-    std::vector<Lifetime> lifetimes;
-    for (const PlannedTensor& t : program_.tensors)
-      lifetimes.push_back({t.bytes, t.first, t.last, 0});
-    program_.arena_bytes = assign_offsets(lifetimes);
-    for (std::size_t i = 0; i < lifetimes.size(); ++i)
-      program_.tensors[i].offset = lifetimes[i].offset;
-  }
-
-  /// Weight and gradient of the rows used, momentum of the rows owned; two copies of statistics.
-  std::int64_t param_bytes(const ParamRows& rows) const {
-    const Param& p = graph_.param(rows.param);
-    const std::int64_t used = total_size(rows.used) * p.row_elems() * 4;
-    const std::int64_t owned = total_size(rows.owned) * p.row_elems() * 4;
-    if (p.is_state()) return 2 * used;
-    return p.trainable && grid_.training ? 2 * used + owned : used;
-  }
-
   const Graph& graph_;
   const GroupedGraph& grouped_;
   const GridSpec& grid_;
   const std::vector<Message>& messages_;
-  RankProgram& program_;
+  const RankProgram& program_;
   std::map<std::pair<GroupId, std::int32_t>, Ranges> own_, images_;
   std::map<TensorKey, std::size_t> index_;
+  std::vector<PlannedTensor> tensors_;
 };
+
+void place(RankProgram& program) {
+  std::vector<Lifetime> lifetimes;
+  for (const PlannedTensor& t : program.tensors) lifetimes.push_back({t.bytes, t.first, t.last, 0});
+  program.arena_bytes = assign_offsets(lifetimes);
+  for (std::size_t i = 0; i < lifetimes.size(); ++i)
+    program.tensors[i].offset = lifetimes[i].offset;
+}
+
+/// Weight and gradient of the rows used, momentum of the rows owned; two copies of statistics.
+std::int64_t param_bytes(const Param& p, const ParamRows& rows, bool training) {
+  const std::int64_t used = total_size(rows.used) * p.row_elems() * 4;
+  const std::int64_t owned = total_size(rows.owned) * p.row_elems() * 4;
+  if (p.is_state()) return 2 * used;
+  return p.trainable && training ? 2 * used + owned : used;
+}
 
 }  // namespace
 
+std::vector<PlannedTensor> touched_tensors(const Graph& graph, const GroupedGraph& grouped,
+                                           const GridSpec& grid,
+                                           const std::vector<Message>& messages,
+                                           const RankProgram& program) {
+  return Lifetimes(graph, grouped, grid, messages, program).run();
+}
+
+std::int64_t params_bytes(const Graph& graph, const RankProgram& program, bool training) {
+  std::int64_t bytes = 0;
+  for (const ParamRows& rows : program.params)
+    bytes += param_bytes(graph.param(rows.param), rows, training);
+  return bytes;
+}
+
 void plan_memory(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid,
                  const std::vector<Message>& messages, RankProgram& program) {
-  MemoryPlanner(graph, grouped, grid, messages, program).run();
+  program.tensors = touched_tensors(graph, grouped, grid, messages, program);
+  place(program);
+  program.param_bytes = params_bytes(graph, program, grid.training);
 }
 
 }  // namespace hpmp

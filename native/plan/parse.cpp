@@ -11,6 +11,16 @@
 namespace hpmp {
 namespace {
 
+/// A word of the text as messages show it: printable, and never a page long.
+std::string shown(const std::string& word) {
+  constexpr std::size_t kMost = 40;
+  std::string out = word.size() > kMost ? word.substr(0, kMost) + "..." : word;
+  for (char& c : out) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return "'" + out + "'";
+}
+
 class PlanParser {
  public:
   explicit PlanParser(const std::string& text) : in_(text) {}
@@ -44,7 +54,8 @@ class PlanParser {
   void expect_header() {
     if (!next() || words_.size() != 2 || words_[0] != "hpmp-plan")
       reject("does not begin with 'hpmp-plan 1'");
-    if (words_[1] != "1") reject("version " + words_[1] + " is not known; this is version 1");
+    if (words_[1] != "1")
+      reject("version " + shown(words_[1]) + " is not known; this is version 1");
   }
 
   Plan finish() {
@@ -57,10 +68,10 @@ class PlanParser {
     const std::string& what = words_[0];
     if (what == "graph") {
       need(2);
-      plan_.graph_hash = words_[1];
+      plan_.graph_hash = name(words_[1]);
     } else if (what == "strategy") {
       need(2);
-      plan_.strategy = words_[1];
+      plan_.strategy = name(words_[1]);
     } else if (what == "grid")
       grid();
     else if (what == "predicted")
@@ -75,18 +86,22 @@ class PlanParser {
 
   void need(std::size_t count) const {
     if (words_.size() != count)
-      reject("'" + words_[0] + "' takes " + std::to_string(count - 1) + " words, got " +
+      reject(shown(words_[0]) + " takes " + std::to_string(count - 1) + " words, got " +
              std::to_string(words_.size() - 1));
   }
 
+  std::string name(const std::string& s) const {
+    if (shown(s) != "'" + s + "'") reject(shown(s) + " is not a name");
+    return s;
+  }
   std::int64_t integer(const std::string& s) const {
     const auto v = number_in<std::int64_t>(s);
-    if (!v) reject("'" + s + "' is not an integer");
+    if (!v) reject(shown(s) + " is not an integer");
     return *v;
   }
   std::int32_t index(const std::string& s) const {
     const std::int64_t v = integer(s);
-    if (v < -1 || v > INT32_MAX) reject("'" + s + "' is not an index");
+    if (v < -1 || v > INT32_MAX) reject(shown(s) + " is not an index");
     return static_cast<std::int32_t>(v);
   }
   /// SHARD or SHARD/STAGE.
@@ -94,20 +109,20 @@ class PlanParser {
     const std::size_t slash = s.find('/');
     if (slash == std::string::npos) return {index(s), 0};
     const std::int32_t stage = index(s.substr(slash + 1));
-    if (stage < 1) reject("'" + s + "' is not SHARD/STAGE");
+    if (stage < 1) reject(shown(s) + " is not SHARD/STAGE");
     return {index(s.substr(0, slash)), stage};
   }
   double real(const std::string& s) const {
     const auto v = number_in<double>(s);
-    if (!v) reject("'" + s + "' is not a number");
+    if (!v) reject(shown(s) + " is not a number");
     return *v;
   }
 
   Range range(const std::string& s) const {
     const std::size_t dash = s.find('-');
-    if (dash == std::string::npos) reject("'" + s + "' is not BEGIN-END");
+    if (dash == std::string::npos) reject(shown(s) + " is not BEGIN-END");
     const Range r{integer(s.substr(0, dash)), integer(s.substr(dash + 1))};
-    if (r.begin < 0 || r.empty()) reject("'" + s + "' is not a range");
+    if (r.begin < 0 || r.empty()) reject(shown(s) + " is not a range");
     return r;
   }
   Ranges ranges(const std::string& s) const {
@@ -115,7 +130,7 @@ class PlanParser {
     if (s == "none") return all;
     std::istringstream split(s);
     for (std::string item; std::getline(split, item, ',');) all.push_back(range(item));
-    if (normalized(all) != all) reject("ranges '" + s + "' are not sorted and disjoint");
+    if (normalized(all) != all) reject("ranges " + shown(s) + " are not sorted and disjoint");
     return all;
   }
 
@@ -133,7 +148,6 @@ class PlanParser {
     g.flops_per_byte = real(words_[8]);
     if (g.batch < 1 || g.shards < 1 || g.batch % g.shards != 0)
       reject("the shards do not divide the batch");
-    if (g.bn_group < 1) reject("batch-norm groups of no sample");
   }
 
   void predicted() {
@@ -154,7 +168,7 @@ class PlanParser {
     int kind = 0;
     while (kind < kMessageKinds && words_[2] != message_name(static_cast<MessageKind>(kind)))
       ++kind;
-    if (kind == kMessageKinds) reject("'" + words_[2] + "' is not a kind of message");
+    if (kind == kMessageKinds) reject(shown(words_[2]) + " is not a kind of message");
     m.kind = static_cast<MessageKind>(kind);
     m.from = index(words_[3]);
     m.to = index(words_[4]);
@@ -171,9 +185,9 @@ class PlanParser {
     std::vector<std::string> parts;
     std::istringstream split(s);
     for (std::string item; std::getline(split, item, ':');) parts.push_back(item);
-    if (parts.size() != 4) reject("'" + s + "' is not NET:PARAM:BEGIN-END:ELEMS");
+    if (parts.size() != 4) reject(shown(s) + " is not NET:PARAM:BEGIN-END:ELEMS");
     Piece p{NetId(index(parts[0])), ParamId(index(parts[1])), range(parts[2]), integer(parts[3])};
-    if (!p.net.valid() || p.elems < 1) reject("'" + s + "' names no net or no elements");
+    if (!p.net.valid() || p.elems < 1) reject(shown(s) + " names no net or no elements");
     return p;
   }
 
@@ -188,7 +202,7 @@ class PlanParser {
   }
 
   void program_line(const std::string& what) {
-    if (plan_.programs.empty()) reject("'" + what + "' stands before the first 'rank'");
+    if (plan_.programs.empty()) reject(shown(what) + " stands before the first 'rank'");
     RankProgram& program = plan_.programs.back();
     if (what == "task") {
       need(4);
@@ -209,7 +223,7 @@ class PlanParser {
     int kind = 0;
     while (kind < kTensorKinds && words_[1] != tensor_kind_name(static_cast<TensorKind>(kind)))
       ++kind;
-    if (kind == kTensorKinds) reject("'" + words_[1] + "' is not a kind of tensor");
+    if (kind == kTensorKinds) reject(shown(words_[1]) + " is not a kind of tensor");
     t.kind = static_cast<TensorKind>(kind);
     t.group = GroupId(index(words_[2]));
     t.shard = index(words_[3]);
@@ -225,7 +239,7 @@ class PlanParser {
   void instruction(RankProgram& program, const std::string& what) {
     int kind = 0;
     while (kind < kInstrKinds && what != instr_name(static_cast<InstrKind>(kind))) ++kind;
-    if (kind == kInstrKinds) reject("'" + what + "' is not a statement of a plan");
+    if (kind == kInstrKinds) reject(shown(what) + " is not a statement of a plan");
     need(6);
     const auto [shard, stage] = shard_and_stage(words_[2]);
     program.instrs.push_back({static_cast<InstrKind>(kind), GroupId(index(words_[1])), shard,

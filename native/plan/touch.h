@@ -27,4 +27,14 @@ std::vector<TensorKey> touched(const Graph& graph, const GroupedGraph& grouped,
                                const GridSpec& grid, const std::vector<Message>& messages,
                                const Instr& instr);
 
+/// The tensors that a program touches, with bytes and lifetimes, without offsets. Images and their
+/// gradients have the channels of the images in `program.tensors`.
+std::vector<PlannedTensor> touched_tensors(const Graph& graph, const GroupedGraph& grouped,
+                                           const GridSpec& grid,
+                                           const std::vector<Message>& messages,
+                                           const RankProgram& program);
+
+/// Bytes of a rank's parameters with what an optimizer keeps beside them.
+std::int64_t params_bytes(const Graph& graph, const RankProgram& program, bool training);
+
 }  // namespace hpmp

@@ -39,8 +39,8 @@ class DryRun : PlanCheck {
 void check_grid(const Graph& graph, const GridSpec& grid) {
   try {
     checked_grid(graph, grid);
-  } catch (const Error& e) {
-    fail(ErrorCode::invalid_plan, e.what());
+  } catch (const Error& error) {
+    fail(ErrorCode::invalid_plan, error.what());
   }
 }
 
@@ -54,6 +54,7 @@ void verify_plan(const Graph& graph, const Plan& plan) {
   check_grid(graph, plan.grid);
   const GroupedGraph grouped = fuse_groups(graph);
   check_structure(graph, grouped, plan);
+  check_flow(graph, grouped, plan);
   check_statistics(graph, grouped, plan);
   for (Rank r = 0; r < plan.ranks; ++r) {
     check_program(graph, grouped, plan, r);

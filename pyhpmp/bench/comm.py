@@ -80,8 +80,11 @@ def _slowest(by_rank: list[list[float]]) -> tuple[float, ...]:
     return tuple(np.max([own for own in by_rank if own], axis=0).tolist())
 
 
-def profile_of(found: list[Timing], facts: dict[str, Any]) -> Profile:
-    """The link of the slowest pair: its latency, and the bandwidth of its long messages."""
+def profile_of(found: list[Timing], facts: dict[str, Any], *, one_host: bool) -> Profile:
+    """The link of the slowest pair: its latency, and the bandwidth of its long messages.
+
+    one_host: a message is two copies by the cores of its ends, each half of its time.
+    """
     latency: dict[tuple[int, ...], list[float]] = defaultdict(list)
     bandwidth: dict[tuple[int, ...], list[float]] = defaultdict(list)
     for timing in found:
@@ -93,4 +96,6 @@ def profile_of(found: list[Timing], facts: dict[str, Any]) -> Profile:
         "link_latency_seconds": max(map(median, latency.values())),
         "link_bytes_per_second": min(map(median, bandwidth.values())),
     }
+    if one_host:
+        speeds["transport_bytes_per_second"] = 2 * speeds["link_bytes_per_second"]
     return Profile(speeds, measured={"comm": facts | {"ranks": max(latency)[1] + 1}})

@@ -2,7 +2,8 @@
 
 A convolution's or dense layer's pass takes `work / rate + weights * seconds per weight element`:
 the second part (weights read, gradients written) does not shrink with the samples of a task, so it
-is measured on its own and taken off before the rate is computed.
+is measured on its own and taken off before the rate is computed. Tables show medians; a profile
+holds the fastest tenth, which other work on the machine disturbs least.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyhpmp import _core
-from pyhpmp.bench.summary import median, summary
+from pyhpmp.bench.summary import median, summary, undisturbed
 from pyhpmp.profile import Profile
 
 MOST_SAMPLES = 16
@@ -54,10 +55,15 @@ class Measured:
 
     def rates(self) -> _core.Passes:
         """Work per second as run: floating-point operations of mixing ops, else bytes."""
-        return self.rates_beside(NONE)
+        return _core.Passes(
+            *(
+                self.samples * work / median(times) if work and len(times) else 0.0
+                for work, times in zip(self.node.work, self.times, strict=True)
+            )
+        )
 
-    def rates_beside(self, weights: _core.Passes) -> _core.Passes:
-        """The same without the seconds that each weight element costs whatever the samples."""
+    def undisturbed_rates(self, weights: _core.Passes) -> _core.Passes:
+        """The same at its best, without the seconds that each weight element costs anyway."""
         return _core.Passes(
             *(
                 self._rate(work, times, self.node.weight_elems * each)
@@ -68,8 +74,8 @@ class Measured:
     def _rate(self, work: float, times: Any, fixed: float) -> float:
         if not len(times) or not work:
             return 0.0
-        seconds = median(times)
-        return self.samples * work / max(seconds - fixed, LEAST_SHARE * seconds, 1e-9)
+        seconds = undisturbed(times)
+        return self.samples * work / max(seconds - fixed, LEAST_SHARE * seconds)
 
     def as_dict(self) -> dict[str, Any]:
         unit = "flops_per_second" if self.node.is_mixing else "bytes_per_second"
@@ -125,7 +131,7 @@ def weight_seconds(effort: Effort) -> dict[str, _core.Passes]:
         index = next(i for i, node in enumerate(graph.nodes) if node.shape.op == op)
         times = _timed(graph, index, 1, effort)
         elems = graph.nodes[index].weight_elems
-        found[op] = _core.Passes(*(median(each) / elems for each in times))
+        found[op] = _core.Passes(*(undisturbed(each) / elems for each in times))
     return found
 
 
@@ -137,7 +143,7 @@ def profile_of(
 ) -> Profile:
     """What the planner needs of the measurements."""
     rates = [
-        _core.Rate(r.node.shape, r.rates_beside(weights.get(r.node.shape.op, NONE)))
+        _core.Rate(r.node.shape, r.undisturbed_rates(weights.get(r.node.shape.op, NONE)))
         for r in results
     ]
     conv, dense = weights["Conv"], weights["Dense"]

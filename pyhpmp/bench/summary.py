@@ -24,6 +24,11 @@ def median(samples: Sequence[float] | npt.NDArray[np.float64]) -> float:
     return float(np.median(np.asarray(samples, np.float64)))
 
 
+def undisturbed(samples: Sequence[float] | npt.NDArray[np.float64]) -> float:
+    """The tenth percentile: what the fastest repeats took."""
+    return float(np.percentile(np.asarray(samples, np.float64), 10))
+
+
 def machine_facts(threads: int) -> dict[str, Any]:
     """Processor, cores, system and build: what a figure is quoted beside."""
     return {

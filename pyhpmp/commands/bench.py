@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,7 +132,8 @@ def _comm(arguments: argparse.Namespace, words: list[str]) -> Profile:
             print_json(_header("comm", words, 1, **timing.as_dict()))
     if ranks.is_root and not arguments.json:
         tables.show(tables.comm_table(found))
-    return comm.profile_of(found, machine_facts(1))
+    one_host = len(set(ranks.gather(platform.node()))) == 1
+    return comm.profile_of(found, machine_facts(1), one_host=one_host)
 
 
 def _step(arguments: argparse.Namespace, words: list[str]) -> None:

@@ -26,11 +26,15 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """label: beside the row; "" continues the row above. pixels: its height."""
+    """label: beside the row; "" continues the row above. pixels: its height.
+
+    spoken: what the tips of its bars begin with, where they do not say whose they are.
+    """
 
     label: str
     bars: list[Bar]
     pixels: int = 16
+    spoken: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Chart:
                 {
                     "label": row.label,
                     "pixels": row.pixels,
+                    "spoken": row.spoken,
                     "bars": [bar.payload(span) for bar in row.bars],
                 }
                 for row in self.rows

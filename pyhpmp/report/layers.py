@@ -25,8 +25,9 @@ def layer_map(plan: Plan) -> Chart:
     """A row per rank, a column per layer in network order; the height of a bar is the share."""
     groups = layer_groups(plan)
     columns = {g: x for x, g in enumerate(i for i, group in enumerate(groups) if group.blocks)}
+    pixels = 22 if plan.ranks <= 8 else 18
     rows = [
-        Row(f"rank {rank}", _bars(plan, rank, groups, columns), 22 if plan.ranks <= 8 else 18)
+        Row(f"rank {rank}", _bars(plan, rank, groups, columns), pixels, f"rank {rank}")
         for rank in range(plan.ranks)
     ]
     return Chart(

@@ -25,10 +25,10 @@ def memory_chart(plan: Plan) -> Chart:
     params = [plan.core.rank(rank).param_bytes for rank in range(plan.ranks)]
     arenas = [plan.core.rank(rank).arena_bytes for rank in range(plan.ranks)]
     top = max(max(p + a for p, a in zip(params, arenas, strict=True)), 1)
-    rows = []
+    rows, pixels = [], 44 if plan.ranks <= 8 else 30
     for rank, live in enumerate(lives):
         label = f"rank {rank}, {size(params[rank] + arenas[rank])}"
-        rows.append(Row(label, _bars(live, params[rank], top, span), 44 if plan.ranks <= 8 else 30))
+        rows.append(Row(label, _bars(live, params[rank], top, span), pixels, f"rank {rank}"))
     return Chart(
         "memory",
         "Memory over time",

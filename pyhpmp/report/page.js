@@ -20,15 +20,17 @@ function drawRow(body, row, styles) {
       x: left + "%", width: Math.max(width, 0.03) + "%",
       y: row.pixels * (1 - height), height: row.pixels * height, class: styles[kind],
     });
-    rect.tip = text;
+    rect.tip = row.spoken ? `${row.spoken}: ${text}` : text;
   }
 }
 
 function drawAxis(body, ticks) {
   element(body, "span", { class: "label" }, "");
   const axis = element(body, "div", { class: "axis" });
-  ticks.forEach(([left, text]) => {
-    element(axis, "span", { style: `left: ${left}%`, class: left > 92 ? "end" : "" }, text);
+  ticks.forEach(([left, text], i) => {
+    const room = (i + 1 < ticks.length ? ticks[i + 1][0] : 108) - left;
+    const style = `left: ${left}%; max-width: ${room}%`;
+    element(axis, "span", { style, class: left > 92 ? "end" : "" }, text);
   });
 }
 

@@ -39,11 +39,12 @@ def schedule_chart(plan: Plan, measured: Measured | None) -> Chart:
     arrivals = _arrivals(plan)
     rows = []
     for rank in range(plan.ranks):
-        rows.append(Row(f"rank {rank}", bars(_predicted(plan, rank, groups), span, budget), 18))
-        rows.append(Row("", _flights(plan, rank, arrivals, span / budget), 8))
+        name, predicted = f"rank {rank}", _predicted(plan, rank, groups)
+        rows.append(Row(name, bars(predicted, span, budget), 18, name))
+        rows.append(Row("", _flights(plan, rank, arrivals, span / budget), 8, f"{name} sends"))
         if measured is not None:
             took = _measured(plan, rank, groups, measured.traces[rank])
-            rows.append(Row("measured", bars(took, span, budget), 18))
+            rows.append(Row("measured", bars(took, span, budget), 18, f"{name} measured"))
     return Chart(
         "schedule",
         "Schedule of a step",

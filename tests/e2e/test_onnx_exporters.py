@@ -29,6 +29,7 @@ IMAGES = {
     "densenet121": 64,
     "inception_v3": 139,
     "shufflenet_v2_x1_0": 64,
+    "mobilenet_v2": 64,
 }
 WIDE = ("alexnet", "vgg16", "vgg16_bn")
 #: Every form of one network of each kind, and some forms of the others, for time's sake.
@@ -41,6 +42,7 @@ SOME_FORMS = {
     "densenet121": ("legacy_train", "legacy_eval"),
     "inception_v3": ("legacy_train",),
     "shufflenet_v2_x1_0": ("legacy_train", "dynamo"),
+    "mobilenet_v2": ("legacy_train", "dynamo"),
 }
 CASES = [(name, form) for name in ALL_FORMS for form in torchvision_models.FORMS]
 CASES += [(name, form) for name, forms in SOME_FORMS.items() for form in forms]

@@ -10,7 +10,14 @@ import pytest
 import pyhpmp
 from pyhpmp import _core, local, world
 
-NETWORKS = {"resnet20": None, "squeezenet": 64, "googlenet": 64, "vgg16": 32, "densenet121": 64}
+NETWORKS = {
+    "resnet20": None,
+    "squeezenet": 64,
+    "googlenet": 64,
+    "vgg16": 32,
+    "densenet121": 64,
+    "mobilenet_v2": 64,
+}
 STRATEGIES = ("data", "layer", "filter", "owt", "search", "random")
 BATCH = 8
 Ints = npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-// relu, add, dropout, output: forward, backward, in place and accumulated.
+// relu, clip, add, dropout, output: forward, backward, in place and accumulated.
 #include "kernel_case.h"
 
 using namespace kernel_test;
@@ -82,6 +82,43 @@ TEST(relu_keeps_nan_and_infinity) {
   run.kernel->forward(args);
   CHECK(std::isnan(y[0]));
   CHECK(y[1] == INFINITY && y[2] == 0 && y[3] == 0 && y[4] == 0 && y[5] == 2);
+}
+
+TEST(clip_agrees_with_its_definition_in_every_layout) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (auto [min, max] : {std::pair{-0.5, 1.25}, {0.0, kInfinity}, {-kInfinity, 0.5}, {1.0, 1.0}}) {
+    const auto clip = [low = min, high = max](const std::vector<double>& x) {
+      return std::min(std::max(x[0], low), high);
+    };
+    for (Shape s : {Shape{16, 3, 5}, Shape{13, 1, 1}, Shape{48, 14, 14}}) {
+      Case c = pointwise(OpKind::clip, s, 1, clip);
+      c.attrs.min = min;
+      c.attrs.max = max;
+      check_all_blocks(c);
+    }
+  }
+}
+
+TEST(clip_keeps_nan_and_passes_no_gradient_at_its_bounds) {
+  Case c = pointwise(OpKind::clip, {3, 1, 1}, 1, [](auto& x) { return x[0]; });
+  c.attrs.min = 0;
+  c.attrs.max = 6;
+  Run run(c);
+  float x[6] = {NAN, INFINITY, -INFINITY, 0, 6, 5}, y[6];
+  float dy[6] = {1, 1, 1, 1, 1, 1}, dx[6];
+  ForwardArgs forward;
+  forward.inputs = {{x, 2, 3, 1, 1, 3}};
+  forward.output = {y, 2, 3, 1, 1, 3};
+  run.kernel->forward(forward);
+  CHECK(std::isnan(y[0]));
+  CHECK(y[1] == 6 && y[2] == 0 && y[3] == 0 && y[4] == 6 && y[5] == 5);
+  BackwardArgs backward;
+  backward.output = forward.output;
+  backward.grad_output = {dy, 2, 3, 1, 1, 3};
+  backward.grad_inputs = {{dx, 2, 3, 1, 1, 3}};
+  backward.accumulate = {false};
+  run.kernel->backward(backward);
+  CHECK(dx[1] == 0 && dx[2] == 0 && dx[3] == 0 && dx[4] == 0 && dx[5] == 1);
 }
 
 TEST(add_sums_any_number_of_operands) {

@@ -106,8 +106,10 @@ def test_the_link_of_a_profile_is_that_of_the_slowest_pair() -> None:
         pair((0, 2), 1, 9e-6),
         pair((0, 2), 2**20, 1e-2),
     ]
-    speeds = comm.profile_of(found, {}).speeds
-    assert speeds == {"link_latency_seconds": 9e-6, "link_bytes_per_second": 2**20 / 1e-2}
+    link = {"link_latency_seconds": 9e-6, "link_bytes_per_second": 2**20 / 1e-2}
+    assert comm.profile_of(found, {}, one_host=False).speeds == link
+    copies = {"transport_bytes_per_second": 2**21 / 1e-2}
+    assert comm.profile_of(found, {}, one_host=True).speeds == link | copies
 
 
 def test_the_cost_of_weights_is_taken_off_before_a_rate_is_computed() -> None:
@@ -118,11 +120,12 @@ def test_the_cost_of_weights_is_taken_off_before_a_rate_is_computed() -> None:
     index = next(i for i, node in enumerate(graph.nodes) if node.shape.op == "Conv")
     node = graph.nodes[index]
     assert node.work == (2 * 64 * 4, 2 * 64 * 4, 2 * 64 * 4)
-    times = _core.PassTimes(*(np.array([1.0, 3.0, 2.0]) for _ in range(3)))
+    times = _core.PassTimes(*(np.array([10.0, 30.0, 20.0]) for _ in range(3)))
     result = kernels.Measured(node, 10, times)
-    assert result.rates().forward == pytest.approx(10 * 512 / 2)
-    half = _core.Passes(1 / 64, 0.0, 0.0)
-    assert result.rates_beside(half).forward == pytest.approx(10 * 512 / 1)
+    assert result.rates().forward == pytest.approx(10 * 512 / 20)  # the median
+    weights = _core.Passes(1 / 64, 0.0, 0.0)
+    # of the fastest tenth
+    assert result.undisturbed_rates(weights).forward == pytest.approx(10 * 512 / (12 - 1))
 
 
 def test_a_summary_has_median_and_deciles() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +18,7 @@ import pytest
 from command_line import Said, say
 from onnx import TensorProto, helper
 
+import pyhpmp
 from pyhpmp.commands import plan as plan_command
 from pyhpmp.commands import run as run_command
 
@@ -131,10 +135,23 @@ def test_shards_that_cut_statistics_groups(plan: Run) -> None:
     assert said.is_one_line_mistake()
 
 
-def test_a_memory_limit_that_nothing_fits_says_by_how_much(plan: Run) -> None:
-    said = plan("zoo:lenet5", "-n", 2, "--memory", 0.0001)
+@pytest.mark.parametrize("strategy", ["auto", "hypergraph", "layer"])
+def test_a_memory_limit_that_nothing_fits_says_by_how_much(plan: Run, strategy: str) -> None:
+    words = ("--strategy", strategy, "--memory", 0.0001, "--plan-seconds", 0.2)
+    said = plan("zoo:lenet5", "-n", 2, *words)
     assert said.is_one_line_mistake()
-    assert "too much" in said.err
+    assert "too much; " in said.err
+    assert "raise --memory" in said.err
+
+
+def test_what_would_fit_a_memory_limit_is_named_and_does_fit(plan: Run) -> None:
+    words = ("zoo:lenet5", "--memory", 0.004, "--plan-seconds", 0.2)
+    said = plan(*words, "-n", 2, "--batch", 256)
+    assert said.is_one_line_mistake()
+    found = re.search(r"it would fit at (\d+) ranks or at batch (\d+)$", said.err.strip())
+    assert found is not None, said.err
+    assert plan(*words, "-n", found[1], "--batch", 256).code == 0
+    assert plan(*words, "-n", 2, "--batch", found[2]).code == 0
 
 
 def test_classes_in_the_data_beyond_the_models_outputs(run: Run) -> None:
@@ -177,6 +194,17 @@ def test_a_data_set_smaller_than_a_batch(run: Run) -> None:
         (("zoo:lenet5", "--data", "digits", "--save", "no/where.onnx"), "no/where.onnx"),
         (("zoo:lenet5", "--steps", "1", "--target-accuracy", "0.9"), "test part"),
         (("zoo:lenet5", "--infer", "--save", "o.onnx"), "--save"),
+        (("zoo:lenet5", "-n", "-1"), "-n"),
+        (("zoo:lenet5", "--memory", "0"), "--memory"),
+        (("zoo:lenet5", "--memory", "-2"), "--memory"),
+        (("zoo:lenet5", "--memory", "nan"), "--memory"),
+        (("zoo:lenet5", "--memory", "inf"), "--memory"),
+        (("zoo:lenet5", "--epsilon", "-0.1"), "--epsilon"),
+        (("zoo:lenet5", "--epsilon", "nan"), "--epsilon"),
+        (("zoo:lenet5", "--shards", "0"), "--shards"),
+        (("zoo:lenet5", "--batch", "0"), "--batch"),
+        (("zoo:lenet5", "--plan-seconds", "nan"), "--plan-seconds"),
+        (("missing.onnx", "--report", "."), "cannot write"),
         (("missing.onnx", "--report", "no/where.html"), "no/where.html"),
     ],
 )
@@ -184,6 +212,37 @@ def test_a_flag_that_makes_no_sense(run: Run, words: tuple[str, ...], message: s
     said = run(*words, "--json")
     assert said.is_one_line_mistake()
     assert message in said.err
+
+
+def test_a_report_that_cannot_be_written_is_noticed_before_planning(plan: Run) -> None:
+    said = plan("missing.onnx", "-n", 2, "--report", "no/where.html")
+    assert said.is_one_line_mistake()
+    assert "no/where.html" in said.err
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"ranks": 0},
+        {"ranks": -1},
+        {"batch": 0},
+        {"epsilon": -0.1},
+        {"epsilon": math.nan},
+        {"memory": -1.0},
+        {"memory": math.nan},
+        {"memory": math.inf},
+        {"strategy": "luck"},
+        {"objective": "luck"},
+        {"shards": 0},
+        {"shards": 3},
+        {"strategy": "file:"},
+    ],
+)
+def test_a_wish_of_python_that_no_plan_can_mean(wish: dict[str, Any]) -> None:
+    graph = pyhpmp.load("zoo:lenet5")
+    wishes: dict[str, Any] = {"ranks": 2, "batch": 64, "seconds": 0.1} | wish
+    with pytest.raises((pyhpmp.InvalidArgumentError, pyhpmp.InfeasiblePlanError)):
+        pyhpmp.plan(graph, **wishes)
 
 
 def test_a_plan_for_another_model_or_run(run: Run, plan: Run) -> None:

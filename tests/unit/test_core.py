@@ -57,6 +57,26 @@ def test_a_broken_graph_is_a_model_error_that_names_the_line() -> None:
     assert caught.value.exit_code == 2
 
 
+def clipped(attributes: str) -> str:
+    """The graph with a Clip in the place of its Relu."""
+    return tiny.TEXT.replace(
+        "node Relu relu : bn : : relu", f"node Clip relu : bn : : relu {attributes}"
+    )
+
+
+@pytest.mark.parametrize("attributes", ["min=0 max=6", "min=-0.1", "max=1e-07", ""])
+def test_bounds_of_a_clip_round_trip(attributes: str) -> None:
+    text = _core.Graph.parse(clipped(attributes)).text()
+    assert f" : relu {attributes}".rstrip() + "\n" in text
+    assert _core.Graph.parse(text).text() == text
+
+
+@pytest.mark.parametrize("attributes", ["min=1 max=0", "min=nan", "max=x"])
+def test_bounds_that_are_none_are_refused(attributes: str) -> None:
+    with pytest.raises(pyhpmp.ModelError, match=r"must be at most max|is not a number"):
+        _core.Graph.parse(clipped(attributes))
+
+
 def test_arrays_of_a_hypergraph_agree_with_its_hmetis_text(hypergraph: _core.Hypergraph) -> None:
     lines = hypergraph.hmetis().splitlines()
     nets, cells, kind = map(int, lines[0].split())

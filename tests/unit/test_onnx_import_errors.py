@@ -81,15 +81,15 @@ def test_opset_out_of_range_is_refused(opset: int) -> None:
 
 def test_all_unsupported_nodes_are_listed_in_one_line() -> None:
     nodes = [
-        make_node("Clip", ["x"], ["a"], name="clip_1"),
-        make_node("Clip", ["a"], ["b"], name="clip_2"),
+        make_node("Elu", ["x"], ["a"], name="elu_1"),
+        make_node("Elu", ["a"], ["b"], name="elu_2"),
         make_node("MaxPool", ["x"], ["p"], name="pool", kernel_shape=[2, 2], dilations=[2, 2]),
         make_node("Tanh", ["b"], ["t"]),
         make_node("Sum", ["t", "p"], ["y"]),
     ]
     message = refused(make_model(nodes))
     assert "4 nodes not supported" in message
-    assert "Clip 'clip_1', 'clip_2': the operator is unknown" in message
+    assert "Elu 'elu_1', 'elu_2': the operator is unknown" in message
     assert "MaxPool 'pool': dilations [2, 2]" in message
     assert "Tanh 't'" in message
 
@@ -146,6 +146,14 @@ def test_used_second_output_is_named() -> None:
     assert "MaxPool 'pool': its output 1 is used" in refused(make_model(nodes))
 
 
+def test_bound_that_is_computed_from_the_images_is_named() -> None:
+    nodes = [
+        make_node("GlobalAveragePool", ["x"], ["m"]),
+        make_node("Clip", ["x", "", "m"], ["y"], name="clip"),
+    ]
+    assert "Clip 'clip': its max is computed from the network's input" in refused(make_model(nodes))
+
+
 def test_undefined_input_is_named() -> None:
     assert "reads 'ghost', which nothing defines" in refused(
         make_model([make_node("Add", ["x", "ghost"], ["y"], name="sum")])
@@ -173,6 +181,8 @@ BAD_NODES: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "transpose": (lambda: one("Transpose", perm=[0, 2, 3, 1]), "channels first"),
     "batch": (lambda: one("Reshape", np.array([-1, 12])), "mixes the batch"),
     "double": (lambda: one("Conv", np.zeros((8, 4, 1, 1))), "must be float32"),
+    "bounds": (lambda: one("Clip", np.float32(1), np.float32(-1)), "min 1.0 must be at most"),
+    "many bounds": (lambda: one("Clip", zeros(4)), "its min must be one number"),
     "mean": (lambda: one("ReduceMean", np.array([1])), "height and width"),
 }
 

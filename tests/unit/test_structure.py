@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "include": (),
 }
 # Headers of the C++ library have no suffix; these are C's and the compiler's.
-OTHER_STANDARD_HEADERS = {"stdint.h", "stddef.h", "immintrin.h", "omp.h"}
+OTHER_STANDARD_HEADERS = {"stdint.h", "stddef.h", "immintrin.h", "omp.h", "time.h"}
 # Libraries that only some rooms may know, by the first words of their headers.
 LIBRARIES = {"oneapi/dnnl": "engine", "dnnl": "engine", "mpi.h": "comm", "omp.h": "engine"}
 

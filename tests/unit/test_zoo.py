@@ -34,7 +34,7 @@ COUNTS = [
 
 def shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """Trainable parameters and running statistics, without loading weights again."""
-    ignored = ("ratio", "training")
+    ignored = (".ratio", ".training", ".min", ".max")
     return {t.name: tuple(t.dims) for t in model.graph.initializer if not t.name.endswith(ignored)}
 
 
@@ -88,6 +88,8 @@ SMALL = [
     ("squeezenet", {"image": 64, "classes": 7}),
     ("googlenet", {"image": 64, "classes": 7}),
     ("densenet121", {"image": 64, "classes": 7}),
+    ("mobilenet_v2", {"image": 64, "classes": 7}),
+    ("mobilenet_v2", {"image": 32, "classes": 10}),
 ]
 
 
@@ -104,9 +106,10 @@ def test_network_imports_without_warning_and_runs(name: str, arguments: dict[str
     assert np.isfinite(logits).all()
 
 
-def test_network_computes_what_torchvision_computes() -> None:
-    module = torchvision_models.build("googlenet")
-    model = zoo.build("googlenet", classes=10, image=64)
+@pytest.mark.parametrize("name", ["googlenet", "mobilenet_v2"])
+def test_network_computes_what_torchvision_computes(name: str) -> None:
+    module = torchvision_models.build(name)
+    model = zoo.build(name, classes=10, image=64)
     for tensor in model.graph.initializer:
         if tensor.name in module.state_dict():
             array = module.state_dict()[tensor.name].numpy()

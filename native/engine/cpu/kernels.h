@@ -16,6 +16,7 @@ KernelPtr make_dense(const KernelSpec& spec);
 KernelPtr make_batch_norm(const KernelSpec& spec);
 KernelPtr make_affine(const KernelSpec& spec);
 KernelPtr make_relu(const KernelSpec& spec);
+KernelPtr make_clip(const KernelSpec& spec);
 KernelPtr make_max_pool(const KernelSpec& spec);
 KernelPtr make_average_pool(const KernelSpec& spec);
 KernelPtr make_global_average_pool(const KernelSpec& spec);

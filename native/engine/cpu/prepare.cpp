@@ -18,6 +18,8 @@ std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec) {
       return cpu::make_affine(spec);
     case OpKind::relu:
       return cpu::make_relu(spec);
+    case OpKind::clip:
+      return cpu::make_clip(spec);
     case OpKind::max_pool:
       return cpu::make_max_pool(spec);
     case OpKind::average_pool:

@@ -1,0 +1,50 @@
+// Elementwise ops whose output tells whether the gradient passes: one kernel, a rule per op.
+#pragma once
+
+#include "engine/cpu/kernels.h"
+#include "engine/cpu/loops.h"
+
+namespace hpmp::cpu {
+
+/// A Rule has `float forward(float x) const` and `bool stops(float y) const`: whether an output of
+/// y has no gradient. Both are inlined into loops over whole tensors.
+template <class Rule>
+class Gate : public Kernel {
+ public:
+  explicit Gate(const Rule& rule) : rule_(rule) {}
+
+  void forward(const ForwardArgs& args) override {
+    ensure_same_layout(args.inputs[0], args.output);
+    const float* x = args.inputs[0].data;
+    float* y = args.output.data;
+    for_elems(args.output.elems(), [&](std::int64_t begin, std::int64_t end) {
+      const Rule rule = rule_;
+#pragma omp simd
+      for (std::int64_t k = begin; k < end; ++k) y[k] = rule.forward(x[k]);
+    });
+  }
+
+  void backward(const BackwardArgs& args) override {
+    const TensorRef& grad = args.grad_inputs[0];
+    if (!grad.data) return;
+    ensure_same_layout(args.output, args.grad_output);
+    ensure_same_layout(grad, args.grad_output);
+    const float *y = args.output.data, *dy = args.grad_output.data;
+    float* dx = grad.data;
+    with_flag(args.accumulate[0], [&](auto add) {
+      for_elems(grad.elems(), [&](std::int64_t begin, std::int64_t end) {
+        const Rule rule = rule_;
+#pragma omp simd
+        for (std::int64_t k = begin; k < end; ++k) {
+          const float passed = dy[k];
+          put(dx[k], rule.stops(y[k]) ? 0 : passed, add);
+        }
+      });
+    });
+  }
+
+ private:
+  Rule rule_;
+};
+
+}  // namespace hpmp::cpu
