@@ -14,9 +14,9 @@ class Request:
 
     shards: sample shards, or None to try several. bn_group: samples that share batch statistics, 0
     for the smaller of the batch and 32. bn_sync: shards may cut such a group. epsilon: imbalance
-    that the partitioner may leave. machine: what `_core.Plan.build` takes. memory_bytes: limit per rank, 0 for none.
-    seconds: for making candidates. compare: predict the classical strategies even where `strategy`
-    names another.
+    that the partitioner may leave. machine: what `_core.Plan.build` takes. memory_bytes: limit per
+    rank, 0 for none. seconds: for making candidates. compare: predict the classical strategies even
+    where `strategy` names another.
     """
 
     ranks: int

@@ -104,7 +104,8 @@ TEST(a_stage_that_begins_before_its_statistics_are_there_is_refused) {
   refuse([](Plan& p) { move_to_end(p, of_stage(InstrKind::forward, 0)); },
          "before stage 0 of shard");
   refuse([](Plan& p) { erase(p, of_stage(InstrKind::forward, 0)); }, "before stage 0 of shard");
-  refuse([](Plan& p) { erase(p, of_stage(InstrKind::backward, 1)); }, "never runs backward");
+  refuse([](Plan& p) { erase(p, of_stage(InstrKind::backward, 1)); },
+         "runs before the backward of shard 0");
   refuse([](Plan& p) { move_to_end(p, of_kind(InstrKind::reduce, MessageKind::statistics)); },
          "before the statistics from rank");
   refuse([](Plan& p) { move_to_end(p, of_kind(InstrKind::recv, MessageKind::statistics_sum)); },
@@ -137,7 +138,17 @@ TEST(statistics_that_are_added_twice_or_not_at_all_are_refused) {
 
 TEST(stages_and_tensors_of_statistics_must_exist) {
   refuse([](Plan& p) { message(p, MessageKind::statistics).stage = 1; }, "names a stage");
-  refuse([](Plan& p) { message(p, MessageKind::statistics).shard = 1; }, "names a stage");
+  refuse(
+      [](Plan& p) {
+        const Tag tag = message(p, MessageKind::statistics).tag;
+        p.messages[static_cast<std::size_t>(tag)].shard = 1;
+        for (RankProgram& program : p.programs) {
+          for (Instr& i : program.instrs) {
+            if (i.message == tag) i.shard = 1;
+          }
+        }
+      },
+      "names a stage or a first shard");
   refuse([](Plan& p) { find(p, of_stage(InstrKind::forward, 1)).second->stage = 2; },
          "names a stage");
   const auto without = [](TensorKind kind, const std::string& because) {
