@@ -497,6 +497,11 @@ cdef class _Machine:
 
     def __cinit__(self, dict options not None):
         known = default_speeds()
+        unknown = set(options) - {*known, "memory_limit_bytes", "rank_speed", "rates"}
+        if unknown:
+            raise InvalidArgumentError(
+                f"a machine has no {', '.join(sorted(unknown))}; it has {', '.join(known)}, "
+                "memory_limit_bytes, rank_speed, rates")
         self.machine.speeds = {name: options.get(name, value) for name, value in known.items()}
         self.machine.memory_limit_bytes = options.get("memory_limit_bytes", 0)
         if options.get("rank_speed"):
