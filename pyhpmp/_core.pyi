@@ -38,6 +38,7 @@ class PassTimes(NamedTuple):
     forward: Floats64
     backward: Floats64
     weights: Floats64
+    load: Floats64
 
 class Rate(NamedTuple):
     shape: OpShape

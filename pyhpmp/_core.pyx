@@ -54,11 +54,15 @@ class Passes(NamedTuple):
 
 
 class PassTimes(NamedTuple):
-    """Seconds of every repeat; `weights` is empty where there is no third pass."""
+    """Seconds of every repeat; `weights` is empty where there is no third pass.
+
+    load: of taking new parameters over, once a step.
+    """
 
     forward: object
     backward: object
     weights: object
+    load: object
 
 
 class Rate(NamedTuple):
@@ -269,13 +273,13 @@ cdef class Graph:
         options.samples, options.repeats = samples, repeats
         options.budget_seconds, options.threads = budget_seconds, threads
         cdef int64_t count = 0
-        times = np.zeros((3, max(repeats, 1)))
+        times = np.zeros((4, max(repeats, 1)))
         cdef double[:, ::1] view = times
         with nogil:
             check(c.hpmp_bench_node(self.handle, index, &options, &view[0, 0], &view[1, 0],
-                                    &view[2, 0], &count))
+                                    &view[2, 0], &view[3, 0], &count))
         third = count if times[2].any() else 0
-        return PassTimes(times[0, :count], times[1, :count], times[2, :third])
+        return PassTimes(times[0, :count], times[1, :count], times[2, :third], times[3, :count])
 
 
 cdef class Hypergraph:
@@ -497,6 +501,11 @@ cdef class _Machine:
 
     def __cinit__(self, dict options not None):
         known = default_speeds()
+        unknown = set(options) - {*known, "memory_limit_bytes", "rank_speed", "rates"}
+        if unknown:
+            raise InvalidArgumentError(
+                f"a machine has no {', '.join(sorted(unknown))}; it has {', '.join(known)}, "
+                "memory_limit_bytes, rank_speed, rates")
         self.machine.speeds = {name: options.get(name, value) for name, value in known.items()}
         self.machine.memory_limit_bytes = options.get("memory_limit_bytes", 0)
         if options.get("rank_speed"):

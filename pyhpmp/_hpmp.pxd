@@ -182,6 +182,7 @@ cdef extern from "hpmp.h" nogil:
         double task_overhead_seconds
         double pack_bytes_per_second
         double update_seconds_per_elem
+        double conv_load_seconds
         double conv_weight_forward_seconds
         double conv_weight_backward_seconds
         double dense_weight_forward_seconds
@@ -321,7 +322,8 @@ cdef extern from "hpmp.h" nogil:
 
     hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
                                 const hpmp_bench_options* options, double* forward_seconds,
-                                double* backward_seconds, double* weights_seconds, int64_t* count)
+                                double* backward_seconds, double* weights_seconds,
+                                double* load_seconds, int64_t* count)
 
     ctypedef struct hpmp_host_figures:
         double fma_flops_per_second

@@ -15,7 +15,7 @@ from pyhpmp.grids import Grids, shard_counts
 from pyhpmp.partitioners import partition_best
 from pyhpmp.partitioners.portfolio import WORK
 from pyhpmp.request import DEFAULT_SECONDS, Request
-from pyhpmp.strategies import BASELINES
+from pyhpmp.strategies import BASELINES, ELEMENT_BYTES
 
 # A small network needs no more than this many touches of each pin of its finest grid.
 WORK_PER_PIN = 30_000
@@ -47,6 +47,12 @@ class Candidate:
         """Elements that all ranks send in a step."""
         return self.metrics.activation_elems + self.metrics.parameter_elems
 
+    @property
+    def busiest_elems(self) -> int:
+        """Elements through the busiest direction of a rank's link in a step."""
+        pairs = self.metrics.pair_elems
+        return int(max(pairs.sum(axis=0).max(), pairs.sum(axis=1).max()))
+
     @cached_property
     def plan(self) -> _core.Plan:
         request = self._request
@@ -69,7 +75,9 @@ def attempts(graph: _core.Graph, request: Request) -> Iterator[Attempt]:
     for position, shards in enumerate(counts):
         if position and time.monotonic() > deadline:
             break
-        yield from _classical(grids, shards, classical, request)
+        tried = list(_classical(grids, shards, classical, request))
+        yield from tried
+        classical = _promising(tried, request)
     if "hypergraph" in names:
         yield from _placements(grids, counts, request, deadline)
 
@@ -90,6 +98,18 @@ def _classical(grids: Grids, shards: int, names: list[str], request: Request) ->
             yield name, Candidate(name, h, h.baseline(name, request.ranks), request)
         except HpmpError as error:
             yield name, error
+
+
+def _promising(tried: list[Attempt], request: Request) -> list[str]:
+    """Without those whose volume, the same on all grids, alone takes longer than another's step."""
+    names = [name for name, _ in tried]
+    made = [candidate for _, candidate in tried if isinstance(candidate, Candidate)]
+    if request.objective != "time" or not made:
+        return names
+    best = min(candidate.seconds for candidate in made)
+    rate = (_core.default_speeds() | request.machine)["link_bytes_per_second"]
+    hopeless = {c.name for c in made if c.busiest_elems * ELEMENT_BYTES / rate > best}
+    return [name for name in names if name not in hopeless]
 
 
 def _placements(

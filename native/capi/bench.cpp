@@ -36,7 +36,8 @@ extern "C" {
 
 hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
                             const hpmp_bench_options* options, double* forward_seconds,
-                            double* backward_seconds, double* weights_seconds, int64_t* count) {
+                            double* backward_seconds, double* weights_seconds, double* load_seconds,
+                            int64_t* count) {
   return wall([&] {
     const Graph& g = *given(graph, "graph").graph;
     const hpmp_bench_options& o = given(options, "options");
@@ -48,6 +49,7 @@ hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
     give(found.forward, forward_seconds);
     give(found.backward, backward_seconds);
     give(found.weights, weights_seconds);
+    give(found.load, load_seconds);
     given(count, "count") = static_cast<int64_t>(found.forward.size());
   });
 }

@@ -43,6 +43,7 @@ void for_each_speed(Speeds& s, Model& m, F f) {
   f(s.task_overhead_seconds, m.task_overhead_seconds, "task_overhead_seconds");
   f(s.pack_bytes_per_second, m.pack_bytes_per_second, "pack_bytes_per_second");
   f(s.update_seconds_per_elem, m.update_seconds_per_elem, "update_seconds_per_elem");
+  f(s.conv_load_seconds, m.conv_load_seconds, "conv_load_seconds");
   f(s.conv_weight_forward_seconds, m.conv_weight.forward, "conv_weight_forward_seconds");
   f(s.conv_weight_backward_seconds, m.conv_weight.backward, "conv_weight_backward_seconds");
   f(s.dense_weight_forward_seconds, m.dense_weight.forward, "dense_weight_forward_seconds");

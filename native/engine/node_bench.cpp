@@ -34,6 +34,8 @@ class NodeBench {
     make_params();
   }
 
+  void load() { kernel_->load_params(forward_.params); }
+
   void forward() { kernel_->forward(forward_); }
 
   /// `input`, `weights`: which gradients.
@@ -108,7 +110,6 @@ class NodeBench {
       forward_.params.push_back(floats(param.elems()));
       backward_.param_grads.push_back(param.trainable ? floats(param.elems()) : nullptr);
     }
-    kernel_->load_params(forward_.params);
     backward_.params = forward_.params;
     forward_.saved = backward_.saved = saved_.get();
     forward_.scratch = backward_.scratch = scratch_.get();
@@ -143,6 +144,7 @@ PassSamples time_node(const Graph& graph, NodeId n, const BenchOptions& options)
   NodeBench bench(graph, n, options.samples);
   const bool mixing = op_info(graph.node(n).op).channels == ChannelClass::mixing;
   const auto all = [&](PassSamples& to) {
+    to.load.push_back(seconds_of([&] { bench.load(); }));
     to.forward.push_back(seconds_of([&] { bench.forward(); }));
     to.backward.push_back(seconds_of([&] { bench.backward(true, !mixing); }));
     if (mixing) to.weights.push_back(seconds_of([&] { bench.backward(false, true); }));

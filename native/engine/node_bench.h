@@ -15,9 +15,10 @@ struct BenchOptions {
 };
 
 /// Seconds of each repeat, as a Stopwatch counts them. `weights` is empty where the op has no
-/// weights' gradient of its own; then `backward` is the whole backward pass.
+/// weights' gradient of its own; then `backward` is the whole backward pass. `load`: of taking new
+/// parameters over, once a step.
 struct PassSamples {
-  std::vector<double> forward, backward, weights;
+  std::vector<double> forward, backward, weights, load;
 };
 
 /// Errors: `unsupported_op` for an op that no kernel computes.

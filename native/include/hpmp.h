@@ -240,6 +240,7 @@ typedef struct hpmp_speeds {
   double task_overhead_seconds;      /* of each op of a task */
   double pack_bytes_per_second;      /* gathering into and scattering out of message buffers */
   double update_seconds_per_elem;    /* of the optimizer */
+  double conv_load_seconds;          /* per weight element and step: taking new weights over */
   /* Per weight element and task, however few its samples. */
   double conv_weight_forward_seconds, conv_weight_backward_seconds;
   double dense_weight_forward_seconds, dense_weight_backward_seconds;
@@ -448,12 +449,13 @@ typedef struct hpmp_bench_options {
 } hpmp_bench_options;
 
 /* Runs one op of a prepared graph alone. The arrays have room for `repeats` values; *count is how
- * many there are. `weights` is left as it is where the op has no third pass.
+ * many there are. `weights` is left as it is where the op has no third pass; `load` is what taking
+ * new parameters over costs, once a step.
  * Errors: unsupported_op for one that does no work; out_of_memory. */
 HPMP_API hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
                                      const hpmp_bench_options* options, double* forward_seconds,
                                      double* backward_seconds, double* weights_seconds,
-                                     int64_t* count);
+                                     double* load_seconds, int64_t* count);
 
 typedef struct hpmp_host_figures {
   double fma_flops_per_second; /* of one core, with its widest vectors */

@@ -99,8 +99,11 @@ PassSeconds cell_seconds(const Machine& machine, const Graph& graph, const Group
   return total;
 }
 
-double update_seconds(const Machine& machine, std::int64_t elems) {
-  return machine.update_seconds_per_elem * static_cast<double>(elems);
+double update_seconds(const Machine& machine, const Graph& graph, const Group& home,
+                      std::int64_t elems) {
+  const bool conv = graph.node(home.nodes[0]).op == OpKind::conv;
+  const double each = machine.update_seconds_per_elem + (conv ? machine.conv_load_seconds : 0);
+  return each * static_cast<double>(elems);
 }
 
 double pack_seconds(const Machine& machine, std::int64_t bytes) {

@@ -25,6 +25,7 @@ struct Machine {
   double transport_bytes_per_second = 5e9;  // what a message costs the core at each of its ends
   double task_overhead_seconds = 5e-6;
   double pack_bytes_per_second = 5e9;        // copying channels between two tensors
+  double conv_load_seconds = 1.6e-9;         // per weight element and step: new weights
   double update_seconds_per_elem = 2.4e-9;   // clear the gradient, update weight and momentum
   PassSeconds conv_weight{0.4e-9, 2.4e-9};   // per weight element and task, whatever its samples
   PassSeconds dense_weight{0.4e-9, 1.2e-9};  // likewise
@@ -50,8 +51,10 @@ std::vector<PassSeconds> chain_seconds(const Machine& machine, const Graph& grap
 PassSeconds cell_seconds(const Machine& machine, const Graph& graph, const Group& group,
                          const Region& region);
 
-/// Optimizer step on `elems` owned elements, on a rank of speed 1.
-double update_seconds(const Machine& machine, std::int64_t elems);
+/// Optimizer step on `elems` owned elements of parameters that `home` uses first, and taking the
+/// new ones over, on a rank of speed 1.
+double update_seconds(const Machine& machine, const Graph& graph, const Group& home,
+                      std::int64_t elems);
 
 /// What a message of `bytes` costs the compute thread at each of its ends, on a rank of speed 1:
 /// gathering into or scattering out of its buffer, and the transport's own copying.

@@ -76,8 +76,9 @@ void TaskBuilder::add_updates() {
     graph_.tasks.push_back({kind, r, home, -1, seconds});
   };
   for (const OwnedParams& owned : flows_.owned()) {
-    const double seconds =
-        model_.machine.task_overhead_seconds + update_seconds(model_.machine, owned.elems);
+    const Group& home = model_.h.grouped.group(owned.home);
+    const double seconds = model_.machine.task_overhead_seconds +
+                           update_seconds(model_.machine, model_.h.graph, home, owned.elems);
     add(update_, TaskKind::update, owned.home, owned.owner,
         seconds / model_.machine.speed(owned.owner));
     add(summed_, TaskKind::summed, owned.home, owned.owner, 0);

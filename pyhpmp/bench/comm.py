@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyhpmp import world
-from pyhpmp.bench.summary import median, summary
+from pyhpmp.bench.summary import median, summary, undisturbed
 from pyhpmp.profile import Profile
 
 SIZES = tuple(4**i for i in range(14))  # 1 B to 64 MB
@@ -89,9 +89,9 @@ def profile_of(found: list[Timing], facts: dict[str, Any], *, one_host: bool) ->
     bandwidth: dict[tuple[int, ...], list[float]] = defaultdict(list)
     for timing in found:
         if timing.kind == "ping_pong" and timing.size <= SMALL_BYTES:
-            latency[timing.ranks].append(median(timing.seconds))
+            latency[timing.ranks].append(undisturbed(timing.seconds))
         if timing.kind == "ping_pong" and timing.size >= LARGE_BYTES:
-            bandwidth[timing.ranks].append(timing.size / median(timing.seconds))
+            bandwidth[timing.ranks].append(timing.size / undisturbed(timing.seconds))
     speeds = {
         "link_latency_seconds": max(map(median, latency.values())),
         "link_bytes_per_second": min(map(median, bandwidth.values())),

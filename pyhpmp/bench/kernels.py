@@ -2,8 +2,9 @@
 
 A convolution's or dense layer's pass takes `work / rate + weights * seconds per weight element`:
 the second part (weights read, gradients written) does not shrink with the samples of a task, so it
-is measured on its own and taken off before the rate is computed. Tables show medians; a profile
-holds the fastest tenth, which other work on the machine disturbs least.
+is measured on its own and taken off before the rate is computed. Shapes are measured in rounds, so
+that a slow minute of the machine meets a part of the repeats of each; a profile holds their lower
+quartile.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pyhpmp import _core
+import numpy as np
+
+from pyhpmp import _core, world
 from pyhpmp.bench.summary import median, summary, undisturbed
 from pyhpmp.profile import Profile
 
-MOST_SAMPLES = 16
+MOST_SAMPLES = 32
 # Of one pass: long enough for the clock, short enough for twenty repeats of each of many shapes.
 PASS_FLOPS, PASS_BYTES = 1e9, 60e6
 # Of a pass that its weights dominate, what is at least put down to its work.
@@ -38,11 +41,12 @@ NONE = _core.Passes(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Effort:
-    """repeats and seconds: per shape, whichever ends first. threads: that compute."""
+    """repeats and seconds: per shape and round, whichever ends first. threads: that compute."""
 
-    repeats: int = 20
-    seconds: float = 1.0
+    repeats: int = 5
+    seconds: float = 0.25
     threads: int = 1
+    rounds: int = 4
 
 
 @dataclass(frozen=True)
@@ -53,21 +57,28 @@ class Measured:
     samples: int
     times: _core.PassTimes
 
+    def joined(self, other: Measured) -> Measured:
+        """With the repeats of another round."""
+        pairs = zip(self.times, other.times, strict=True)
+        return Measured(
+            self.node, self.samples, _core.PassTimes(*(np.concatenate(pair) for pair in pairs))
+        )
+
     def rates(self) -> _core.Passes:
-        """Work per second as run: floating-point operations of mixing ops, else bytes."""
+        """Work per second, medians: floating-point operations of mixing ops, else bytes."""
         return _core.Passes(
             *(
                 self.samples * work / median(times) if work and len(times) else 0.0
-                for work, times in zip(self.node.work, self.times, strict=True)
+                for work, times in zip(self.node.work, self.times[:3], strict=True)
             )
         )
 
-    def undisturbed_rates(self, weights: _core.Passes) -> _core.Passes:
-        """The same at its best, without the seconds that each weight element costs anyway."""
+    def rates_beside(self, weights: _core.Passes) -> _core.Passes:
+        """Of undisturbed repeats, without what each weight element costs whatever the samples."""
         return _core.Passes(
             *(
                 self._rate(work, times, self.node.weight_elems * each)
-                for work, times, each in zip(self.node.work, self.times, weights, strict=True)
+                for work, times, each in zip(self.node.work, self.times[:3], weights, strict=True)
             )
         )
 
@@ -76,6 +87,10 @@ class Measured:
             return 0.0
         seconds = undisturbed(times)
         return self.samples * work / max(seconds - fixed, LEAST_SHARE * seconds)
+
+    def seconds(self) -> float:
+        """Of all passes, medians."""
+        return sum(median(times) for times in self.times[:3] if len(times))
 
     def as_dict(self) -> dict[str, Any]:
         unit = "flops_per_second" if self.node.is_mixing else "bytes_per_second"
@@ -106,11 +121,29 @@ def _class(shape: _core.OpShape) -> tuple[Any, ...]:
     return (shape.op, shape.kernel, shape.stride, shape.groups == shape.c_in, *halves)
 
 
-def measured(graph: _core.Graph, index: int, node: _core.NodeInfo, effort: Effort) -> Measured:
-    """Times one op."""
+def measured(graphs: list[_core.Graph], effort: Effort) -> list[Measured]:
+    """Times every op of the graphs, on all ranks at once; the slowest rank's. Collective."""
+    nodes = list(timed_nodes(graphs))
+    results = [_measured(*node, effort) for node in nodes]
+    for _ in range(effort.rounds - 1):
+        results = [
+            result.joined(_measured(*node, effort))
+            for result, node in zip(results, nodes, strict=True)
+        ]
+    return results
+
+
+def _measured(graph: _core.Graph, index: int, node: _core.NodeInfo, effort: Effort) -> Measured:
     limit = PASS_FLOPS if node.is_mixing else PASS_BYTES
     samples = int(min(MOST_SAMPLES, max(1, limit / max(*node.work, 1))))
-    return Measured(node, samples, _timed(graph, index, samples, effort))
+    return _slowest(graph, index, samples, effort)
+
+
+def _slowest(graph: _core.Graph, index: int, samples: int, effort: Effort) -> Measured:
+    ranks = world.current()
+    ranks.gather(None)  # all begin together
+    own = Measured(graph.nodes[index], samples, _timed(graph, index, samples, effort))
+    return max(ranks.gather(own), key=Measured.seconds)
 
 
 def _timed(graph: _core.Graph, index: int, samples: int, effort: Effort) -> _core.PassTimes:
@@ -123,33 +156,39 @@ def _timed(graph: _core.Graph, index: int, samples: int, effort: Effort) -> _cor
     )
 
 
-def weight_seconds(effort: Effort) -> dict[str, _core.Passes]:
-    """By mixing op: seconds per weight element of a task that has next to no other work."""
+def weight_times(effort: Effort) -> dict[str, Measured]:
+    """By mixing op: a task that has next to no other work than with its weights. Collective."""
     found = {}
     for op, text in WEIGHT_GRAPHS.items():
         graph = _core.Graph.parse(text)
         index = next(i for i, node in enumerate(graph.nodes) if node.shape.op == op)
-        times = _timed(graph, index, 1, effort)
-        elems = graph.nodes[index].weight_elems
-        found[op] = _core.Passes(*(undisturbed(each) / elems for each in times))
+        found[op] = _slowest(graph, index, 1, effort)
     return found
+
+
+def _per_weight(result: Measured) -> _core.Passes:
+    """Seconds per weight element of each pass."""
+    elems = result.node.weight_elems
+    return _core.Passes(*(undisturbed(times) / elems for times in result.times[:3]))
 
 
 def profile_of(
     results: list[Measured],
-    weights: dict[str, _core.Passes],
+    weights: dict[str, Measured],
     host: _core.HostFigures,
     facts: dict[str, Any],
 ) -> Profile:
-    """What the planner needs of the measurements."""
+    """What the planner needs of the measurements; `weights` from `weight_times`."""
+    each = {op: _per_weight(result) for op, result in weights.items()}
     rates = [
-        _core.Rate(r.node.shape, r.undisturbed_rates(weights.get(r.node.shape.op, NONE)))
-        for r in results
+        _core.Rate(r.node.shape, r.rates_beside(each.get(r.node.shape.op, NONE))) for r in results
     ]
-    conv, dense = weights["Conv"], weights["Dense"]
+    conv, dense = each["Conv"], each["Dense"]
     speeds = {
         "pack_bytes_per_second": host.pack_bytes_per_second,
         "update_seconds_per_elem": host.update_seconds_per_elem,
+        "conv_load_seconds": undisturbed(weights["Conv"].times.load)
+        / weights["Conv"].node.weight_elems,
         "conv_weight_forward_seconds": conv.forward,
         "conv_weight_backward_seconds": conv.backward + conv.weights,
         "dense_weight_forward_seconds": dense.forward,

@@ -82,26 +82,29 @@ def _header(kind: str, words: list[str], threads: int, /, **facts: Any) -> dict[
 
 def _kernels(arguments: argparse.Namespace, words: list[str]) -> Profile:
     quick = arguments.quick
+    rounds = 1 if quick else 4
     effort = kernels.Effort(
-        arguments.repeats or (5 if quick else 20),
-        arguments.seconds or (0.1 if quick else 1.0),
+        -(-(arguments.repeats or (5 if quick else 20)) // rounds),
+        (arguments.seconds or (0.1 if quick else 1.0)) / rounds,
         arguments.threads,
+        rounds,
     )
+    ranks = world.current()
     host = _core.measure_host(effort.repeats, effort.threads)
-    weights = kernels.weight_seconds(effort)
-    if arguments.json:
+    weights = kernels.weight_times(effort)
+    if ranks.is_root and arguments.json:
         print_json(_header("host", words, arguments.threads, **host._asdict()))
-    results = []
     graphs = _graphs(arguments.models or (QUICK_MODELS if quick else MODELS))
-    for graph, index, node in kernels.timed_nodes(graphs):
-        results.append(kernels.measured(graph, index, node, effort))
-        if arguments.json:
-            print_json(_header("kernel", words, arguments.threads, **results[-1].as_dict()))
-    if not arguments.json:
+    results = kernels.measured(graphs, effort)
+    for result in results:
+        if ranks.is_root and arguments.json:
+            print_json(_header("kernel", words, arguments.threads, **result.as_dict()))
+    if ranks.is_root and not arguments.json:
         peak = host.fma_flops_per_second
         print(f"multiply-add peak of one core: {peak / 1e9:.0f} GFLOP/s")
         tables.show(tables.kernel_table(results, peak * arguments.threads))
-    return kernels.profile_of(results, weights, host, machine_facts(arguments.threads))
+    facts = machine_facts(arguments.threads) | {"ranks": ranks.size}
+    return kernels.profile_of(results, weights, host, facts)
 
 
 def _graphs(models: Sequence[str]) -> list[_core.Graph]:

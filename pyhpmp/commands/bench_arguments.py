@@ -12,6 +12,11 @@ KINDS = {
     "comm": "latency and bandwidth between ranks",
     "step": "predicted and measured step time",
 }
+RANKS = {
+    "kernels": "ranks that measure at once, as many as will compute [1]",
+    "comm": "ranks [2]",
+    "step": "ranks [1]",
+}
 
 
 def bench_parser() -> Parser:
@@ -35,8 +40,8 @@ def bench_parser() -> Parser:
         )
     _add_kernels(made["kernels"])
     _add_step(made["step"])
-    for name in ("comm", "step"):
-        made[name].add_argument("-n", dest="ranks", type=count, metavar="K", help="ranks")
+    for name, purpose in RANKS.items():
+        made[name].add_argument("-n", dest="ranks", type=count, metavar="K", help=purpose)
     return parser
 
 

@@ -39,6 +39,15 @@ def test_two_ranks_time_their_transport_and_write_a_link(tmp_path: Path) -> None
     assert speeds["transport_bytes_per_second"] > speeds["link_bytes_per_second"]
 
 
+def test_two_ranks_measure_at_once_and_write_one_profile(tmp_path: Path) -> None:
+    words = ("kernels", "zoo:lenet5", "-n", 2, "--seconds", 0.01, "--save-profile", "m.json")
+    found = hpmp_bench(tmp_path, *words)
+    assert [row["bench"] for row in found].count("host") == 1
+    profile = read_profile(tmp_path / "m.json")
+    assert profile.measured["kernels"]["ranks"] == 2
+    assert len(profile.rates) == len(found) - 1
+
+
 def test_two_ranks_time_a_step_beside_its_prediction(tmp_path: Path) -> None:
     (found,) = hpmp_bench(tmp_path, "step", "zoo:resnet20", "-n", 2)
     assert found["bench"] == "step"
