@@ -1,4 +1,6 @@
 // Batch statistics that shards share: whatever cuts their groups, training is that of one rank.
+#include <cstring>
+
 #include "engine_run.h"
 
 using namespace engine_run;
@@ -80,6 +82,20 @@ TEST(random_placements_of_shards_that_share_statistics_train_as_one_shard_does) 
     for (Rank& p : parts) p = static_cast<Rank>(random() % static_cast<unsigned>(ranks));
     check_parity(h, parts, ranks, one, "random");
   }
+}
+
+TEST(a_frozen_trunk_exchanges_its_statistics_in_the_forward_pass_alone) {
+  std::string text = kGraph;
+  for (const char* line : {"param s0 scale 3", "param t0 shift 3", "param w1 weight 32 3 3 3",
+                           "param s1 scale 32", "param t1 shift 32"})
+    text.replace(text.find(line), std::strlen(line), std::string(line) + " frozen");
+  const Graph graph = training_graph(text.c_str());
+  const Hypergraph h = cut(graph, 4, 24, true);
+  for (const Net& net : h.nets) {
+    const bool frozen = !h.grouped.group(net.group).requires_grad;
+    if (net.kind == NetKind::statistics) CHECK_EQ(net.cost, net.elems * (frozen ? 2 : 4));
+  }
+  check_parity(h, baseline(h, "data", 4).part, 4, reference(graph, 24), "frozen");
 }
 
 TEST(shards_of_whole_statistics_groups_plan_the_same_with_and_without_sharing) {

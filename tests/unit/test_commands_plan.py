@@ -147,6 +147,7 @@ def test_synchronised_statistics_let_shards_cut_what_they_else_must_not(plan: Pl
     assert (said.json["bn"], said.json["bn_group"], said.json["chosen"]) == ("sync", 32, "data")
     volume = said.json["strategies"][0]["volume_bytes"]
     assert 0 < volume["activations"] < 0.05 * volume["parameters"]
+    assert "statistics over 32 samples are shared by 2 shards" in plan(*words, "--bn", "sync").out
 
 
 def test_a_saved_plan_with_synchronised_statistics_serves_again(plan: Plan, tmp_path: Path) -> None:
