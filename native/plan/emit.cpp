@@ -62,16 +62,16 @@ class Emitter {
     const Task& t = tasks_.tasks[static_cast<std::size_t>(i)];
     const auto at = static_cast<std::size_t>(i);
     put(t.rank, {schedule_.start[at], Slot::task, i},
-        {kind_of(t.kind), t.group, t.shard, -1, schedule_.start[at], schedule_.end[at]});
+        {kind_of(t.kind), t.group, t.shard, -1, schedule_.start[at], schedule_.end[at], t.stage});
   }
 
   void emit_message(const Message& m) {
     const auto [sent, arrived, used] = message_times(tasks_, schedule_, m.tag);
-    const InstrKind take =
-        m.kind == MessageKind::param_gradient ? InstrKind::reduce : InstrKind::recv;
+    const InstrKind take = is_partial(m.kind) ? InstrKind::reduce : InstrKind::recv;
     put(m.from, {sent, Slot::send, m.tag}, {InstrKind::send, m.group, m.shard, m.tag, sent, sent});
     put(m.to, {sent, Slot::post, m.tag}, {InstrKind::post, m.group, m.shard, m.tag, sent, sent});
-    put(m.to, {used, Slot::recv, m.tag}, {take, m.group, m.shard, m.tag, arrived, arrived});
+    put(m.to, {used, taking_slot(m.kind), m.tag},
+        {take, m.group, m.shard, m.tag, arrived, arrived});
     put(m.from, {used, Slot::wait, m.tag}, {InstrKind::wait, m.group, m.shard, m.tag, used, used});
   }
 

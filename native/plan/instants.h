@@ -7,19 +7,25 @@
 
 namespace hpmp {
 
-/// Order of instructions that fall on the same instant of one rank.
-enum class Slot : std::uint8_t { send, post, recv, wait, load, task };
+/// Order of instructions that fall on the same instant of one rank
+/// (parts of statistics are added up before the sums are sent).
+enum class Slot : std::uint8_t { add_up, send, post, recv, wait, load, task };
 
 /// A place in a rank's list of instructions. id: of the task, or the message's tag.
 struct Instant {
   double at = 0;
-  Slot slot = Slot::send;
+  Slot slot = Slot::task;
   std::int32_t id = 0;
 
   friend bool operator<(const Instant& a, const Instant& b) {
     return std::tie(a.at, a.slot, a.id) < std::tie(b.at, b.slot, b.id);
   }
 };
+
+/// Of the instruction that takes a message in.
+inline Slot taking_slot(MessageKind kind) {
+  return is_partial(kind) && is_statistics(kind) ? Slot::add_up : Slot::recv;
+}
 
 /// Loads of one instant go by group, then shard.
 inline Instant load_instant(double at, GroupId input, std::int32_t s, std::int64_t shards) {

@@ -7,12 +7,6 @@
 #include "plan/touch.h"
 
 namespace hpmp {
-namespace {
-
-constexpr auto kImage = static_cast<std::size_t>(TensorKind::image);
-constexpr auto kGrad = static_cast<std::size_t>(TensorKind::image_grad);
-
-}  // namespace
 
 LivePeak::LivePeak(const StepModel& model, int ranks)
     : model_(model), ranks_(ranks), saved_(model.groups.size()) {
@@ -27,16 +21,20 @@ LivePeak::LivePeak(const StepModel& model, int ranks)
   events_.resize(static_cast<std::size_t>(ranks));
 }
 
-std::vector<LivePeak::Touch> LivePeak::touches_of(GroupId g, InstrKind kind) const {
-  std::vector<Touch> found;
-  if (model_.h.blocks[g.at()] == 0) return found;
+std::vector<std::vector<LivePeak::Touch>> LivePeak::touches_of(GroupId g, InstrKind kind) const {
+  std::vector<std::vector<Touch>> stages;
+  if (model_.h.blocks[g.at()] == 0) return stages;
   Instr instr;
   instr.kind = kind;
   instr.group = g;
   instr.shard = 0;
-  for (const TensorKey& key : touched(model_.h.graph, model_.h.grouped, {}, instr))
-    found.push_back({static_cast<std::size_t>(key.kind), key.group});
-  return found;
+  for (; instr.stage <= model_.groups[g.at()].norms(); ++instr.stage) {
+    std::vector<Touch> found;
+    for (const TensorKey& key : touched(model_.h.graph, model_.h.grouped, model_.h.grid, {}, instr))
+      found.push_back({key.kind, key.group});
+    stages.push_back(std::move(found));
+  }
+  return stages;
 }
 
 void LivePeak::add_input_reads(GroupId reader) {
@@ -82,14 +80,7 @@ const std::vector<std::int64_t>& LivePeak::find(const std::vector<Rank>& part,
 void LivePeak::hold(const std::vector<Rank>& part, const TaskGraph& graph) {
   std::fill(index_.begin(), index_.end(), -1);
   holdings_.clear();
-  const std::int64_t samples = model_.h.grid.batch / model_.h.grid.shards;
-  for (std::size_t c = 0; c < part.size(); ++c) {
-    const Cell& cell = model_.h.cells[c];
-    const Shape& shape = model_.h.grouped.group(cell.group).shape;
-    Holding& here = held(cell.group, cell.shard, part[c]);
-    here.channels += cell.region.c.size();
-    here.image_bytes += 4 * samples * cell.region.c.size() * shape.h * shape.w;
-  }
+  hold_cells(part);
   for (const Flow& flow : graph.flows) {
     if (flow.kind != MessageKind::activation) break;  // the first kind of all
     held(flow.group, flow.shard, flow.to).image_bytes += 4 * flow.elems;
@@ -98,6 +89,36 @@ void LivePeak::hold(const std::vector<Rank>& part, const TaskGraph& graph) {
     if (i > 0 && input_reads_[i].input == input_reads_[i - 1].input) continue;
     for (std::int32_t s = 0; s < model_.h.grid.shards; ++s)
       hold_input(input_reads_[i].input, s, part);
+  }
+}
+
+void LivePeak::hold_cells(const std::vector<Rank>& part) {
+  const GridSpec& grid = model_.h.grid;
+  for (std::size_t c = 0; c < part.size(); ++c) {
+    const Cell& cell = model_.h.cells[c];
+    const Shape& shape = model_.h.grouped.group(cell.group).shape;
+    Holding& here = held(cell.group, cell.shard, part[c]);
+    here.channels += cell.region.c.size();
+    here.image_bytes += 4 * grid.shard_samples() * cell.region.c.size() * shape.h * shape.w;
+  }
+  for (std::size_t g = 0; g < model_.groups.size(); ++g) {
+    if (model_.groups[g].norms() == 0) continue;
+    for (std::int64_t s = 0; s < grid.shards; s += grid.statistics_shards())
+      hold_statistics(GroupId(static_cast<std::int64_t>(g)), static_cast<std::int32_t>(s), part);
+  }
+}
+
+void LivePeak::hold_statistics(GroupId g, std::int32_t first, const std::vector<Rank>& part) {
+  const Hypergraph& h = model_.h;
+  std::vector<std::int32_t> counted(static_cast<std::size_t>(ranks_), -1);
+  for (std::int32_t b = 0; b < h.blocks[g.at()]; ++b) {
+    const std::int64_t channels = h.cells[h.cell(g, first, b).at()].region.c.size();
+    for (std::int32_t s = first; s < first + h.grid.statistics_shards(); ++s) {
+      const Rank r = part[h.cell(g, s, b).at()];
+      if (counted[static_cast<std::size_t>(r)] == b) continue;
+      counted[static_cast<std::size_t>(r)] = b;
+      held(g, first, r).shared_channels += channels;
+    }
   }
 }
 
@@ -113,7 +134,7 @@ void LivePeak::hold_input(GroupId input, std::int32_t s, const std::vector<Rank>
     }
   }
   const Shape& shape = model_.h.grouped.group(input).shape;
-  const std::int64_t pixels = model_.h.grid.batch / model_.h.grid.shards * shape.h * shape.w;
+  const std::int64_t pixels = model_.h.grid.shard_samples() * shape.h * shape.w;
   for (Rank r = 0; r < ranks_; ++r) {
     const Ranges channels = normalized(std::move(needs[static_cast<std::size_t>(r)]));
     if (!channels.empty()) held(input, s, r).image_bytes = 4 * pixels * total_size(channels);
@@ -133,10 +154,11 @@ LivePeak::Holding& LivePeak::held(GroupId g, std::int32_t s, Rank r) {
   return holdings_[static_cast<std::size_t>(i)];
 }
 
-void LivePeak::touch(GroupId g, std::size_t kind, std::int32_t s, Rank r, const Instant& when) {
+void LivePeak::touch(GroupId g, TensorKind kind, std::int32_t s, Rank r, const Instant& when) {
+  if (kind == TensorKind::statistics) s = model_.h.grid.first_sharing(s);
   const std::int32_t i = index_[at(g, s, r)];
   if (i < 0) return;  // nothing of it is here
-  Span& span = holdings_[static_cast<std::size_t>(i)].spans[kind];
+  Span& span = holdings_[static_cast<std::size_t>(i)].spans[static_cast<std::size_t>(kind)];
   if (!span.any || when < span.first) span.first = when;
   if (!span.any || span.last < when) span.last = when;
   span.any = true;
@@ -147,8 +169,9 @@ void LivePeak::touch_tasks(const TaskGraph& graph, const Schedule& schedule) {
     const Task& task = graph.tasks[static_cast<std::size_t>(i)];
     if (task.kind != TaskKind::forward && task.kind != TaskKind::backward) continue;
     const Touches& of = touches_[task.group.at()];
+    const auto stage = static_cast<std::size_t>(task.stage);
     const Instant when{schedule.start[static_cast<std::size_t>(i)], Slot::task, i};
-    for (const Touch& t : task.kind == TaskKind::forward ? of.forward : of.backward)
+    for (const Touch& t : (task.kind == TaskKind::forward ? of.forward : of.backward)[stage])
       touch(t.group, t.kind, task.shard, task.rank, when);
   }
 }
@@ -158,24 +181,31 @@ void LivePeak::touch_messages(const TaskGraph& graph, const Schedule& schedule) 
     const Flow& flow = graph.flows[m];
     const auto tag = static_cast<Tag>(m);
     const MessageTimes times = message_times(graph, schedule, tag);
-    const Instant send{times.sent, Slot::send, tag}, recv{times.used, Slot::recv, tag};
+    const Instant send{times.sent, Slot::send, tag}, take{times.used, taking_slot(flow.kind), tag};
     add(flow.from, send, {times.used, Slot::wait, tag}, 4 * flow.elems);
-    add(flow.to, {times.sent, Slot::post, tag}, recv, 4 * flow.elems);
-    if (flow.kind != MessageKind::activation && flow.kind != MessageKind::gradient) continue;
-    const std::size_t kind = flow.kind == MessageKind::activation ? kImage : kGrad;
-    touch(flow.group, kind, flow.shard, flow.from, send);
-    touch(flow.group, kind, flow.shard, flow.to, recv);
+    add(flow.to, {times.sent, Slot::post, tag}, take, 4 * flow.elems);
+    touch_ends(flow, send, take);
   }
+}
+
+/// What a message is gathered from and scattered to.
+void LivePeak::touch_ends(const Flow& flow, const Instant& send, const Instant& take) {
+  TensorKind kind = TensorKind::statistics;
+  if (flow.kind == MessageKind::param || flow.kind == MessageKind::param_gradient) return;
+  if (flow.kind == MessageKind::activation) kind = TensorKind::image;
+  if (flow.kind == MessageKind::gradient) kind = TensorKind::image_grad;
+  touch(flow.group, kind, flow.shard, flow.from, send);
+  touch(flow.group, kind, flow.shard, flow.to, take);
 }
 
 void LivePeak::add_tensors() {
   for (const Holding& here : holdings_) {
-    for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    for (std::size_t kind = 0; kind < here.spans.size(); ++kind) {
       Span span = here.spans[kind];
       if (!span.any) continue;
       if (model_.h.blocks[here.group.at()] == 0)
         span.first = load_instant(span.first.at, here.group, here.shard, model_.h.grid.shards);
-      add(here.rank, span.first, span.last, bytes_of(here, kind));
+      add(here.rank, span.first, span.last, bytes_of(here, static_cast<TensorKind>(kind)));
     }
   }
 }
@@ -186,16 +216,26 @@ void LivePeak::add(Rank r, const Instant& first, const Instant& last, std::int64
   events.push_back({last, true, -bytes});
 }
 
-std::int64_t LivePeak::bytes_of(const Holding& here, std::size_t kind) {
-  return kind == kImage || kind == kGrad ? here.image_bytes
-                                         : saved_bytes(here.group, here.channels);
+std::int64_t LivePeak::bytes_of(const Holding& here, TensorKind kind) {
+  const Hypergraph& h = model_.h;
+  const Group& group = h.grouped.group(here.group);
+  switch (kind) {
+    case TensorKind::saved:
+      return saved_bytes(here.group, here.channels);
+    case TensorKind::stage_grad:
+      return stage_grad_bytes(h.graph, group, h.grid, here.channels);
+    case TensorKind::statistics:
+      return statistics_bytes(h.graph, group, h.grid, here.shared_channels);
+    default:
+      return here.image_bytes;
+  }
 }
 
 std::int64_t LivePeak::saved_bytes(GroupId g, std::int64_t channels) {
   const auto [it, is_new] = saved_[g.at()].try_emplace(channels, 0);
   const GridSpec& grid = model_.h.grid;
   if (is_new) {
-    it->second = chain_layout(model_.h.graph, model_.h.grouped.group(g), grid.batch / grid.shards,
+    it->second = chain_layout(model_.h.graph, model_.h.grouped.group(g), grid.shard_samples(),
                               channels, grid.bn_group)
                      .bytes;
   }

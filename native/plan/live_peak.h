@@ -20,7 +20,6 @@ class LivePeak {
                                         const Schedule& schedule);
 
  private:
-  static constexpr std::size_t kKinds = 3;  // image, image_grad, saved
   /// From the first instruction that touches a tensor to the last.
   struct Span {
     bool any = false;
@@ -31,17 +30,18 @@ class LivePeak {
     Rank rank = 0;
     GroupId group;
     std::int32_t shard = 0;
-    std::int64_t channels = 0;     // computed here
-    std::int64_t image_bytes = 0;  // own and received
-    std::array<Span, kKinds> spans;
+    std::int64_t channels = 0;         // computed here
+    std::int64_t shared_channels = 0;  // in any of the shards that share statistics from here on
+    std::int64_t image_bytes = 0;      // own and received
+    std::array<Span, kTensorKinds> spans;
   };
-  /// A tensor of the task's shard.
   struct Touch {
-    std::size_t kind = 0;
+    TensorKind kind = TensorKind::image;
     GroupId group;
   };
+  /// What a task of a group touches, by stage.
   struct Touches {
-    std::vector<Touch> forward, backward;
+    std::vector<std::vector<Touch>> forward, backward;
   };
   /// Channels of an input that each block of a group reads.
   struct InputRead {
@@ -58,17 +58,20 @@ class LivePeak {
     }
   };
 
-  std::vector<Touch> touches_of(GroupId g, InstrKind kind) const;
+  std::vector<std::vector<Touch>> touches_of(GroupId g, InstrKind kind) const;
   void add_input_reads(GroupId reader);
   void hold(const std::vector<Rank>& part, const TaskGraph& graph);
+  void hold_cells(const std::vector<Rank>& part);
+  void hold_statistics(GroupId g, std::int32_t first, const std::vector<Rank>& part);
   void hold_input(GroupId input, std::int32_t s, const std::vector<Rank>& part);
   Holding& held(GroupId g, std::int32_t s, Rank r);
-  void touch(GroupId g, std::size_t kind, std::int32_t s, Rank r, const Instant& when);
+  void touch(GroupId g, TensorKind kind, std::int32_t s, Rank r, const Instant& when);
   void touch_tasks(const TaskGraph& graph, const Schedule& schedule);
   void touch_messages(const TaskGraph& graph, const Schedule& schedule);
+  void touch_ends(const Flow& flow, const Instant& send, const Instant& take);
   void add_tensors();
   void add(Rank r, const Instant& first, const Instant& last, std::int64_t bytes);
-  std::int64_t bytes_of(const Holding& held, std::size_t kind);
+  std::int64_t bytes_of(const Holding& here, TensorKind kind);
   std::int64_t saved_bytes(GroupId g, std::int64_t channels);
   std::size_t at(GroupId g, std::int32_t s, Rank r) const;
 
