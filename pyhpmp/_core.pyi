@@ -72,6 +72,7 @@ class Metrics(NamedTuple):
     net_volume: Ints64
 
 class Prediction(NamedTuple):
+    messages: int
     activation_elems: int
     parameter_elems: int
     imbalance: float

@@ -106,11 +106,12 @@ class Metrics(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a plan promises: elements that all ranks send in a step, times, bytes by rank.
+    """What a plan promises: what all ranks send in a step, times, bytes by rank.
 
     compute_seconds, network_seconds: what its busiest rank and its busiest link alone would take.
     """
 
+    messages: int
     activation_elems: int
     parameter_elems: int
     imbalance: float
@@ -421,8 +422,8 @@ cdef class Hypergraph:
         cdef int64_t[::1] bytes_view = memory
         with nogil:
             check(c.hpmp_predict(self.handle, &parts[0], ranks, &m.machine, &p, &bytes_view[0]))
-        return Prediction(p.activation_elems, p.parameter_elems, p.imbalance, p.step_seconds,
-                          p.bubble_fraction, p.compute_seconds, p.network_seconds,
+        return Prediction(p.messages, p.activation_elems, p.parameter_elems, p.imbalance,
+                          p.step_seconds, p.bubble_fraction, p.compute_seconds, p.network_seconds,
                           memory.tolist())
 
     def improve(self, int32_t ranks, dict machine not None, *, starts, seed=None, work=None,

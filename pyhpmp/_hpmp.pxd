@@ -197,6 +197,7 @@ cdef extern from "hpmp.h" nogil:
         int32_t rank_count
 
     ctypedef struct hpmp_prediction:
+        int64_t messages
         int64_t activation_elems
         int64_t parameter_elems
         double imbalance

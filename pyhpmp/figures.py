@@ -19,6 +19,7 @@ def figures(plan: _core.Plan, machine: Mapping[str, Any]) -> _core.Prediction:
     memory_bytes: of every rank's arena and parameters, where a prediction has no arena yet.
     """
     return _core.Prediction(
+        plan.messages,
         plan.activation_elems,
         plan.parameter_elems,
         plan.imbalance,

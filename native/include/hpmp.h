@@ -280,6 +280,7 @@ HPMP_API void hpmp_machine_default(hpmp_machine* out);
 
 /* What a placement promises: the figures of the plan that would be made of it. */
 typedef struct hpmp_prediction {
+  int64_t messages;
   int64_t activation_elems, parameter_elems; /* sent in one step by all ranks; exact */
   double imbalance;
   double step_seconds; /* under the best of the schedule's rules */

@@ -55,6 +55,7 @@ Prediction predict(const Hypergraph& h, const std::vector<Rank>& part, int ranks
   const TaskGraph& tasks = builder.linked();
   const Schedule schedule = best_schedule(tasks, machine);
   Prediction out;
+  out.messages = static_cast<std::int64_t>(tasks.flows.size());
   out.imbalance = imbalance(h, part, ranks);
   out.step_seconds = schedule.makespan;
   out.bubble_fraction = bubble_fraction(schedule, ranks);

@@ -9,7 +9,8 @@ namespace hpmp {
 /// Volumes, imbalance, step time and bubble share are those of the plan that `build_plan` makes of
 /// the same placement.
 struct Prediction {
-  std::int64_t activation_elems = 0, parameter_elems = 0;  // sent in a step, all ranks
+  std::int64_t messages = 0;                               // of all ranks, in a step
+  std::int64_t activation_elems = 0, parameter_elems = 0;  // that they carry
   double imbalance = 0, step_seconds = 0, bubble_fraction = 0;
   double compute_seconds = 0;  // of the rank that computes most
   double network_seconds = 0;  // of the busiest direction of a rank's link, without latencies
