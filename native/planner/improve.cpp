@@ -35,6 +35,17 @@ std::int64_t most_bytes(const Plan& plan) {
   return most;
 }
 
+/// All cells' work, shared evenly by speed and nothing else.
+double ideal_seconds(const StepModel& model, int ranks) {
+  double work = 0, speed = 0;
+  for (const StepGroup& group : model.groups) {
+    for (const PassSeconds& cell : group.cells)
+      work += cell.forward + (group.backward ? cell.backward : 0);
+  }
+  for (Rank r = 0; r < ranks; ++r) speed += model.machine.speed(r);
+  return work * static_cast<double>(model.h.grid.shards) / speed;
+}
+
 class Improver {
  public:
   Improver(const StepModel& model, int ranks, const std::vector<std::vector<Rank>>& starts,
@@ -87,7 +98,7 @@ class Improver {
     evaluator_.seconds(s.part, s.rule, 0);
     std::vector<Evaluator::Load> loads = evaluator_.loads();
     for (int i = 0; evaluator_.work() - first < work; ++i) {
-      if (i % 16 == 0 && (Clock::now() > end_ || s.best_seconds <= enough())) return;
+      if (i % 16 == 0 && (Clock::now() > end_ || s.best_seconds <= enough_)) return;
       const double done =
           static_cast<double>(evaluator_.work() - first) / static_cast<double>(work);
       const double warmth = kWarmest * (warm_from + (warm_to - warm_from) * done);
@@ -125,23 +136,12 @@ class Improver {
     return most_bytes(build_plan(model_.h, p, unlimited_, "")) <= limit;
   }
 
-  /// What the last placement evaluated would take if its compute were evenly shared and nothing
-  /// else.
-  double enough() const {
-    double work = 0, speed = 0;
-    for (Rank r = 0; r < ranks_; ++r) {
-      const double s = model_.machine.speed(r);
-      work += evaluator_.loads()[static_cast<std::size_t>(r)].compute * s;
-      speed += s;
-    }
-    return kNearlyIdeal * work / speed;
-  }
-
   Evaluator evaluator_;
   Mover mover_;
   Clock::time_point end_;
   const StepModel& model_;
   int ranks_;
+  double enough_ = kNearlyIdeal * ideal_seconds(model_, ranks_);
   Machine unlimited_ = without_limit(model_.machine);
   std::int64_t work_;
   std::vector<State> states_;
