@@ -2,7 +2,9 @@
 
 A convolution's or dense layer's pass takes `work / rate + weights * seconds per weight element`:
 the second part (weights read, gradients written) does not shrink with the samples of a task, so it
-is measured on its own and taken off before the rate is computed.
+is measured on its own and taken off before the rate is computed. Shapes are measured in rounds, so
+that a slow minute of the machine meets a part of the repeats of each; a profile holds their lower
+quartile.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pyhpmp import _core, world
-from pyhpmp.bench.summary import median, summary
+from pyhpmp.bench.summary import median, summary, undisturbed
 from pyhpmp.profile import Profile
 
 MOST_SAMPLES = 32
@@ -37,11 +41,12 @@ NONE = _core.Passes(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Effort:
-    """repeats and seconds: per shape, whichever ends first. threads: that compute."""
+    """repeats and seconds: per shape and round, whichever ends first. threads: that compute."""
 
-    repeats: int = 20
-    seconds: float = 1.0
+    repeats: int = 5
+    seconds: float = 0.25
     threads: int = 1
+    rounds: int = 4
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,24 @@ class Measured:
     samples: int
     times: _core.PassTimes
 
+    def joined(self, other: Measured) -> Measured:
+        """With the repeats of another round."""
+        pairs = zip(self.times, other.times, strict=True)
+        return Measured(
+            self.node, self.samples, _core.PassTimes(*(np.concatenate(pair) for pair in pairs))
+        )
+
     def rates(self) -> _core.Passes:
-        """Work per second as run: floating-point operations of mixing ops, else bytes."""
-        return self.rates_beside(NONE)
+        """Work per second, medians: floating-point operations of mixing ops, else bytes."""
+        return _core.Passes(
+            *(
+                self.samples * work / median(times) if work and len(times) else 0.0
+                for work, times in zip(self.node.work, self.times[:3], strict=True)
+            )
+        )
 
     def rates_beside(self, weights: _core.Passes) -> _core.Passes:
-        """The same without the seconds that each weight element costs whatever the samples."""
+        """Of undisturbed repeats, without what each weight element costs whatever the samples."""
         return _core.Passes(
             *(
                 self._rate(work, times, self.node.weight_elems * each)
@@ -68,7 +85,7 @@ class Measured:
     def _rate(self, work: float, times: Any, fixed: float) -> float:
         if not len(times) or not work:
             return 0.0
-        seconds = median(times)
+        seconds = undisturbed(times)
         return self.samples * work / max(seconds - fixed, LEAST_SHARE * seconds)
 
     def seconds(self) -> float:
@@ -104,8 +121,19 @@ def _class(shape: _core.OpShape) -> tuple[Any, ...]:
     return (shape.op, shape.kernel, shape.stride, shape.groups == shape.c_in, *halves)
 
 
-def measured(graph: _core.Graph, index: int, node: _core.NodeInfo, effort: Effort) -> Measured:
-    """Times one op on all ranks at once; the slowest rank's. Collective."""
+def measured(graphs: list[_core.Graph], effort: Effort) -> list[Measured]:
+    """Times every op of the graphs, on all ranks at once; the slowest rank's. Collective."""
+    nodes = list(timed_nodes(graphs))
+    results = [_measured(*node, effort) for node in nodes]
+    for _ in range(effort.rounds - 1):
+        results = [
+            result.joined(_measured(*node, effort))
+            for result, node in zip(results, nodes, strict=True)
+        ]
+    return results
+
+
+def _measured(graph: _core.Graph, index: int, node: _core.NodeInfo, effort: Effort) -> Measured:
     limit = PASS_FLOPS if node.is_mixing else PASS_BYTES
     samples = int(min(MOST_SAMPLES, max(1, limit / max(*node.work, 1))))
     return _slowest(graph, index, samples, effort)
@@ -141,7 +169,7 @@ def weight_times(effort: Effort) -> dict[str, Measured]:
 def _per_weight(result: Measured) -> _core.Passes:
     """Seconds per weight element of each pass."""
     elems = result.node.weight_elems
-    return _core.Passes(*(median(times) / elems for times in result.times[:3]))
+    return _core.Passes(*(undisturbed(times) / elems for times in result.times[:3]))
 
 
 def profile_of(
@@ -159,7 +187,8 @@ def profile_of(
     speeds = {
         "pack_bytes_per_second": host.pack_bytes_per_second,
         "update_seconds_per_elem": host.update_seconds_per_elem,
-        "conv_load_seconds": median(weights["Conv"].times.load) / weights["Conv"].node.weight_elems,
+        "conv_load_seconds": undisturbed(weights["Conv"].times.load)
+        / weights["Conv"].node.weight_elems,
         "conv_weight_forward_seconds": conv.forward,
         "conv_weight_backward_seconds": conv.backward + conv.weights,
         "dense_weight_forward_seconds": dense.forward,

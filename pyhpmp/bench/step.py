@@ -42,10 +42,15 @@ class Row:
 
 @dataclass(frozen=True)
 class StepTiming:
-    """seconds: of every step, the slowest rank's. rows: by kind and op, most time first."""
+    """seconds: of every step, the slowest rank's. rows: by kind and op, most time first.
+
+    cpu_seconds: processor time of every step, of the rank with most of it: beside `seconds` it
+    shows what other programs took from a rank, and with one rank what the step costs without them.
+    """
 
     predicted: float
     seconds: tuple[float, ...]
+    cpu_seconds: tuple[float, ...]
     rows: tuple[Row, ...]
 
     @property
@@ -56,6 +61,7 @@ class StepTiming:
     def as_dict(self) -> dict[str, Any]:
         return {
             "step_seconds": summary(self.seconds) | {"predicted": self.predicted},
+            "cpu_seconds": summary(self.cpu_seconds),
             "error": self.error,
             "instructions": [row.as_dict() for row in self.rows],
         }
@@ -73,28 +79,32 @@ def timed_steps(plan: Plan, *, steps: int, seconds: float, threads: int, seed: i
     images = generator.standard_normal(shape, dtype=np.float32)
     labels = generator.integers(0, plan.graph.classes, plan.batch)
     walls: list[float] = []
+    cpus: list[float] = []
     traces: list[Seconds] = []
     for step in range(WARM_UP + steps):
-        slowest = _step(trainer, images, labels)
+        wall, cpu = _step(trainer, images, labels)
         if step < WARM_UP:
             continue
-        walls.append(slowest)
+        walls.append(wall)
+        cpus.append(cpu)
         _, start, end = trainer.engine.core.trace()
         traces.append(end - start)
         if len(walls) >= LEAST_STEPS and sum(walls) > seconds:
             break
     measured = np.median(np.array(traces), axis=0)
     rows = _rows(world.current().gather(_by_kind(plan, measured)))
-    return StepTiming(plan.core.step_seconds, tuple(walls), rows)
+    return StepTiming(plan.core.step_seconds, tuple(walls), tuple(cpus), rows)
 
 
-def _step(trainer: Trainer, images: object, labels: object) -> float:
-    """Seconds of the slowest rank; the ranks begin together."""
+def _step(trainer: Trainer, images: object, labels: object) -> tuple[float, float]:
+    """Seconds of the slowest rank, and the most processor time of one; the ranks begin together."""
     ranks = world.current()
     ranks.gather(None)
-    began = time.perf_counter()
+    began, ran = time.perf_counter(), time.process_time()
     trainer.step(images, labels)
-    return max(ranks.gather(time.perf_counter() - began))
+    taken = time.perf_counter() - began, time.process_time() - ran
+    walls, cpus = zip(*ranks.gather(taken), strict=True)
+    return max(walls), max(cpus)
 
 
 Sums = dict[tuple[str, str], tuple[float, float]]

@@ -25,8 +25,8 @@ def median(samples: Sequence[float] | npt.NDArray[np.float64]) -> float:
 
 
 def undisturbed(samples: Sequence[float] | npt.NDArray[np.float64]) -> float:
-    """The tenth percentile: what the fastest repeats took."""
-    return float(np.percentile(np.asarray(samples, np.float64), 10))
+    """The lower quartile: what other work on the machine makes slower does not reach it."""
+    return float(np.percentile(np.asarray(samples, np.float64), 25))
 
 
 def machine_facts(threads: int) -> dict[str, Any]:

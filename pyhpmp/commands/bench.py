@@ -82,22 +82,23 @@ def _header(kind: str, words: list[str], threads: int, /, **facts: Any) -> dict[
 
 def _kernels(arguments: argparse.Namespace, words: list[str]) -> Profile:
     quick = arguments.quick
+    rounds = 1 if quick else 4
     effort = kernels.Effort(
-        arguments.repeats or (5 if quick else 20),
-        arguments.seconds or (0.1 if quick else 1.0),
+        -(-(arguments.repeats or (5 if quick else 20)) // rounds),
+        (arguments.seconds or (0.1 if quick else 1.0)) / rounds,
         arguments.threads,
+        rounds,
     )
     ranks = world.current()
     host = _core.measure_host(effort.repeats, effort.threads)
     weights = kernels.weight_times(effort)
     if ranks.is_root and arguments.json:
         print_json(_header("host", words, arguments.threads, **host._asdict()))
-    results = []
     graphs = _graphs(arguments.models or (QUICK_MODELS if quick else MODELS))
-    for graph, index, node in kernels.timed_nodes(graphs):
-        results.append(kernels.measured(graph, index, node, effort))
+    results = kernels.measured(graphs, effort)
+    for result in results:
         if ranks.is_root and arguments.json:
-            print_json(_header("kernel", words, arguments.threads, **results[-1].as_dict()))
+            print_json(_header("kernel", words, arguments.threads, **result.as_dict()))
     if ranks.is_root and not arguments.json:
         peak = host.fma_flops_per_second
         print(f"multiply-add peak of one core: {peak / 1e9:.0f} GFLOP/s")
