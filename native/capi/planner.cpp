@@ -16,6 +16,7 @@ ImproveOptions options_from_c(const hpmp_improve_options& o) {
   options.seed = o.seed;
   options.work = o.work;
   options.seconds = o.seconds;
+  options.ladder = o.ladder != 0;
   return options;
 }
 
@@ -39,7 +40,7 @@ hpmp_status hpmp_step_seconds(const hpmp_hypergraph* hypergraph, const int32_t* 
 
 void hpmp_improve_options_default(hpmp_improve_options* out) {
   const ImproveOptions o;
-  if (out) *out = {o.seed, o.work, o.seconds};
+  if (out) *out = {o.seed, o.work, o.seconds, o.ladder};
 }
 
 hpmp_status hpmp_improve(const hpmp_hypergraph* hypergraph, int32_t ranks,
