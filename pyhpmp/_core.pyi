@@ -144,6 +144,7 @@ class Hypergraph:
         dense_block: int | None = None,
         most_blocks: int = 0,
         bn_group: int = 0,
+        bn_sync: bool = False,
         training: bool = True,
     ) -> None: ...
     @property
@@ -205,6 +206,8 @@ class Plan:
     def shards(self) -> int: ...
     @property
     def bn_group(self) -> int: ...
+    @property
+    def bn_sync(self) -> bool: ...
     @property
     def channel_block(self) -> int: ...
     @property

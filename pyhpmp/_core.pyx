@@ -295,13 +295,14 @@ cdef class Hypergraph:
 
     def __cinit__(self, Graph graph not None, *, int64_t batch, int64_t shards=1,
                   channel_block=None, dense_block=None, int64_t most_blocks=0,
-                  int64_t bn_group=0, bint training=True):
+                  int64_t bn_group=0, bint bn_sync=False, bint training=True):
         cdef c.hpmp_grid grid
         c.hpmp_grid_default(&grid)
         grid.batch = batch
         grid.shards = shards
         grid.most_blocks = most_blocks
         grid.bn_group = bn_group
+        grid.bn_sync = bn_sync
         grid.training = training
         if channel_block is not None:
             grid.channel_block = channel_block
@@ -470,7 +471,10 @@ def _instructions():
 
 
 INSTRUCTIONS = _instructions()
-MESSAGES = ("activation", "gradient", "parameter gradient", "parameter")
+MESSAGES = (
+    "activation", "gradient", "parameter gradient", "parameter", "part of statistics", "statistics",
+    "part of gradient statistics", "gradient statistics",
+)
 
 
 def op_names():
@@ -596,6 +600,10 @@ cdef class Plan:
     @property
     def bn_group(self):
         return self.info.grid.bn_group
+
+    @property
+    def bn_sync(self):
+        return bool(self.info.grid.bn_sync)
 
     @property
     def channel_block(self):

@@ -107,6 +107,7 @@ cdef extern from "hpmp.h" nogil:
         int64_t dense_block
         int64_t most_blocks
         int64_t bn_group
+        int32_t bn_sync
         int32_t training
         double flops_per_byte
 

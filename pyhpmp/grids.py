@@ -39,6 +39,7 @@ class Grids:
             shards=shards,
             most_blocks=max(8, 2 * request.ranks) if coarse else 0,
             bn_group=request.bn_group,
+            bn_sync=request.bn_sync,
             training=request.training,
         )
         if hypergraph.cells < request.ranks:
@@ -55,10 +56,21 @@ def shard_counts(graph: _core.Graph, request: Request) -> list[int]:
         return [request.shards]
     if request.ranks == 1:
         return [1]
-    units = request.batch
-    if request.training and any(param.role == "running_mean" for param in graph.params):
-        group = request.bn_group or min(request.batch, 32)
-        units = request.batch // group if request.batch % group == 0 else 1
     counts = [request.ranks * factor for factor in SHARD_FACTORS]
-    fitting = [count for count in counts if units % count == 0]
-    return fitting or [max(count for count in range(1, request.ranks + 1) if units % count == 0)]
+    fitting = [count for count in counts if _fits(graph, request, count)]
+    return fitting or [
+        max(count for count in range(1, request.ranks + 1) if _fits(graph, request, count))
+    ]
+
+
+def _fits(graph: _core.Graph, request: Request, shards: int) -> bool:
+    """Whether shards of equal size cut no statistics group, or only where they may."""
+    samples, rest = divmod(request.batch, shards)
+    if rest or shards == 1:
+        return not rest
+    if not request.training or all(param.role != "running_mean" for param in graph.params):
+        return True
+    group = request.bn_group or min(request.batch, 32)
+    if request.batch % group:
+        return False
+    return samples % group == 0 or (request.bn_sync and group % samples == 0)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyhpmp.report.measured import Measured
 
 GIB = 2**30
+BN_MODES = ("group", "sync")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Plan:
             "ranks": self.ranks,
             "batch": self.batch,
             "dtype": "fp32",
+            "bn": "sync" if self.core.bn_sync else "group",
+            "bn_group": self.core.bn_group,
             "chosen": self.comparison.chosen,
             "strategies": [row.as_dict() for row in self.comparison.strategies],
             "data_parallel_crossover_batch": self.comparison.data_parallel_crossover_batch,
@@ -89,6 +92,7 @@ def plan(
     objective: str = "time",
     shards: int | None = None,
     epsilon: float = 0.03,
+    bn: str = "group",
     bn_group: int = 0,
     seed: int = 0,
     partitioner: str = "native",
@@ -109,6 +113,8 @@ def plan(
         objective: `time` (least predicted step) or `volume` (least bytes within `epsilon`).
         shards: sample shards; by default several are tried.
         epsilon: imbalance that the partitioner may leave; 0.03 is 3%.
+        bn: group, or `sync` where shards may cut a group of samples that share batch statistics,
+            and exchange its sums.
         bn_group: samples that share batch statistics; 0 for the smaller of the batch and 32.
         seed: of the partitioner.
         partitioner: native, kahypar or mtkahypar; a library gives the native search a start.
@@ -132,6 +138,7 @@ def plan(
         shards=shards,
         epsilon=epsilon,
         bn_group=bn_group,
+        bn_sync=_is_sync(bn),
         seed=seed,
         partitioner=partitioner,
         memory_bytes=_memory_bytes(memory),
@@ -151,6 +158,12 @@ def plan(
 
     text, comparison, request, taken = ranks_here.on_root(work)
     return Plan(graph, prepared, _core.Plan.parse(text), comparison, request, taken)
+
+
+def _is_sync(bn: str) -> bool:
+    if bn not in BN_MODES:
+        raise InvalidArgumentError(f"unknown bn '{bn}'; use one of {', '.join(BN_MODES)}")
+    return bn == "sync"
 
 
 def default_batch(ranks: int) -> int:

@@ -12,10 +12,11 @@ DEFAULT_SECONDS = 10.0
 class Request:
     """What is asked of the planner.
 
-    shards: sample shards, or None to try several. epsilon: imbalance that the partitioner may
-    leave. machine: what `_core.Plan.build` takes. memory_bytes: limit per rank, 0 for none.
-    seconds: for making candidates. compare: predict the classical strategies even where `strategy`
-    names another.
+    shards: sample shards, or None to try several. bn_group: samples that share batch statistics, 0
+    for the smaller of the batch and 32. bn_sync: shards may cut such a group. epsilon: imbalance
+    that the partitioner may leave. machine: what `_core.Plan.build` takes. memory_bytes: limit per
+    rank, 0 for none. seconds: for making candidates. compare: predict the classical strategies even
+    where `strategy` names another.
     """
 
     ranks: int
@@ -25,6 +26,7 @@ class Request:
     shards: int | None = None
     epsilon: float = 0.03
     bn_group: int = 0
+    bn_sync: bool = False
     seed: int = 0
     partitioner: str = "native"
     machine: dict[str, Any] = field(default_factory=dict)

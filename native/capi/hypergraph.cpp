@@ -15,14 +15,15 @@ GridSpec grid_from_c(const hpmp_grid& grid) {
   spec.dense_block = grid.dense_block;
   spec.most_blocks = grid.most_blocks;
   spec.bn_group = grid.bn_group;
+  spec.bn_sync = grid.bn_sync != 0;
   spec.training = grid.training != 0;
   spec.flops_per_byte = grid.flops_per_byte;
   return spec;
 }
 
 hpmp_grid grid_to_c(const GridSpec& spec) {
-  return {spec.batch,       spec.shards,   spec.channel_block, spec.dense_block,
-          spec.most_blocks, spec.bn_group, spec.training,      spec.flops_per_byte};
+  return {spec.batch,    spec.shards,  spec.channel_block, spec.dense_block,   spec.most_blocks,
+          spec.bn_group, spec.bn_sync, spec.training,      spec.flops_per_byte};
 }
 
 namespace {

@@ -20,6 +20,25 @@ AlignedBytes allocate_bytes(std::int64_t bytes, const char* what) {
   return AlignedBytes(static_cast<std::byte*>(p));
 }
 
+namespace {
+
+/// Whether the group is the network's input and only convolutions and dense ops read it.
+bool is_input_of_mixing_ops(const Graph& graph, const GroupedGraph& grouped, GroupId g) {
+  if (graph.node(grouped.group(g).nodes[0]).op != OpKind::input) return false;
+  for (const Group& reader : grouped.groups) {
+    for (const GroupInput& in : reader.inputs) {
+      const bool mixes =
+          op_info(graph.node(reader.nodes[in.node]).op).channels == ChannelClass::mixing;
+      for (const Segment& s : in.view.segments) {
+        if (!mixes && grouped.group_of_value[s.source.at()] == g) return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 Arena::Arena(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank rank)
     : bytes_(plan.programs[static_cast<std::size_t>(rank)].arena_bytes),
       memory_(allocate_bytes(bytes_, "the arena of a step")) {
@@ -31,7 +50,7 @@ Arena::Arena(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, 
     if (t.kind == TensorKind::image || t.kind == TensorKind::image_grad) {
       const Group& g = grouped.group(t.group);
       const std::int64_t c = total_size(t.channels);
-      const bool input = graph.node(g.nodes[0]).op == OpKind::input;
+      const bool input = is_input_of_mixing_ops(graph, grouped, t.group);
       a.ref = {reinterpret_cast<float*>(a.data),
                samples,
                c,

@@ -31,7 +31,8 @@ class CpuEngine final : public Engine {
         arena_(graph_, grouped_, plan_, comm.rank()),
         store_(graph_, program_, plan_.grid.training),
         bound_(graph_, grouped_, plan_, program_, arena_, store_),
-        mailbox_(plan_, comm, arena_, store_, options.comm_timeout_seconds) {
+        statistics_(graph_, grouped_, plan_, arena_),
+        mailbox_(plan_, comm, arena_, store_, statistics_, options.comm_timeout_seconds) {
     wait_.timeout_seconds = options.comm_timeout_seconds;
     scratch_.reserve(bound_.scratch_bytes());
   }
@@ -157,7 +158,8 @@ class CpuEngine final : public Engine {
     mailbox_.progress();
   }
 
-  TaskContext context(const BoundTask& task, bool training) {
+  TaskContext context(const Step& step, bool training) {
+    const BoundTask& task = *step.task;
     const std::int64_t first = task.shard * task.samples;
     StepInfo info;
     info.training = training;
@@ -165,9 +167,14 @@ class CpuEngine final : public Engine {
     info.step = step_;
     info.first_sample = first;
     info.global_batch = plan_.grid.batch;
-    info.statistics_weight =
-        static_cast<double>(plan_.grid.bn_group) / static_cast<double>(plan_.grid.batch);
-    return {arena_, scratch_, info, labels_ == nullptr ? nullptr : labels_ + first};
+    info.statistics_weight = static_cast<double>(std::min(plan_.grid.bn_group, task.samples)) /
+                             static_cast<double>(plan_.grid.batch);
+    return {arena_,
+            scratch_,
+            info,
+            labels_ == nullptr ? nullptr : labels_ + first,
+            step.instr->stage,
+            step.clear_sums};
   }
 
   void load(const Instr& instr) {
@@ -193,7 +200,7 @@ class CpuEngine final : public Engine {
     const OpKind op = graph_.node(task.kernels->group().nodes[0]).op;
     if (op == OpKind::loss || op == OpKind::output) deliver(task);
     if (op == OpKind::output || (op == OpKind::loss && labels_ == nullptr)) return;
-    TaskContext c = context(task, training);
+    TaskContext c = context(step, training);
     run_forward(graph_, task, c);
     if (op == OpKind::loss) add_loss(task);
   }
@@ -231,7 +238,7 @@ class CpuEngine final : public Engine {
 
   void backward_task(Step& step) {
     if (step.clear_first) clear_image_grad(*step.instr);
-    TaskContext c = context(*step.task, true);
+    TaskContext c = context(step, true);
     run_backward(graph_, *step.task, c);
   }
 
@@ -262,6 +269,7 @@ class CpuEngine final : public Engine {
   Arena arena_;
   ParamStore store_;
   BoundProgram bound_;
+  StatisticsMail statistics_;
   Mailbox mailbox_;
   Scratch scratch_;
   WaitOptions wait_;

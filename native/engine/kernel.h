@@ -22,7 +22,8 @@ struct KernelSpec {
   std::vector<Ranges> input_channels;
   std::vector<Shape> input_shapes;         // c = size of input_channels[k]
   Shape output_shape;                      // c = size of channels
-  std::int64_t bn_group = 0;               // samples that share batch statistics; divides `samples`
+  std::int64_t bn_group = 0;               // samples that share batch statistics: a divisor of
+                                           // `samples`, or more than these
   std::vector<std::int64_t> input_blocks;  // of the tensors that will be given; 0 or none means
   std::int64_t output_block = 0;           // channel_block(c)
   bool training = true;                    // false: no backward pass is prepared
@@ -37,7 +38,14 @@ struct StepInfo {
   std::uint64_t step = 0;
   std::int64_t first_sample = 0;  // global index of the shard's first sample in the batch
   std::int64_t global_batch = 0;
-  double statistics_weight = 0;  // of one statistics group: bn_group / global_batch
+  double statistics_weight = 0;  // of the task's samples of one statistics group: their share of
+                                 // the global batch
+};
+
+/// Sums of one channel over the samples that share batch statistics: of x and x * x in the forward
+/// pass; of dy and dy * (x - mean) / std in the backward pass.
+struct ChannelSums {
+  double first = 0, second = 0;
 };
 
 struct ForwardArgs {
@@ -48,6 +56,9 @@ struct ForwardArgs {
   std::byte* scratch = nullptr;  // scratch_bytes()
   const std::int64_t* labels = nullptr;  // loss only: [samples], -1 is ignored
   StepInfo step;
+  // batch_norm whose bn_group is more than its samples; each [channels]:
+  ChannelSums* own_sums = nullptr;        // given: only write the task's own sums there
+  const ChannelSums* all_sums = nullptr;  // of all the samples; what to normalise by
 };
 
 struct BackwardArgs {
@@ -63,6 +74,8 @@ struct BackwardArgs {
   std::byte* scratch = nullptr;
   const std::int64_t* labels = nullptr;  // as in forward
   StepInfo step;
+  ChannelSums* own_sums = nullptr;        // as in forward; the gradients of parameters, too
+  const ChannelSums* all_sums = nullptr;  // as in forward; no gradients of parameters
 };
 
 class Kernel {

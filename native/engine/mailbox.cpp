@@ -32,10 +32,11 @@ std::int64_t largest_net(const Plan& plan) {
 }  // namespace
 
 Mailbox::Mailbox(const Plan& plan, Communicator& comm, Arena& arena, ParamStore& params,
-                 double timeout_seconds)
+                 const StatisticsMail& statistics, double timeout_seconds)
     : comm_(comm),
       arena_(arena),
       params_(params),
+      statistics_(statistics),
       requests_(plan.messages.size()),
       sent_by_net_(static_cast<std::size_t>(largest_net(plan) + 1), 0),
       sent_by_peer_(static_cast<std::size_t>(plan.ranks), 0),
@@ -60,6 +61,7 @@ TensorRef Mailbox::buffer_tensor(const Message& m, float* data) {
 }
 
 void Mailbox::pack(const Message& m, float* out) {
+  if (is_statistics(m.kind)) return statistics_.pack(m, out);
   if (!carries_params(m)) {
     const ArenaTensor& image = image_of(m);
     const TensorRef packed = buffer_tensor(m, out);
@@ -80,6 +82,7 @@ void Mailbox::pack(const Message& m, float* out) {
 }
 
 void Mailbox::unpack(const Message& m, const float* in, bool clear_first) {
+  if (is_statistics(m.kind)) return statistics_.unpack(m, in);
   if (!carries_params(m)) {
     ArenaTensor& image = image_of(m);
     if (clear_first)

@@ -7,13 +7,15 @@
 #include "comm/wait.h"
 #include "engine/buffers.h"
 #include "engine/param_store.h"
+#include "engine/shared_sums.h"
 
 namespace hpmp {
 
 class Mailbox {
  public:
+  /// All arguments must outlive this.
   Mailbox(const Plan& plan, Communicator& comm, Arena& arena, ParamStore& params,
-          double timeout_seconds);
+          const StatisticsMail& statistics, double timeout_seconds);
 
   void send(const Message& m);
   void post(const Message& m);
@@ -39,6 +41,7 @@ class Mailbox {
   Communicator& comm_;
   Arena& arena_;
   ParamStore& params_;
+  const StatisticsMail& statistics_;
   WaitOptions wait_;
   std::vector<Request> requests_;  // by message
   std::vector<std::size_t> open_;  // messages begun, oldest first; some may be done

@@ -1,6 +1,7 @@
 #include "engine/program.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -9,11 +10,14 @@
 namespace hpmp {
 namespace {
 
-/// Operands of a group in the order in which its backward adds their gradients.
-std::vector<std::size_t> operands_in_run_order(const BoundTask& task) {
+/// Operands of a group in the order in which a backward stage adds their gradients.
+std::vector<std::size_t> operands_in_run_order(const BoundTask& task, std::int32_t stage) {
   const std::vector<GroupInput>& inputs = task.kernels->group().inputs;
-  std::vector<std::size_t> order(inputs.size());
-  for (std::size_t k = 0; k < order.size(); ++k) order[k] = k;
+  const StageNodes nodes = backward_nodes(task.kernels->group(), task.kernels->norms(), stage);
+  std::vector<std::size_t> order;
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    if (nodes.has(inputs[k].node)) order.push_back(k);
+  }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return inputs[a].node > inputs[b].node; });
   return order;
@@ -32,6 +36,7 @@ BoundProgram::BoundProgram(const Graph& graph, const GroupedGraph& grouped, cons
   bind_tasks();
   bind_steps();
   find_grad_modes();
+  find_first_sums();
   order_dense_columns();
 }
 
@@ -110,8 +115,9 @@ void BoundProgram::find_grad_modes() {
       // Channels that no local reader gives a gradient are zero.
       step.clear_first = !was_written(instr.group, instr.shard);
     } else if (instr.kind == InstrKind::backward) {
-      step.clear_first = !was_written(instr.group, instr.shard);
-      for (std::size_t k : operands_in_run_order(*step.task)) set_grad_mode(*step.task, k);
+      if (instr.stage == 0) step.clear_first = !was_written(instr.group, instr.shard);
+      for (std::size_t k : operands_in_run_order(*step.task, instr.stage))
+        set_grad_mode(*step.task, k);
     }
   }
 }
@@ -126,6 +132,17 @@ void BoundProgram::set_grad_mode(BoundTask& task, std::size_t k) {
     const bool before = was_written(s.source, task.shard);
     if (operand.whole && &s == &operand.stretches.front()) mode.accumulate[k] = before;
     if (!operand.whole && !before) mode.zero[k].push_back(s.source);
+  }
+}
+
+/// The first shard that runs a stage clears the sums that it and those that share them add to.
+void BoundProgram::find_first_sums() {
+  std::set<std::tuple<InstrKind, GroupId, std::int32_t, std::int32_t>> begun;
+  for (Step& step : steps_) {
+    const Instr& instr = *step.instr;
+    if (step.task == nullptr) continue;
+    const std::int32_t shard = plan_.grid.first_sharing(instr.shard);
+    step.clear_sums = begun.insert({instr.kind, instr.group, shard, instr.stage}).second;
   }
 }
 

@@ -18,6 +18,7 @@ struct Step {
   std::string label;
   BoundTask* task = nullptr;    // forward, backward
   bool clear_first = false;     // nothing was added to the image gradient yet: clear it
+  bool clear_sums = false;      // nor to the statistics that follow the stage
   std::vector<ParamId> params;  // update
 };
 
@@ -39,6 +40,7 @@ class BoundProgram {
   void bind_steps();
   void find_grad_modes();
   void set_grad_mode(BoundTask& task, std::size_t k);
+  void find_first_sums();
   void order_dense_columns();
   /// Whether something was added to the image gradient before; from now on, yes.
   bool was_written(GroupId g, std::int32_t shard);

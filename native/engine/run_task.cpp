@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "engine/shared_sums.h"
 
 namespace hpmp {
 namespace {
@@ -40,22 +41,33 @@ class TaskRun {
   void forward() {
     kernels_.load_params(context_.step.training);
     if (context_.step.training) kernels_.begin_param_sums(true);
-    output_ = owns_image_ ? image_ : scratch_like(group_.shape);
-    for (std::size_t i = 0; i < group_.nodes.size(); ++i) forward_node(i);
-    if (!owns_image_) copy_own(task_, image_, output_, true);
+    const bool last = context_.stage == stages();
+    if (last) output_ = owns_image_ ? image_ : scratch_like(group_.shape);
+    const StageNodes nodes = forward_nodes(group_, kernels_.norms(), context_.stage);
+    for (std::size_t i = nodes.begin; i < nodes.end; ++i) forward_node(i);
+    if (last && !owns_image_) copy_own(task_, image_, output_, true);
+    if (!last && context_.step.training) sum_forward(nodes.end);
     if (context_.step.training) kernels_.end_param_sums(true);
   }
 
   void backward() {
     kernels_.begin_param_sums(false);
-    load_output();
-    TensorRef grad = load_output_grad();
-    for (std::size_t i = group_.nodes.size(); i-- > 0;) grad = backward_node(i, grad);
+    const StageNodes nodes = backward_nodes(group_, kernels_.norms(), context_.stage);
+    TensorRef grad;
+    if (context_.stage == 0) {
+      load_output();
+      grad = load_output_grad();
+    } else {
+      grad = stage_grad(nodes.end - 1);
+    }
+    for (std::size_t i = nodes.end; i-- > nodes.begin;) grad = backward_node(i, grad);
+    if (context_.stage < stages()) sum_backward(nodes.begin - 1, grad);
     kernels_.end_param_sums(false);
   }
 
  private:
   const Node& node(std::size_t i) const { return graph_.node(group_.nodes[i]); }
+  std::int32_t stages() const { return static_cast<std::int32_t>(kernels_.norms().size()); }
 
   TensorRef scratch_like(const Shape& s) {
     return context_.scratch.take_tensor(task_.samples, own_, s.h, s.w);
@@ -82,16 +94,89 @@ class TaskRun {
     return context_.scratch.take(static_cast<std::int64_t>(kernels_.kernel(i)->scratch_bytes()));
   }
 
+  std::vector<TensorRef> inputs(std::size_t i) {
+    std::vector<TensorRef> all;
+    if (i > 0) all.push_back(result(i - 1));
+    for (std::size_t k = 0; k < group_.inputs.size(); ++k) {
+      if (group_.inputs[k].node == i)
+        all.push_back(
+            read_operand(task_.operands[k], context_.arena, task_.shard, context_.scratch));
+    }
+    return all;
+  }
+
+  /// The sums that follow or, where the stage is the one before, precede this one.
+  SumRow sum_row(bool backward, std::int32_t stage) {
+    const std::int32_t first = kernels_.grid().first_sharing(task_.shard);
+    return {context_.arena, task_.group, first, backward ? stages() + stage : stage};
+  }
+
+  ChannelSums* take_sums() {
+    return reinterpret_cast<ChannelSums*>(context_.scratch.take(sums_bytes(own_)));
+  }
+
+  /// What node i, if it is the batch_norm that the stage begins with, normalises by.
+  const ChannelSums* given_sums(std::size_t i, bool backward) {
+    const std::vector<std::size_t>& norms = kernels_.norms();
+    if (!context_.step.training || context_.stage == 0) return nullptr;
+    const auto before = static_cast<std::size_t>(context_.stage - 1);
+    if (i != norms[backward ? norms.size() - 1 - before : before]) return nullptr;
+    ChannelSums* sums = take_sums();
+    sum_row(backward, context_.stage - 1).read(kernels_.channels(), sums);
+    return sums;
+  }
+
+  void add_sums(const ChannelSums* sums, bool backward) {
+    SumRow row = sum_row(backward, context_.stage);
+    if (context_.clear_sums) row.clear();
+    row.add(kernels_.channels(), sums);
+  }
+
+  void sum_forward(std::size_t norm) {
+    ForwardArgs args;
+    args.inputs = inputs(norm);
+    args.output = args.inputs[0];
+    args.saved = saved(norm);
+    args.scratch = kernel_scratch(norm);
+    args.step = context_.step;
+    args.own_sums = take_sums();
+    kernels_.kernel(norm)->forward(args);
+    add_sums(args.own_sums, false);
+  }
+
+  /// `grad`: of the batch_norm's output; left for the next stage.
+  void sum_backward(std::size_t norm, const TensorRef& grad) {
+    const TensorRef kept = stage_grad(norm);
+    if (grad.data != kept.data) copy_channels(kept, 0, grad, 0, own_, false);
+    BackwardArgs args;
+    args.inputs = inputs(norm);
+    args.grad_output = kept;
+    args.grad_inputs = {{}};
+    args.accumulate = {false};
+    args.params = kernels_.params(norm, true);
+    args.param_grads = kernels_.param_grads(norm);
+    args.saved = saved(norm);
+    args.scratch = kernel_scratch(norm);
+    args.step = context_.step;
+    args.own_sums = take_sums();
+    kernels_.kernel(norm)->backward(args);
+    add_sums(args.own_sums, true);
+  }
+
+  /// The gradient of a batch_norm's output between two stages.
+  TensorRef stage_grad(std::size_t norm) {
+    const Shape& s = graph_.shape(node(norm).output);
+    std::byte* data =
+        context_.arena.get({TensorKind::stage_grad, task_.group, task_.shard, -1}).data;
+    return {reinterpret_cast<float*>(data), task_.samples, own_, s.h, s.w, channel_block(own_)};
+  }
+
   void forward_node(std::size_t i) {
     if (kernels_.kernel(i) == nullptr) return;
     ForwardArgs args;
-    if (i > 0) args.inputs.push_back(result(i - 1));
-    for (std::size_t k = 0; k < group_.inputs.size(); ++k) {
-      if (group_.inputs[k].node == i)
-        args.inputs.push_back(
-            read_operand(task_.operands[k], context_.arena, task_.shard, context_.scratch));
-    }
+    args.inputs = inputs(i);
     args.output = result(i);
+    args.all_sums = given_sums(i, false);
     args.params = kernels_.params(i, context_.step.training);
     args.saved = saved(i);
     args.scratch = kernel_scratch(i);
@@ -127,7 +212,7 @@ class TaskRun {
     TensorRef chain;
     if (i > 0) {
       args.inputs.push_back(op.backward_reads_input ? result(i - 1) : TensorRef{});
-      chain = op.in_place ? grad : scratch_like(graph_.shape(node(i - 1).output));
+      chain = chain_grad(i, grad);
       args.grad_inputs.push_back(chain);
       args.accumulate.push_back(false);
     }
@@ -137,6 +222,7 @@ class TaskRun {
     }
     args.params = kernels_.params(i, true);
     args.param_grads = kernels_.param_grads(i);
+    args.all_sums = given_sums(i, true);
     args.saved = saved(i);
     args.scratch = kernel_scratch(i);
     args.labels = context_.labels;
@@ -145,6 +231,14 @@ class TaskRun {
     for (const auto& [k, g] : gathered)
       scatter_grad(task_.operands[k], g, context_.arena, task_.shard);
     return chain;
+  }
+
+  /// Where node i puts the gradient of its chain operand.
+  TensorRef chain_grad(std::size_t i, const TensorRef& grad) {
+    const StageNodes nodes = backward_nodes(group_, kernels_.norms(), context_.stage);
+    if (i == nodes.begin && context_.stage < stages()) return stage_grad(i - 1);
+    if (op_info(node(i).op).in_place) return grad;
+    return scratch_like(graph_.shape(node(i - 1).output));
   }
 
   void add_operand(std::size_t k, const OpInfo& op, BackwardArgs& args,
@@ -190,25 +284,6 @@ void run_forward(const Graph& graph, BoundTask& task, TaskContext& context) {
 
 void run_backward(const Graph& graph, BoundTask& task, TaskContext& context) {
   TaskRun(graph, task, context).backward();
-}
-
-std::int64_t task_scratch_bytes(const Graph& graph, const BoundTask& task) {
-  const Group& group = task.kernels->group();
-  const std::int64_t own = total_size(task.kernels->channels());
-  const auto tensor = [&](const Shape& s) {
-    return Scratch::rounded(task.samples * own * s.h * s.w * 4);
-  };
-  std::int64_t bytes = 0;
-  if (task.image != task.kernels->channels()) bytes += 2 * tensor(group.shape);
-  for (std::size_t i = 0; i < group.nodes.size(); ++i) {
-    if (i > 0 && !op_info(graph.node(group.nodes[i]).op).in_place)
-      bytes += tensor(graph.shape(graph.node(group.nodes[i - 1]).output));
-    Kernel* kernel = task.kernels->kernel(i);
-    if (kernel != nullptr)
-      bytes += Scratch::rounded(static_cast<std::int64_t>(kernel->scratch_bytes()));
-  }
-  for (const Operand& o : task.operands) bytes += 2 * gather_bytes(o, task.samples);
-  return bytes;
 }
 
 }  // namespace hpmp

@@ -21,8 +21,11 @@ struct TaskContext {
   Scratch& scratch;
   StepInfo step;
   const std::int64_t* labels = nullptr;  // of the shard
+  std::int32_t stage = 0;                // see hypergraph/stages.h
+  bool clear_sums = false;               // the first shard here that adds to a stage's sums
 };
 
+/// Each runs one stage of the task.
 void run_forward(const Graph& graph, BoundTask& task, TaskContext& context);
 void run_backward(const Graph& graph, BoundTask& task, TaskContext& context);
 

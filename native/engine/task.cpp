@@ -42,6 +42,7 @@ TaskKernels::TaskKernels(const Graph& graph, const GroupedGraph& grouped, const 
     : graph_(graph), group_(&grouped.group(g)), grid_(grid), channels_(std::move(channels)) {
   layout_ =
       chain_layout(graph, *group_, grid.batch / grid.shards, total_size(channels_), grid.bn_group);
+  norms_ = synced_norms(graph, *group_, grid);
   kernels_.resize(group_->nodes.size());
   params_.resize(group_->nodes.size());
   for (std::size_t i = 0; i < group_->nodes.size(); ++i) prepare_node(i, operands, store);

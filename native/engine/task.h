@@ -8,6 +8,7 @@
 #include "engine/buffers.h"
 #include "engine/kernel.h"
 #include "engine/param_store.h"
+#include "hypergraph/stages.h"
 #include "plan/chain.h"
 
 namespace hpmp {
@@ -51,6 +52,9 @@ class TaskKernels {
   const Group& group() const { return *group_; }
   const Ranges& channels() const { return channels_; }
   const ChainLayout& layout() const { return layout_; }
+  /// Positions of the batch_norms between its stages; see hypergraph/stages.h.
+  const std::vector<std::size_t>& norms() const { return norms_; }
+  const GridSpec& grid() const { return grid_; }
   Kernel* kernel(std::size_t node) { return kernels_[node].get(); }
 
   /// After weights changed: refreshes packed copies and the kernels' own layouts.
@@ -74,6 +78,7 @@ class TaskKernels {
   GridSpec grid_;
   Ranges channels_;
   ChainLayout layout_;
+  std::vector<std::size_t> norms_;
   std::vector<std::unique_ptr<Kernel>> kernels_;  // null for loss-less sinks (output)
   std::vector<std::vector<TaskParam>> params_;    // by node
   bool dirty_ = true, loaded_for_training_ = false;

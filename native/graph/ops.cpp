@@ -183,7 +183,7 @@ std::int64_t saved_bytes(const Graph& graph, const Node& node, std::int64_t samp
   const Shape& out = graph.shape(node.output);
   switch (node.op) {
     case OpKind::batch_norm:
-      return samples / bn_group * channels * 2 * 4;
+      return std::max<std::int64_t>(1, samples / bn_group) * channels * 2 * 4;
     case OpKind::max_pool:
     case OpKind::lrn:
       return samples * channels * out.h * out.w * 4;

@@ -3,6 +3,7 @@
 
 #include "hypergraph/hypergraph.h"
 #include "hypergraph/pieces.h"
+#include "hypergraph/stages.h"
 
 namespace hpmp {
 namespace {
@@ -45,13 +46,14 @@ class Builder {
     for (std::size_t g = 0; g < groups().size(); ++g) add_cells(GroupId(g));
     add_activation_nets();
     if (h_.grid.training) add_parameter_nets();
+    if (h_.grid.statistics_shards() > 1) add_statistics_nets();
     h_.pin_begin.push_back(static_cast<std::int64_t>(h_.pins.size()));
     return std::move(h_);
   }
 
  private:
   const std::vector<Group>& groups() const { return h_.grouped.groups; }
-  std::int64_t shard_samples() const { return h_.grid.batch / h_.grid.shards; }
+  std::int64_t shard_samples() const { return h_.grid.shard_samples(); }
   std::int32_t shards() const { return static_cast<std::int32_t>(h_.grid.shards); }
 
   void add_cells(GroupId g) {
@@ -125,7 +127,7 @@ class Builder {
 
   void add_activation_net(GroupId g, std::int32_t shard, const UsedPiece& piece) {
     const Group& group = h_.grouped.group(g);
-    Net net{NetKind::activation, g, shard, ParamId(), piece.range, 0, 0};
+    Net net{NetKind::activation, g, shard, ParamId(), piece.range, 0, 0, -1};
     net.elems = shard_samples() * piece.range.size() * group.shape.h * group.shape.w;
     net.cost = net.elems * (h_.grid.training && group.requires_grad ? 2 : 1);
     begin_net(net);
@@ -178,12 +180,34 @@ class Builder {
 
   void add_parameter_net(ParamId p, const UsedPiece& piece) {
     const GroupId g = h_.cells[static_cast<std::size_t>(piece.users[0])].group;
-    Net net{NetKind::parameter, g, -1, p, piece.range, 0, 0};
+    Net net{NetKind::parameter, g, -1, p, piece.range, 0, 0, -1};
     net.elems = piece.range.size() * h_.graph.param(p).row_elems();
     net.cost = 2 * net.elems;
     begin_net(net);
     for (std::int32_t s = 0; s < shards(); ++s) {
       for (std::int32_t user : piece.users) h_.pins.push_back(in_shard(user, s));
+    }
+  }
+
+  void add_statistics_nets() {
+    const auto sharing = static_cast<std::int32_t>(h_.grid.statistics_shards());
+    for (std::size_t g = 0; g < groups().size(); ++g) {
+      const std::size_t norms = synced_norms(h_.graph, groups()[g], h_.grid).size();
+      for (std::size_t norm = 0; norm < norms; ++norm) {
+        for (std::int32_t s = 0; s < shards(); s += sharing)
+          add_statistics_nets_of(GroupId(g), static_cast<std::int32_t>(norm), s, s + sharing);
+      }
+    }
+  }
+
+  /// One net per channel block, joining the shards [first, last).
+  void add_statistics_nets_of(GroupId g, std::int32_t norm, std::int32_t first, std::int32_t last) {
+    for (std::int32_t b = 0; b < h_.blocks[g.at()]; ++b) {
+      const Range channels = h_.cells[h_.cell(g, first, b).at()].region.c;
+      Net net{NetKind::statistics, g, first, ParamId(), channels, 2 * channels.size(), 0, norm};
+      net.cost = net.elems * (h_.grouped.group(g).requires_grad ? 4 : 2);
+      begin_net(net);
+      for (std::int32_t s = first; s < last; ++s) h_.pins.push_back(h_.cell(g, s, b));
     }
   }
 

@@ -27,6 +27,18 @@ bool has_batch_norm(const Graph& graph) {
                      [](const Node& n) { return n.op == OpKind::batch_norm; });
 }
 
+/// Whether every shard holds whole statistics groups, or every group whole shards.
+bool fits_statistics(const GridSpec& grid) {
+  const std::int64_t samples = grid.shard_samples();
+  return samples % grid.bn_group == 0 || (grid.bn_sync && grid.bn_group % samples == 0);
+}
+
+/// One shard always fits.
+std::int64_t most_shards_below(GridSpec grid) {
+  while (grid.batch % grid.shards != 0 || !fits_statistics(grid)) --grid.shards;
+  return grid.shards;
+}
+
 void check_statistics(const GridSpec& grid) {
   const std::string batch = "batch " + number(grid.batch);
   if (grid.batch % grid.bn_group != 0) {
@@ -35,12 +47,18 @@ void check_statistics(const GridSpec& grid) {
                                           batch + "; choose another batch or a group of " +
                                           number(largest_divisor_up_to(grid.batch, grid.bn_group)));
   }
-  if ((grid.batch / grid.shards) % grid.bn_group != 0) {
+  if (fits_statistics(grid)) return;
+  if (grid.bn_sync) {
     fail(ErrorCode::invalid_argument,
-         "invalid grid: " + number(grid.shards) + " shards cut batch-norm groups of " +
-             number(grid.bn_group) + " samples of " + batch + "; use a divisor of " +
-             number(grid.batch / grid.bn_group) + " as shards, or smaller batch-norm groups");
+         "invalid grid: " + number(grid.shards) + " shards of " + number(grid.shard_samples()) +
+             " samples neither hold nor divide batch-norm groups of " + number(grid.bn_group) +
+             " samples; use " + number(most_shards_below(grid)) + " shards");
   }
+  fail(ErrorCode::invalid_argument, "invalid grid: " + number(grid.shards) +
+                                        " shards cut batch-norm groups of " +
+                                        number(grid.bn_group) + " samples of " + batch +
+                                        "; use a divisor of " + number(grid.batch / grid.bn_group) +
+                                        " as shards, smaller batch-norm groups, or --bn sync");
 }
 
 }  // namespace

@@ -18,12 +18,24 @@ struct GridSpec {
   std::int64_t dense_block = 64;    // of groups whose head is dense
   std::int64_t most_blocks = 0;     // of a group, whose blocks grow to that end; 0: no limit
   std::int64_t bn_group = 0;        // samples that share statistics; 0: min(batch, 32)
+  bool bn_sync = false;             // shards may cut such a group and exchange its sums
   bool training = true;             // false: forward costs only, no parameter nets
   double flops_per_byte = 10.0;     // weight of a byte moved, in FLOPs
+
+  std::int64_t shard_samples() const { return batch / shards; }
+  /// Shards that share batch statistics; 1 where no statistics group is cut.
+  std::int64_t statistics_shards() const {
+    return training && bn_sync && bn_group > shard_samples() ? bn_group / shard_samples() : 1;
+  }
+  /// The first of the shards that share statistics with shard `s`.
+  std::int32_t first_sharing(std::int32_t s) const {
+    return s - s % static_cast<std::int32_t>(statistics_shards());
+  }
 };
 
 /// Fills defaults and checks the grid. Errors: `invalid_argument` if shards do not divide the
-/// batch, bn_group does not divide it, or (with batch_norm) a shard is no multiple of bn_group.
+/// batch, bn_group does not divide it, or (with batch_norm) a shard is no multiple of bn_group;
+/// with bn_sync it may divide bn_group as well.
 GridSpec checked_grid(const Graph& graph, GridSpec grid);
 
 struct Cell {
@@ -34,18 +46,25 @@ struct Cell {
   std::int64_t weight = 1;  // work in FLOP equivalents, at least 1
 };
 
-enum class NetKind : std::uint8_t { activation, parameter };
+enum class NetKind : std::uint8_t { activation, parameter, statistics };
 
 /// Activation net: channels `range` of cell's (group, shard) output; the first pin produces it, the
 /// others read it. Parameter net: rows `range` of `param`; pins are the cells that use it.
+/// Statistics net: two sums for each of the channels `range` of the group's batch_norm number
+/// `norm`; pins are the cells that hold these channels in the shards that share statistics. Every
+/// part but the owner sends its sums and gets those of all back, forward and backward.
 struct Net {
   NetKind kind = NetKind::activation;
   GroupId group;            // producer group; for a parameter the first group that uses it
-  std::int32_t shard = -1;  // activation only
+  std::int32_t shard = -1;  // of statistics: the first of the shards that share them
   ParamId param;            // parameter only
   Range range;
-  std::int64_t elems = 0;  // of the piece: samples x channels x pixels, or rows x row elements
-  std::int64_t cost = 0;   // elems x (1 forward + 1 backward where a gradient flows), or 2 x elems
+  // Of the piece: samples x channels x pixels, rows x row elements, or 2 x channels.
+  std::int64_t elems = 0;
+  // Activation: elems x (1 forward + 1 backward where a gradient flows); parameter: 2 x elems;
+  // statistics: 2 x elems forward and as much backward, where there is a backward pass.
+  std::int64_t cost = 0;
+  std::int32_t norm = -1;  // statistics only
 };
 
 struct Hypergraph {

@@ -139,6 +139,7 @@ typedef struct hpmp_grid {
   int64_t dense_block;   /* features of a cell in dense layers */
   int64_t most_blocks;   /* blocks of a layer, whose cells grow to that end; 0: no limit */
   int64_t bn_group;      /* samples that share batch statistics; 0: min(batch, 32) */
+  int32_t bn_sync;       /* 1: shards may cut such a group; they exchange its sums */
   int32_t training;      /* 0: forward costs only, no parameter nets */
   double flops_per_byte; /* weight of a byte moved, in floating-point operations */
 } hpmp_grid;
@@ -151,7 +152,8 @@ typedef struct hpmp_hypergraph_view {
   const int32_t* cell_shard;   /* [cells] */
   const int32_t* cell_block;   /* [cells] channel block */
   const int64_t* net_cost;     /* [nets] elements moved per further part touched */
-  const int32_t* net_is_param; /* [nets] 1: gradient of a parameter block; 0: activation */
+  const int32_t* net_is_param; /* [nets] 1: gradient of a parameter block; 0: activation or batch
+                                * statistics */
   const int64_t* pin_begin;    /* [nets + 1] offsets into pin_cell */
   const int32_t* pin_cell;     /* [pins] the first pin of an activation net produces it */
 } hpmp_hypergraph_view;
@@ -260,7 +262,8 @@ typedef struct hpmp_plan_info {
   int32_t ranks;
   hpmp_grid grid;
   int64_t messages;
-  int64_t activation_elems, parameter_elems; /* sent in one step by all ranks; exact */
+  int64_t activation_elems, parameter_elems; /* sent in one step by all ranks; exact; the first
+                                              * with batch statistics */
   double imbalance;
   double step_seconds;    /* predicted */
   double bubble_fraction; /* predicted share of rank time without work */
@@ -328,7 +331,8 @@ HPMP_API hpmp_status hpmp_plan_program(const hpmp_plan* plan, int32_t rank, int3
                                        int32_t* group, int32_t* shard, int32_t* message,
                                        int64_t* live_bytes);
 /* All messages; every array is [messages] and may be null. `kind`: 0 activation, 1 gradient of one,
- * 2 gradient of parameters, 3 parameters. */
+ * 2 gradient of parameters, 3 parameters; of batch statistics 4 a part, 5 the sum, and backward 6
+ * and 7. */
 HPMP_API hpmp_status hpmp_plan_messages(const hpmp_plan* plan, int32_t* kind, int32_t* from,
                                         int32_t* to, int64_t* elems);
 /* What a rank computes: output channels of a group on a shard. The input's tasks are the channels

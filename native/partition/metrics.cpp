@@ -3,14 +3,15 @@
 namespace hpmp {
 namespace {
 
-/// The owner sends a net's elements to every other part that needs them and gets the rest of the
-/// cost (the gradient) back.
+/// The owner sends a net's elements to every other part that needs them, forward and, of
+/// statistics, backward; it gets the rest of the cost (gradients, partial sums).
 void add_traffic(Metrics& m, const Placement& p, const Net& net, Rank owner,
                  const std::vector<Rank>& parts) {
+  const std::int64_t sent = net.kind == NetKind::statistics ? net.cost / 2 : net.elems;
   for (Rank r : parts) {
     if (r == owner) continue;
-    m.pair_elems[static_cast<std::size_t>(owner * p.ranks + r)] += net.elems;
-    m.pair_elems[static_cast<std::size_t>(r * p.ranks + owner)] += net.cost - net.elems;
+    m.pair_elems[static_cast<std::size_t>(owner * p.ranks + r)] += sent;
+    m.pair_elems[static_cast<std::size_t>(r * p.ranks + owner)] += net.cost - sent;
   }
 }
 
@@ -40,7 +41,7 @@ Metrics measure(const Hypergraph& h, const Placement& p) {
   for (std::size_t e = 0; e < h.nets.size(); ++e) {
     const std::vector<Rank> parts = net_parts(h, p, NetId(static_cast<std::int64_t>(e)));
     const std::int64_t volume = h.nets[e].cost * static_cast<std::int64_t>(parts.size() - 1);
-    (h.nets[e].kind == NetKind::activation ? m.activation_elems : m.parameter_elems) += volume;
+    (h.nets[e].kind == NetKind::parameter ? m.parameter_elems : m.activation_elems) += volume;
     add_traffic(m, p, h.nets[e], p.owner[e], parts);
   }
   return m;

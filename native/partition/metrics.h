@@ -8,8 +8,9 @@
 namespace hpmp {
 
 struct Metrics {
-  std::int64_t activation_elems = 0;  // sum of cost * (lambda - 1) over activation nets
-  std::int64_t parameter_elems = 0;   // and over parameter nets
+  // Sum of cost * (lambda - 1) over activation and statistics nets, and over parameter nets.
+  std::int64_t activation_elems = 0;
+  std::int64_t parameter_elems = 0;
   std::vector<std::int64_t> part_weight;
   double imbalance = 0;                  // heaviest part / average - 1
   std::vector<std::int64_t> pair_elems;  // [from * ranks + to], sums to the two volumes

@@ -43,7 +43,21 @@ void own_parameters(const Hypergraph& h, Placement& p, std::vector<std::int64_t>
   }
 }
 
+void own_statistics(const Hypergraph& h, Placement& p) {
+  for (std::size_t e = 0; e < h.nets.size(); ++e) {
+    const Net& net = h.nets[e];
+    if (net.kind != NetKind::statistics) continue;
+    const std::vector<Rank> parts = net_parts(h, p, NetId(static_cast<std::int64_t>(e)));
+    p.owner[e] = statistics_owner(h.grid, net.group, net.shard, parts.data(), parts.size());
+  }
+}
+
 }  // namespace
+
+Rank statistics_owner(const GridSpec& grid, GroupId g, std::int32_t first_shard, const Rank* parts,
+                      std::size_t count) {
+  return parts[(g.at() + static_cast<std::size_t>(first_shard / grid.statistics_shards())) % count];
+}
 
 Placement make_placement(const Hypergraph& h, std::vector<Rank> part, int ranks) {
   check_parts(h, part, ranks);
@@ -59,6 +73,7 @@ Placement make_placement(const Hypergraph& h, std::vector<Rank> part, int ranks)
     }
   }
   own_parameters(h, p, std::move(load));
+  own_statistics(h, p);
   return p;
 }
 

@@ -36,8 +36,8 @@ void check_memory(const Plan& plan, std::int64_t limit) {
 /// What was simulated is what will be sent.
 void check_flows(const std::vector<Flow>& flows, const std::vector<Message>& messages) {
   const auto same = [](const Flow& f, const Message& m) {
-    return f.kind == m.kind && f.group == m.group && f.shard == m.shard && f.from == m.from &&
-           f.to == m.to && f.elems == m.elems;
+    return f.kind == m.kind && f.group == m.group && f.shard == m.shard && f.stage == m.stage &&
+           f.from == m.from && f.to == m.to && f.elems == m.elems;
   };
   ensure(std::equal(flows.begin(), flows.end(), messages.begin(), messages.end(), same),
          "the simulated messages are the plan's");

@@ -1,5 +1,9 @@
 #include "plan/chain.h"
 
+#include <algorithm>
+
+#include "hypergraph/stages.h"
+
 namespace hpmp {
 namespace {
 
@@ -33,6 +37,21 @@ ChainLayout chain_layout(const Graph& graph, const Group& group, std::int64_t sa
     layout.saved.push_back(take(saved_bytes(graph, graph.node(n), samples, channels, bn_group)));
   }
   return layout;
+}
+
+std::int64_t stage_grad_bytes(const Graph& graph, const Group& group, const GridSpec& grid,
+                              std::int64_t channels) {
+  std::int64_t most = 0;
+  for (std::size_t norm : synced_norms(graph, group, grid))
+    most =
+        std::max(most, graph.shape(graph.node(group.nodes[norm]).output).elems() / group.shape.c);
+  return grid.shard_samples() * channels * most * 4;
+}
+
+std::int64_t statistics_bytes(const Graph& graph, const Group& group, const GridSpec& grid,
+                              std::int64_t channels) {
+  const std::size_t exchanges = 2 * synced_norms(graph, group, grid).size();
+  return static_cast<std::int64_t>(exchanges * 2 * sizeof(double)) * channels;
 }
 
 bool backward_reads_output(const Graph& graph, const Group& group) {

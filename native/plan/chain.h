@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "graph/groups.h"
+#include "hypergraph/hypergraph.h"
 
 namespace hpmp {
 
@@ -19,6 +19,12 @@ struct ChainLayout {
 
 ChainLayout chain_layout(const Graph& graph, const Group& group, std::int64_t samples,
                          std::int64_t channels, std::int64_t bn_group);
+
+/// Bytes of a group's `stage_grad` and `statistics` tensors; 0 where it runs in one stage.
+std::int64_t stage_grad_bytes(const Graph& graph, const Group& group, const GridSpec& grid,
+                              std::int64_t channels);
+std::int64_t statistics_bytes(const Graph& graph, const Group& group, const GridSpec& grid,
+                              std::int64_t channels);
 
 /// Whether the group's backward reads its output, and its input `k`, again.
 bool backward_reads_output(const Graph& graph, const Group& group);

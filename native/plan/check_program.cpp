@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "hypergraph/stages.h"
 #include "plan/checks.h"
 #include "plan/ownership.h"
 
@@ -15,6 +16,8 @@ class ProgramCheck : PlanCheck {
         readers_(group_consumers(grouped)),
         homes_(param_homes(graph, grouped)),
         users_(grouped.groups.size()) {
+    for (const Group& group : grouped.groups)
+      norms_.push_back(static_cast<std::int32_t>(synced_norms(graph, group, plan.grid).size()));
     for (std::size_t g = 0; g < grouped.groups.size(); ++g) {
       for (NodeId n : grouped.groups[g].nodes) {
         for (ParamId p : graph.node(n).params)
@@ -30,6 +33,7 @@ class ProgramCheck : PlanCheck {
       if (m.to != r) continue;
       if (m.kind == MessageKind::gradient) state.gradients[{m.group, m.shard}].push_back(&m);
       if (m.kind == MessageKind::param_gradient) state.param_gradients[m.group].push_back(&m);
+      if (is_statistics(m.kind)) state.statistics[{m.group, m.shard}].push_back(&m);
     }
     for (const Instr& i : program(r).instrs) step(r, i, state);
     for (const Message& m : plan_.messages) {
@@ -44,14 +48,22 @@ class ProgramCheck : PlanCheck {
   }
 
  private:
+  using Key = std::pair<GroupId, std::int32_t>;  // group, shard
+
   struct State {
-    std::map<std::pair<GroupId, std::int32_t>, Ranges> own, written;
-    std::set<std::pair<GroupId, std::int32_t>> forwarded, backwarded;
+    std::map<Key, Ranges> own, written;
+    std::map<Key, std::int32_t> forwarded, backwarded;  // stages that ran
     std::set<std::int32_t> posted, received, sent, waited;
     std::set<GroupId> updated;
-    std::map<GroupId, std::vector<const Message*>> param_gradients;                     // to here
-    std::map<std::pair<GroupId, std::int32_t>, std::vector<const Message*>> gradients;  // to here
+    std::map<GroupId, std::vector<const Message*>> param_gradients;    // to here
+    std::map<Key, std::vector<const Message*>> gradients, statistics;  // to here
   };
+
+  /// Whether all stages of a task ran.
+  bool complete(const std::map<Key, std::int32_t>& ran, const Key& key) const {
+    const auto found = ran.find(key);
+    return found != ran.end() && found->second > norms_[key.first.at()];
+  }
 
   void step(Rank r, const Instr& i, State& state) const {
     switch (i.kind) {
@@ -112,7 +124,7 @@ class ProgramCheck : PlanCheck {
       if (!grouped_.group(g).requires_grad) continue;
       for (auto own = state.own.lower_bound({g, -1});
            own != state.own.end() && own->first.first == g; ++own) {
-        if (state.backwarded.count(own->first) == 0)
+        if (!complete(state.backwarded, own->first))
           reject(r, name(i) + " runs before the backward of shard " +
                         std::to_string(own->first.second));
       }
@@ -132,8 +144,9 @@ class ProgramCheck : PlanCheck {
   void forward(Rank r, const Instr& i, State& state) const {
     const auto own = state.own.find({i.group, i.shard});
     if (own == state.own.end() || is_input(i.group) ||
-        !state.forwarded.insert({i.group, i.shard}).second)
-      reject(r, name(i) + " is no task of this rank, or runs twice");
+        state.forwarded[{i.group, i.shard}]++ != i.stage)
+      reject(r, name(i) + " is no task of this rank, or runs twice or out of order");
+    if (i.stage > 0) need_statistics(r, i, state, i.stage - 1, false, false);
     const Group& g = grouped_.group(i.group);
     for (std::size_t k = 0; k < g.inputs.size(); ++k) {
       for (Range need : needed_channels(graph_, g, own->second, k)) {
@@ -142,18 +155,20 @@ class ProgramCheck : PlanCheck {
         }
       }
     }
+    if (!complete(state.forwarded, {i.group, i.shard})) return;
     Ranges& written = state.written[{i.group, i.shard}];
     written.insert(written.end(), own->second.begin(), own->second.end());
     written = normalized(written);
   }
 
   void backward(Rank r, const Instr& i, State& state) const {
-    if (state.forwarded.count({i.group, i.shard}) == 0)
+    if (!complete(state.forwarded, {i.group, i.shard}))
       reject(r, name(i) + " runs before its forward");
+    if (i.stage > 0) need_statistics(r, i, state, i.stage - 1, true, false);
     for (GroupId consumer : readers_[i.group.at()]) {
       if (state.forwarded.count({consumer, i.shard}) != 0 &&
           grouped_.group(consumer).requires_grad &&
-          state.backwarded.count({consumer, i.shard}) == 0) {
+          !complete(state.backwarded, {consumer, i.shard})) {
         reject(r, name(i) + " runs before the backward of its reader '" +
                       graph_.node(grouped_.group(consumer).nodes[0]).name + "'");
       }
@@ -164,13 +179,41 @@ class ProgramCheck : PlanCheck {
                       " has arrived");
       }
     }
-    if (!state.backwarded.insert({i.group, i.shard}).second) reject(r, name(i) + " runs twice");
+    if (state.backwarded[{i.group, i.shard}]++ != i.stage)
+      reject(r, name(i) + " runs twice or out of order");
+  }
+
+  /// The parts of statistics that this rank makes after a stage.
+  void need_own_parts(Rank r, const Instr& i, const State& state, std::int32_t stage,
+                      bool backward) const {
+    const std::map<Key, std::int32_t>& ran = backward ? state.backwarded : state.forwarded;
+    const std::int32_t first = plan_.grid.first_sharing(i.shard);
+    for (std::int32_t s = first; s < first + plan_.grid.statistics_shards(); ++s) {
+      const auto found = ran.find({i.group, s});
+      if (state.own.count({i.group, s}) == 0 || (found != ran.end() && found->second > stage))
+        continue;
+      reject(r, name(i) + " runs before stage " + std::to_string(stage) + " of shard " +
+                    std::to_string(s) + ", which shares its statistics");
+    }
+  }
+
+  /// And what other ranks send of them: all of it or, to make the sums, their parts alone.
+  void need_statistics(Rank r, const Instr& i, State& state, std::int32_t stage, bool backward,
+                       bool parts_alone) const {
+    need_own_parts(r, i, state, stage, backward);
+    for (const Message* m : state.statistics[{i.group, plan_.grid.first_sharing(i.shard)}]) {
+      if (m->stage != stage || is_backward(m->kind) != backward) continue;
+      if ((parts_alone && !is_partial(m->kind)) || state.received.count(m->tag) != 0) continue;
+      reject(r, name(i) + " runs before the statistics from rank " + std::to_string(m->from) +
+                    " have arrived");
+    }
   }
 
   void receive(Rank r, const Instr& i, State& state) const {
     if (state.posted.count(i.message) == 0 || !state.received.insert(i.message).second)
       reject(r, name(i) + " receives a message that was not posted, or twice");
     const Message& m = message(i);
+    if (is_statistics(m.kind)) need_own_parts(r, i, state, m.stage, is_backward(m.kind));
     if (m.kind != MessageKind::activation) return;
     Ranges& written = state.written[{m.group, m.shard}];
     for (const Piece& p : m.pieces) written.push_back(p.range);
@@ -190,6 +233,11 @@ class ProgramCheck : PlanCheck {
         reject(r, name(i) + " sends parameters before their update");
     } else if (m.kind == MessageKind::param_gradient) {
       need_backwards(r, i, state);
+    } else if (is_statistics(m.kind)) {
+      if (is_partial(m.kind))
+        need_own_parts(r, i, state, m.stage, is_backward(m.kind));
+      else
+        need_statistics(r, i, state, m.stage, is_backward(m.kind), true);
     }
   }
 
@@ -199,8 +247,8 @@ class ProgramCheck : PlanCheck {
       if (graph_.node(g.nodes[0]).op == OpKind::input) continue;
       const std::string who =
           "'" + graph_.node(g.nodes[0]).name + "' shard " + std::to_string(key.second);
-      if (state.forwarded.count(key) == 0) reject(r, who + " never runs forward");
-      if (plan_.grid.training && g.requires_grad && state.backwarded.count(key) == 0)
+      if (!complete(state.forwarded, key)) reject(r, who + " never runs forward");
+      if (plan_.grid.training && g.requires_grad && !complete(state.backwarded, key))
         reject(r, who + " never runs backward");
     }
     for (const ParamRows& p : program(r).params) {
@@ -214,6 +262,7 @@ class ProgramCheck : PlanCheck {
   std::vector<std::vector<GroupId>> readers_;  // by group
   std::vector<GroupId> homes_;                 // by parameter: whose UPDATE changes it
   std::vector<std::set<GroupId>> users_;       // by home: the groups that use its parameters
+  std::vector<std::int32_t> norms_;            // by group; see hypergraph/stages.h
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Whether a plan's parts exist, fit each other and cover the network.
 #include <map>
 
+#include "hypergraph/stages.h"
 #include "plan/checks.h"
 
 namespace hpmp {
@@ -54,33 +55,58 @@ class StructureCheck : PlanCheck {
             i.message >= static_cast<std::int32_t>(plan_.messages.size()))
           reject(r, "an instruction names a message that does not exist");
         if (talks) check_talk(r, i);
+        const bool runs = i.kind == InstrKind::forward || i.kind == InstrKind::backward;
+        if (i.stage < 0 || i.stage > (runs ? norms(i.group) : 0))
+          reject(r, "an instruction names a stage that does not exist");
       }
     }
   }
 
   void check_talk(Rank r, const Instr& i) const {
     const Message& m = message(i);
-    const bool reduces = m.kind == MessageKind::param_gradient;
+    const bool reduces = is_partial(m.kind);
     if (i.group != m.group || i.shard != m.shard)
       reject(r, name(i) + " names another group or shard than its message");
     if ((i.kind == InstrKind::recv && reduces) || (i.kind == InstrKind::reduce && !reduces))
-      reject(r, name(i) + " does not fit its message: gradients of parameters are reduced");
+      reject(r,
+             name(i) + " does not fit its message: parts of a sum, and these alone, are reduced");
+  }
+
+  std::int32_t norms(GroupId g) const {
+    return static_cast<std::int32_t>(synced_norms(graph_, grouped_.group(g), plan_.grid).size());
+  }
+
+  void check_stage(const Message& m) const {
+    const bool exists = is_statistics(m.kind)
+                            ? m.stage >= 0 && m.stage < norms(m.group) && m.shard >= 0 &&
+                                  m.shard == plan_.grid.first_sharing(m.shard)
+                            : m.stage == 0;
+    if (!exists) {
+      fail(ErrorCode::invalid_plan, "message " + std::to_string(m.tag) +
+                                        " names a stage or a first shard that does not exist");
+    }
+  }
+
+  /// Elements per channel or row.
+  std::int64_t row_elems(const Message& m, const Piece& p) const {
+    if (p.param.valid()) return graph_.param(p.param).row_elems();
+    const Shape& shape = grouped_.group(m.group).shape;
+    return is_statistics(m.kind) ? 2 : plan_.grid.shard_samples() * shape.h * shape.w;
   }
 
   void check_messages() const {
     for (const Message& m : plan_.messages) {
+      check_stage(m);
       const bool params = m.kind == MessageKind::param || m.kind == MessageKind::param_gradient;
-      const Shape& shape = grouped_.group(m.group).shape;
-      const std::int64_t samples = plan_.grid.batch / plan_.grid.shards;
       for (const Piece& p : m.pieces) {
         if (params != p.param.valid() ||
             (params && p.param.index >= static_cast<std::int32_t>(graph_.params.size()))) {
           fail(ErrorCode::invalid_plan,
                "message " + std::to_string(m.tag) + " has a piece of the wrong kind");
         }
-        const std::int64_t rows = params ? graph_.param(p.param).rows() : shape.c;
-        const std::int64_t each =
-            params ? graph_.param(p.param).row_elems() : samples * shape.h * shape.w;
+        const std::int64_t rows =
+            params ? graph_.param(p.param).rows() : grouped_.group(m.group).shape.c;
+        const std::int64_t each = row_elems(m, p);
         if (p.range.end > rows || p.elems != p.range.size() * each) {
           fail(ErrorCode::invalid_plan,
                "message " + std::to_string(m.tag) + ": a piece of net " +

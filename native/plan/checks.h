@@ -34,6 +34,10 @@ class PlanCheck {
 /// Indices are in range, pieces fit their values; every channel and row has exactly one rank.
 void check_structure(const Graph& graph, const GroupedGraph& grouped, const Plan& plan);
 
+/// Of every exchange of statistics: each channel has one owner, who gets the part of every other
+/// rank that holds it and sends the sum back.
+void check_statistics(const Graph& graph, const GroupedGraph& grouped, const Plan& plan);
+
 /// Rank `r` reads nothing before it is written, runs all its tasks and handles every message once.
 void check_program(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank r);
 

@@ -8,8 +8,9 @@
 namespace hpmp {
 namespace {
 
-/// Order of instructions that fall on the same instant of one rank.
-enum Slot : int { kSend, kPost, kRecv, kWait, kLoad, kTask };
+/// Order of instructions that fall on the same instant of one rank
+/// (parts of statistics are added up before the sums are sent).
+enum Slot : int { kAddUp, kSend, kPost, kRecv, kWait, kLoad, kTask };
 
 struct Timed {
   double at;
@@ -69,7 +70,7 @@ class Emitter {
     const Task& t = tasks_.tasks[static_cast<std::size_t>(i)];
     const auto at = static_cast<std::size_t>(i);
     put(t.rank, schedule_.start[at], kTask,
-        {kind_of(t.kind), t.group, t.shard, -1, schedule_.start[at], schedule_.end[at]});
+        {kind_of(t.kind), t.group, t.shard, -1, schedule_.start[at], schedule_.end[at], t.stage});
   }
 
   void emit_message(const Message& m) {
@@ -81,11 +82,11 @@ class Emitter {
       used = std::min(used, schedule_.start[reader]);
     }
     if (m.kind == MessageKind::param) used = arrived;
-    const InstrKind take =
-        m.kind == MessageKind::param_gradient ? InstrKind::reduce : InstrKind::recv;
+    const InstrKind take = is_partial(m.kind) ? InstrKind::reduce : InstrKind::recv;
+    const Slot taken = is_partial(m.kind) && is_statistics(m.kind) ? kAddUp : kRecv;
     put(m.from, sent, kSend, {InstrKind::send, m.group, m.shard, m.tag, sent, sent});
     put(m.to, sent, kPost, {InstrKind::post, m.group, m.shard, m.tag, sent, sent});
-    put(m.to, used, kRecv, {take, m.group, m.shard, m.tag, arrived, arrived});
+    put(m.to, used, taken, {take, m.group, m.shard, m.tag, arrived, arrived});
     put(m.from, used, kWait, {InstrKind::wait, m.group, m.shard, m.tag, used, used});
   }
 

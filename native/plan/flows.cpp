@@ -13,6 +13,7 @@ void FlowFinder::find(const std::vector<Rank>& part, const Holders& holders) {
   if (!model_.h.grid.training) return;
   add_gradients();
   add_params(part);
+  if (model_.h.grid.statistics_shards() > 1) add_statistics(part);
 }
 
 void FlowFinder::add_activations(const std::vector<Rank>& part, const Holders& holders) {
@@ -112,6 +113,42 @@ void FlowFinder::add_params(const std::vector<Rank>& part) {
   join_owned();
 }
 
+void FlowFinder::add_statistics(const std::vector<Rank>& part) {
+  const auto sharing = static_cast<std::int32_t>(model_.h.grid.statistics_shards());
+  for (std::size_t g = 0; g < model_.groups.size(); ++g) {
+    if (model_.groups[g].norms() == 0) continue;
+    const auto blocks = static_cast<std::int32_t>(model_.groups[g].cells.size());
+    for (std::int32_t s = 0; s < model_.h.grid.shards; s += sharing) {
+      for (std::int32_t b = 0; b < blocks; ++b)
+        add_statistics_of(GroupId(static_cast<std::int64_t>(g)), s, b, part);
+    }
+  }
+  flush();
+}
+
+/// The sums of one channel block, over the shards from `first` on.
+void FlowFinder::add_statistics_of(GroupId g, std::int32_t first, std::int32_t block,
+                                   const std::vector<Rank>& part) {
+  const Hypergraph& h = model_.h;
+  readers_.clear();
+  for (std::int32_t s = first; s < first + h.grid.statistics_shards(); ++s)
+    readers_.push_back(part[h.cell(g, s, block).at()]);
+  std::sort(readers_.begin(), readers_.end());
+  readers_.erase(std::unique(readers_.begin(), readers_.end()), readers_.end());
+  const Rank owner = statistics_owner(h.grid, g, first, readers_.data(), readers_.size());
+  const StepGroup& group = model_.groups[g.at()];
+  const std::int64_t elems = 2 * h.cells[h.cell(g, first, block).at()].region.c.size();
+  for (Rank r : readers_) {
+    for (std::int32_t x = 0; x < group.norms() && r != owner; ++x) {
+      found_.push_back({MessageKind::statistics, g, first, r, owner, elems, x});
+      found_.push_back({MessageKind::statistics_sum, g, first, owner, r, elems, x});
+      if (!group.backward) continue;
+      found_.push_back({MessageKind::gradient_statistics, g, first, r, owner, elems, x});
+      found_.push_back({MessageKind::gradient_statistics_sum, g, first, owner, r, elems, x});
+    }
+  }
+}
+
 /// One entry for each home and owner.
 void FlowFinder::join_owned() {
   const auto key = [](const OwnedParams& o) { return std::tie(o.home, o.owner); };
@@ -130,7 +167,9 @@ void FlowFinder::join_owned() {
 
 /// Moves what was found to the flows, sorted, with everything between two ranks in one.
 void FlowFinder::flush() {
-  const auto key = [](const Flow& f) { return std::tie(f.kind, f.group, f.shard, f.from, f.to); };
+  const auto key = [](const Flow& f) {
+    return std::tie(f.kind, f.group, f.shard, f.stage, f.from, f.to);
+  };
   std::sort(found_.begin(), found_.end(),
             [&](const Flow& a, const Flow& b) { return key(a) < key(b); });
   for (const Flow& flow : found_) {

@@ -6,13 +6,14 @@
 
 namespace hpmp {
 
-/// What travels in one message: everything of one kind, group and shard between two ranks.
+/// What travels in one message: everything of one kind, group, shard and stage between two ranks.
 struct Flow {
   MessageKind kind = MessageKind::activation;
   GroupId group;
   std::int32_t shard = -1;
   Rank from = 0, to = 0;
   std::int64_t elems = 0;
+  std::int32_t stage = 0;  // of statistics, as in a plan's messages
 };
 
 /// Parameter elements that a rank updates, by home group.
@@ -27,7 +28,7 @@ class FlowFinder {
  public:
   FlowFinder(const StepModel& model, int ranks) : model_(model), ranks_(ranks) {}
 
-  /// In the order of a plan's messages: kind, group, shard, from, to.
+  /// In the order of a plan's messages: kind, group, shard, stage, from, to.
   void find(const std::vector<Rank>& part, const Holders& holders);
 
   const std::vector<Flow>& flows() const { return flows_; }
@@ -40,6 +41,9 @@ class FlowFinder {
   bool on_one_rank(GroupId g, std::int32_t s, const Holders& holders) const;
   void add_gradients();
   void add_params(const std::vector<Rank>& part);
+  void add_statistics(const std::vector<Rank>& part);
+  void add_statistics_of(GroupId g, std::int32_t first, std::int32_t block,
+                         const std::vector<Rank>& part);
   std::vector<std::int64_t> activation_load() const;
   void join_owned();
   void flush();

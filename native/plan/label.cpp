@@ -11,7 +11,9 @@ const char* instr_name(InstrKind kind) {
 }
 
 const char* message_name(MessageKind kind) {
-  constexpr const char* kNames[] = {"activation", "gradient", "param_gradient", "param"};
+  constexpr const char* kNames[] = {
+      "activation", "gradient",       "param_gradient",      "param",
+      "statistics", "statistics_sum", "gradient_statistics", "gradient_statistics_sum"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -20,6 +22,7 @@ std::string instr_label(const Graph& graph, const GroupedGraph& grouped, const P
   std::string label = std::string(instr_name(instr.kind)) + " " +
                       graph.node(grouped.group(instr.group).nodes[0]).name;
   if (instr.shard >= 0) label += " shard " + std::to_string(instr.shard);
+  if (instr.stage > 0) label += " stage " + std::to_string(instr.stage);
   if (instr.message < 0) return label;
   const Message& m = plan.messages[static_cast<std::size_t>(instr.message)];
   const bool out = instr.kind == InstrKind::send || instr.kind == InstrKind::wait;

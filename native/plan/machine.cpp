@@ -75,15 +75,23 @@ PassSeconds fixed_seconds(const Machine& machine, const Graph&, const Group& gro
   return {starts, starts};
 }
 
-PassSeconds cell_seconds(const Machine& machine, const Graph& graph, const Group& group,
-                         const Region& region) {
-  PassSeconds total;
+std::vector<PassSeconds> chain_seconds(const Machine& machine, const Graph& graph,
+                                       const Group& group, const Region& region) {
+  std::vector<PassSeconds> seconds(group.nodes.size());
   Region r = region;
   for (std::size_t i = group.nodes.size(); i-- > 0;) {
     const Node& node = graph.node(group.nodes[i]);
-    total += node_seconds(machine, graph, node, r, i > 0 || head_wants_gradient(group));
+    seconds[i] = node_seconds(machine, graph, node, r, i > 0 || head_wants_gradient(group));
     if (i > 0) r = needs(graph, node, r, group.chain_operand[i]);
   }
+  return seconds;
+}
+
+PassSeconds cell_seconds(const Machine& machine, const Graph& graph, const Group& group,
+                         const Region& region) {
+  PassSeconds total;
+  const std::vector<PassSeconds> chain = chain_seconds(machine, graph, group, region);
+  for (std::size_t i = chain.size(); i-- > 0;) total += chain[i];
   for (std::size_t k = 0; k < group.inputs.size(); ++k) {
     total += gather_seconds(machine, graph, group, group.inputs[k], region,
                             group_needs(graph, group, region, k));

@@ -43,7 +43,11 @@ struct Machine {
 /// What every task of the group costs whatever its size: dispatch, kernel starts.
 PassSeconds fixed_seconds(const Machine& machine, const Graph& graph, const Group& group);
 
-/// What one cell adds to its task; the cells of a task add up.
+/// What each node of the chain adds to a cell's task, by its position.
+std::vector<PassSeconds> chain_seconds(const Machine& machine, const Graph& graph,
+                                       const Group& group, const Region& region);
+
+/// What one cell adds to its task, operands' copies included; the cells of a task add up.
 PassSeconds cell_seconds(const Machine& machine, const Graph& graph, const Group& group,
                          const Region& region);
 

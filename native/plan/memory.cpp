@@ -16,7 +16,7 @@ class Lifetimes {
   Lifetimes(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid,
             const std::vector<Message>& messages, const RankProgram& program)
       : graph_(graph), grouped_(grouped), grid_(grid), messages_(messages), program_(program) {
-    for (const OwnedChannels& t : program.tasks) own_[{t.group, t.shard}] = total_size(t.channels);
+    for (const OwnedChannels& t : program.tasks) own_[{t.group, t.shard}] = t.channels;
     for (const PlannedTensor& t : program.tensors) {
       if (t.kind == TensorKind::image) images_[{t.group, t.shard}] = t.channels;
     }
@@ -24,7 +24,7 @@ class Lifetimes {
 
   std::vector<PlannedTensor> run() {
     for (std::size_t i = 0; i < program_.instrs.size(); ++i) {
-      for (const TensorKey& key : touched(graph_, grouped_, messages_, program_.instrs[i])) {
+      for (const TensorKey& key : touched(graph_, grouped_, grid_, messages_, program_.instrs[i])) {
         touch(key, static_cast<std::int32_t>(i));
       }
     }
@@ -51,7 +51,7 @@ class Lifetimes {
   }
 
   void size(PlannedTensor& t) const {
-    const std::int64_t samples = grid_.batch / grid_.shards;
+    const std::int64_t samples = grid_.shard_samples();
     switch (t.kind) {
       case TensorKind::image:
       case TensorKind::image_grad: {
@@ -63,11 +63,19 @@ class Lifetimes {
         return;
       }
       case TensorKind::saved: {
-        const std::int64_t channels = own_.at({t.group, t.shard});
+        const std::int64_t channels = total_size(own_.at({t.group, t.shard}));
         t.bytes =
             chain_layout(graph_, grouped_.group(t.group), samples, channels, grid_.bn_group).bytes;
         return;
       }
+      case TensorKind::stage_grad:
+        t.bytes = stage_grad_bytes(graph_, grouped_.group(t.group), grid_,
+                                   total_size(own_.at({t.group, t.shard})));
+        return;
+      case TensorKind::statistics:
+        t.channels = shared_channels(t.group, t.shard);
+        t.bytes = statistics_bytes(graph_, grouped_.group(t.group), grid_, total_size(t.channels));
+        return;
       case TensorKind::send_buffer:
       case TensorKind::recv_buffer:
         t.bytes = 4 * messages_[static_cast<std::size_t>(t.message)].elems;
@@ -75,13 +83,22 @@ class Lifetimes {
     }
   }
 
+  /// What the rank computes of the group in any of the shards that share statistics.
+  Ranges shared_channels(GroupId g, std::int32_t first) const {
+    Ranges all;
+    for (std::int32_t s = first; s < first + grid_.statistics_shards(); ++s) {
+      const auto own = own_.find({g, s});
+      if (own != own_.end()) all.insert(all.end(), own->second.begin(), own->second.end());
+    }
+    return normalized(std::move(all));
+  }
+
   const Graph& graph_;
   const GroupedGraph& grouped_;
   const GridSpec& grid_;
   const std::vector<Message>& messages_;
   const RankProgram& program_;
-  std::map<std::pair<GroupId, std::int32_t>, std::int64_t> own_;
-  std::map<std::pair<GroupId, std::int32_t>, Ranges> images_;
+  std::map<std::pair<GroupId, std::int32_t>, Ranges> own_, images_;
   std::map<TensorKey, std::size_t> index_;
   std::vector<PlannedTensor> tensors_;
 };

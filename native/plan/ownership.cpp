@@ -1,6 +1,7 @@
 #include "plan/ownership.h"
 
 #include "base/error.h"
+#include "hypergraph/stages.h"
 
 namespace hpmp {
 namespace {
@@ -139,44 +140,68 @@ class Deriver {
   }
 
   void make_messages() {
-    std::map<std::tuple<MessageKind, GroupId, std::int32_t, Rank, Rank>, Message> found;
-    const auto add = [&found](MessageKind kind, GroupId g, std::int32_t s, Rank from, Rank to,
-                              Piece piece) {
-      Message& m = found[{kind, g, s, from, to}];
-      m.kind = kind;
-      m.group = g;
-      m.shard = s;
-      m.from = from;
-      m.to = to;
-      m.elems += piece.elems;
-      m.pieces.push_back(piece);
-    };
     for (std::size_t e = 0; e < h_.nets.size(); ++e) {
       const Net& net = h_.nets[e];
-      const Rank owner = p_.owner[e];
-      const bool activation = net.kind == NetKind::activation;
-      const Piece piece{NetId(static_cast<std::int64_t>(e)), activation ? ParamId() : net.param,
-                        net.range, net.elems};
-      const GroupId g = activation ? net.group : result_.param_home[net.param.at()];
+      const Piece piece{NetId(static_cast<std::int64_t>(e)), net.param, net.range, net.elems};
       for (Rank r : net_parts(h_, p_, piece.net)) {
-        if (r == owner) continue;
-        if (activation) {
-          add(MessageKind::activation, g, net.shard, owner, r, piece);
-          if (net.cost == 2 * net.elems) add(MessageKind::gradient, g, net.shard, r, owner, piece);
-        } else {
-          add(MessageKind::param_gradient, g, -1, r, owner, piece);
-          add(MessageKind::param, g, -1, owner, r, piece);
-        }
+        if (r != p_.owner[e]) exchange(net, piece, p_.owner[e], r);
       }
     }
-    for (auto& [key, m] : found) {
+    for (auto& [key, m] : found_) {
       m.tag = static_cast<Tag>(result_.messages.size());
       result_.messages.push_back(std::move(m));
     }
   }
 
+  /// What a cut net sends between its owner and one other rank.
+  void exchange(const Net& net, const Piece& piece, Rank owner, Rank other) {
+    switch (net.kind) {
+      case NetKind::activation:
+        add(MessageKind::activation, net.group, net.shard, 0, owner, other, piece);
+        if (net.cost == 2 * net.elems)
+          add(MessageKind::gradient, net.group, net.shard, 0, other, owner, piece);
+        return;
+      case NetKind::parameter: {
+        const GroupId home = result_.param_home[net.param.at()];
+        add(MessageKind::param_gradient, home, -1, 0, other, owner, piece);
+        add(MessageKind::param, home, -1, 0, owner, other, piece);
+        return;
+      }
+      case NetKind::statistics:
+        exchange_statistics(net, piece, owner, other);
+        return;
+    }
+  }
+
+  void exchange_statistics(const Net& net, const Piece& piece, Rank owner, Rank other) {
+    const auto both_ways = [&](MessageKind part, MessageKind sum, std::int32_t stage) {
+      add(part, net.group, net.shard, stage, other, owner, piece);
+      add(sum, net.group, net.shard, stage, owner, other, piece);
+    };
+    both_ways(MessageKind::statistics, MessageKind::statistics_sum, net.norm);
+    if (net.cost == 2 * net.elems) return;
+    const std::size_t norms = synced_norms(h_.graph, h_.grouped.group(net.group), h_.grid).size();
+    both_ways(MessageKind::gradient_statistics, MessageKind::gradient_statistics_sum,
+              backward_norm(norms, net.norm));
+  }
+
+  void add(MessageKind kind, GroupId g, std::int32_t s, std::int32_t stage, Rank from, Rank to,
+           const Piece& piece) {
+    Message& m = found_[{kind, g, s, stage, from, to}];
+    m.kind = kind;
+    m.group = g;
+    m.shard = s;
+    m.stage = stage;
+    m.from = from;
+    m.to = to;
+    m.elems += piece.elems;
+    m.pieces.push_back(piece);
+  }
+
   const Hypergraph& h_;
   const Placement& p_;
+  std::map<std::tuple<MessageKind, GroupId, std::int32_t, std::int32_t, Rank, Rank>, Message>
+      found_;
   Ownership result_;
 };
 

@@ -1,5 +1,6 @@
 // The text form of a plan, read back.
 #include <sstream>
+#include <tuple>
 #include <vector>
 
 #include "base/error.h"
@@ -103,6 +104,14 @@ class PlanParser {
     if (v < -1 || v > INT32_MAX) reject(shown(s) + " is not an index");
     return static_cast<std::int32_t>(v);
   }
+  /// SHARD or SHARD/STAGE.
+  std::pair<std::int32_t, std::int32_t> shard_and_stage(const std::string& s) const {
+    const std::size_t slash = s.find('/');
+    if (slash == std::string::npos) return {index(s), 0};
+    const std::int32_t stage = index(s.substr(slash + 1));
+    if (stage < 1) reject(shown(s) + " is not SHARD/STAGE");
+    return {index(s.substr(0, slash)), stage};
+  }
   double real(const std::string& s) const {
     const auto v = number_in<double>(s);
     if (!v) reject(shown(s) + " is not a number");
@@ -126,8 +135,9 @@ class PlanParser {
   }
 
   void grid() {
-    need(9);
     GridSpec& g = plan_.grid;
+    g.bn_sync = words_.size() == 10 && words_.back() == "sync";
+    need(g.bn_sync ? 10 : 9);
     g.batch = integer(words_[1]);
     g.shards = integer(words_[2]);
     g.channel_block = integer(words_[3]);
@@ -156,13 +166,14 @@ class PlanParser {
     if (m.tag != static_cast<Tag>(plan_.messages.size()))
       reject("message tags must count up from 0");
     int kind = 0;
-    while (kind < 4 && words_[2] != message_name(static_cast<MessageKind>(kind))) ++kind;
-    if (kind == 4) reject(shown(words_[2]) + " is not a kind of message");
+    while (kind < kMessageKinds && words_[2] != message_name(static_cast<MessageKind>(kind)))
+      ++kind;
+    if (kind == kMessageKinds) reject(shown(words_[2]) + " is not a kind of message");
     m.kind = static_cast<MessageKind>(kind);
     m.from = index(words_[3]);
     m.to = index(words_[4]);
     m.group = GroupId(index(words_[5]));
-    m.shard = index(words_[6]);
+    std::tie(m.shard, m.stage) = shard_and_stage(words_[6]);
     for (std::size_t i = 7; i < words_.size(); ++i) {
       m.pieces.push_back(piece(words_[i]));
       m.elems += m.pieces.back().elems;
@@ -210,8 +221,9 @@ class PlanParser {
     need(10);
     PlannedTensor t;
     int kind = 0;
-    while (kind < 5 && words_[1] != tensor_kind_name(static_cast<TensorKind>(kind))) ++kind;
-    if (kind == 5) reject(shown(words_[1]) + " is not a kind of tensor");
+    while (kind < kTensorKinds && words_[1] != tensor_kind_name(static_cast<TensorKind>(kind)))
+      ++kind;
+    if (kind == kTensorKinds) reject(shown(words_[1]) + " is not a kind of tensor");
     t.kind = static_cast<TensorKind>(kind);
     t.group = GroupId(index(words_[2]));
     t.shard = index(words_[3]);
@@ -229,9 +241,9 @@ class PlanParser {
     while (kind < kInstrKinds && what != instr_name(static_cast<InstrKind>(kind))) ++kind;
     if (kind == kInstrKinds) reject(shown(what) + " is not a statement of a plan");
     need(6);
-    program.instrs.push_back({static_cast<InstrKind>(kind), GroupId(index(words_[1])),
-                              index(words_[2]), index(words_[3]), real(words_[4]),
-                              real(words_[5])});
+    const auto [shard, stage] = shard_and_stage(words_[2]);
+    program.instrs.push_back({static_cast<InstrKind>(kind), GroupId(index(words_[1])), shard,
+                              index(words_[3]), real(words_[4]), real(words_[5]), stage});
   }
 
   std::istringstream in_;

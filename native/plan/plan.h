@@ -17,15 +17,38 @@ enum class InstrKind : std::uint8_t {
   post,    // start receiving a message
   recv,    // wait for a posted message and unpack it
   wait,    // until a send has completed and its buffer may be used again
-  reduce,  // recv of a parameter gradient: adds it to the owner's own
+  reduce,  // recv of a part of a parameter's gradient or of statistics: adds it to the owner's own
   update,  // optimizer step on the owned rows of a group's parameters
 };
 
 constexpr int kInstrKinds = 9;
 
-enum class MessageKind : std::uint8_t { activation, gradient, param_gradient, param };
+enum class MessageKind : std::uint8_t {
+  activation,
+  gradient,
+  param_gradient,
+  param,
+  // Of batch statistics that shards on several ranks share:
+  statistics,           // a rank's part of the sums, to their owner
+  statistics_sum,       // and the whole from there
+  gradient_statistics,  // likewise in the backward pass
+  gradient_statistics_sum,
+};
 
-/// A net's share in a message: channels of the group's output, or rows of a parameter.
+constexpr int kMessageKinds = 8;
+
+inline bool is_statistics(MessageKind kind) { return kind >= MessageKind::statistics; }
+inline bool is_backward(MessageKind kind) {
+  return kind == MessageKind::gradient || kind >= MessageKind::gradient_statistics;
+}
+/// Whether it carries a rank's part to the owner, who adds it up.
+inline bool is_partial(MessageKind kind) {
+  return kind == MessageKind::param_gradient || kind == MessageKind::statistics ||
+         kind == MessageKind::gradient_statistics;
+}
+
+/// A net's share in a message: channels of the group's output, rows of a parameter, or channels of
+/// a batch_norm (a mean and a sum of squares, or two sums, each).
 struct Piece {
   NetId net;
   ParamId param;  // invalid for activations
@@ -38,9 +61,10 @@ struct Message {
   MessageKind kind = MessageKind::activation;
   Rank from = 0, to = 0;
   GroupId group;
-  std::int32_t shard = -1;
+  std::int32_t shard = -1;  // of statistics: the first of those that share them
   std::vector<Piece> pieces;
   std::int64_t elems = 0;
+  std::int32_t stage = 0;  // of statistics: it follows this stage of the group
 };
 
 enum class TensorKind : std::uint8_t {
@@ -49,14 +73,19 @@ enum class TensorKind : std::uint8_t {
   saved,  // what a group's forward keeps for its backward
   send_buffer,
   recv_buffer,
+  statistics,  // sums per channel that the shards from `shard` on share: two doubles for every
+               // forward and then for every backward exchange of the group
+  stage_grad,  // gradient that one backward stage leaves to the next
 };
+
+constexpr int kTensorKinds = 7;
 
 struct PlannedTensor {
   TensorKind kind = TensorKind::image;
   GroupId group;
   std::int32_t shard = -1;
   std::int32_t message = -1;  // buffers
-  Ranges channels;            // images
+  Ranges channels;            // images, statistics
   std::int64_t bytes = 0;
   std::int64_t offset = 0;           // into the rank's arena
   std::int32_t first = 0, last = 0;  // instructions of its lifetime, inclusive
@@ -68,6 +97,7 @@ struct Instr {
   std::int32_t shard = -1;
   std::int32_t message = -1;
   double start_seconds = 0, end_seconds = 0;  // predicted
+  std::int32_t stage = 0;                     // of forward and backward; see hypergraph/stages.h
 };
 
 /// Channels of a group that a rank computes for a shard.

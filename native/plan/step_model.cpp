@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "hypergraph/stages.h"
+
 namespace hpmp {
 namespace {
 
@@ -32,8 +34,35 @@ class ModelBuilder {
         const Region& region = h().cells[h().cell(GroupId(g), 0, b).at()].region;
         step.cells.push_back(cell_seconds(model_.machine, h().graph, group, region));
       }
+      if (h().blocks[g] > 0) step.stages = stage_shares(GroupId(g));
       model_.groups.push_back(std::move(step));
     }
+  }
+
+  /// Of its first cell; a batch_norm takes half of its time to sum, before the exchange.
+  std::vector<PassSeconds> stage_shares(GroupId g) const {
+    const Group& group = h().grouped.group(g);
+    const std::vector<std::size_t> norms = synced_norms(h().graph, group, h().grid);
+    if (norms.empty()) return {};
+    const Region& region = h().cells[h().cell(g, 0, 0).at()].region;
+    const std::vector<PassSeconds> chain = chain_seconds(model_.machine, h().graph, group, region);
+    std::vector<PassSeconds> shares(norms.size() + 1);
+    PassSeconds total;
+    std::size_t stage = 0;  // forward; backward runs them the other way round
+    for (std::size_t i = 0; i < chain.size(); ++i) {
+      total += chain[i];
+      const bool norm = stage < norms.size() && norms[stage] == i;
+      const double part = norm ? 0.5 : 1.0;
+      for (std::size_t x = stage; x <= stage + (norm ? 1 : 0); ++x) {
+        shares[x].forward += part * chain[i].forward;
+        shares[norms.size() - x].backward += part * chain[i].backward;
+      }
+      if (norm) ++stage;
+    }
+    const auto of = [](double part, double whole) { return whole > 0 ? part / whole : 0; };
+    for (PassSeconds& share : shares)
+      share = {of(share.forward, total.forward), of(share.backward, total.backward)};
+    return shares;
   }
 
   std::vector<CellId> pins(std::size_t e, std::int64_t from, std::int64_t to) const {

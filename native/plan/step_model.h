@@ -22,6 +22,12 @@ struct StepGroup {
   std::vector<GroupId> consumers;            // ascending
   std::vector<std::vector<CellId>> readers;  // distinct sets of cells of shard 0
   std::vector<OutputPiece> pieces;           // by block
+  std::vector<PassSeconds> stages;  // share of each in a task's time; empty: one stage each way
+
+  /// Batch_norms whose statistics shards share.
+  std::int32_t norms() const {
+    return stages.empty() ? 0 : static_cast<std::int32_t>(stages.size()) - 1;
+  }
 };
 
 /// Rows of parameters that the same cells use, and whose gradients are summed at one owner.

@@ -7,6 +7,7 @@ namespace hpmp {
 
 TaskBuilder::TaskBuilder(const StepModel& model, int ranks) : model_(model), flows_(model, ranks) {
   graph_.ranks = ranks;
+  for (const StepGroup& group : model.groups) staged_ |= group.norms() > 0;
 }
 
 void TaskBuilder::place(const std::vector<Rank>& part) {
@@ -14,6 +15,7 @@ void TaskBuilder::place(const std::vector<Rank>& part) {
   flows_.find(part, holders_);
   graph_.tasks.clear();
   add_tasks();
+  if (staged_) add_stages();
   add_updates();
   add_messages();
   pay_for_packing();
@@ -22,6 +24,7 @@ void TaskBuilder::place(const std::vector<Rank>& part) {
 const TaskGraph& TaskBuilder::linked() {
   edges_.clear();
   link_groups();
+  if (staged_) link_stages();
   link_params();
   link_messages();
   finish_edges();
@@ -43,13 +46,17 @@ void TaskBuilder::add_tasks() {
     }
   };
   each([&](GroupId g, std::int32_t s, const Holder& holder) {
-    const double seconds = model_.groups[g.at()].fixed.forward + holder.seconds.forward;
+    const StepGroup& group = model_.groups[g.at()];
+    double seconds = group.fixed.forward + holder.seconds.forward;
+    if (!group.stages.empty()) seconds *= group.stages[0].forward;
     graph_.tasks.push_back(
         {TaskKind::forward, holder.rank, g, s, seconds / model_.machine.speed(holder.rank)});
   });
   each([&](GroupId g, std::int32_t s, const Holder& holder) {
-    if (!model_.groups[g.at()].backward) return;
-    const double seconds = model_.groups[g.at()].fixed.backward + holder.seconds.backward;
+    const StepGroup& group = model_.groups[g.at()];
+    if (!group.backward) return;
+    double seconds = group.fixed.backward + holder.seconds.backward;
+    if (!group.stages.empty()) seconds *= group.stages[0].backward;
     backward_[i] = static_cast<std::int32_t>(graph_.tasks.size());
     graph_.tasks.push_back(
         {TaskKind::backward, holder.rank, g, s, seconds / model_.machine.speed(holder.rank)});
@@ -112,6 +119,7 @@ void TaskBuilder::link(std::int32_t from, std::int32_t to) {
 /// Gathering and scattering of messages takes the time of the tasks before and after them.
 void TaskBuilder::pay_for_packing() {
   for (const Flow& flow : graph_.flows) {
+    if (is_statistics(flow.kind)) return;  // small, and the last of all kinds
     const std::vector<GroupId>& consumers = model_.groups[flow.group.at()].consumers;
     const auto first_consumer = [&](Rank r) {
       for (GroupId c : consumers) {
@@ -153,12 +161,13 @@ void TaskBuilder::link_group(GroupId g, std::int32_t s) {
   for (std::int32_t i = first; i < last; ++i) {
     const Rank r = holders_.list[static_cast<std::size_t>(i)].rank;
     const std::int32_t back = backward_[static_cast<std::size_t>(i)];
-    link(i, back);
+    const std::int32_t made = last_task(g, i, false);
+    link(made, back);
     for (GroupId c : model_.groups[g.at()].consumers) {
       const std::int32_t consumer = holders_.find(c, s, r);
       if (consumer < 0) continue;
-      link(i, consumer);
-      link(backward_[static_cast<std::size_t>(consumer)], back);
+      link(made, consumer);
+      link(last_task(c, consumer, true), back);
     }
   }
 }
@@ -171,8 +180,8 @@ void TaskBuilder::link_params() {
     for (GroupId user : model_.param_users[home]) {
       for (std::int32_t i = holders_.begin[holders_.at(user, 0)];
            i < holders_.begin[holders_.at(user, holders_.shards - 1) + 1]; ++i) {
-        const auto holder = static_cast<std::size_t>(i);
-        link(backward_[holder], at_home(summed_, id, holders_.list[holder].rank));
+        const Rank r = holders_.list[static_cast<std::size_t>(i)].rank;
+        link(last_task(user, i, true), at_home(summed_, id, r));
       }
     }
     for (Rank r = 0; r < graph_.ranks; ++r) link(at_home(summed_, id, r), at_home(update_, id, r));
@@ -188,11 +197,11 @@ void TaskBuilder::link_message(std::int32_t id, const Flow& flow) {
   const std::vector<GroupId>& consumers = model_.groups[flow.group.at()].consumers;
   switch (flow.kind) {
     case MessageKind::activation:
-      link(forward(flow.group, flow.shard, flow.from), id);
+      link(last_task(flow.group, forward(flow.group, flow.shard, flow.from), false), id);
       for (GroupId c : consumers) link(id, forward(c, flow.shard, flow.to));
       return;
     case MessageKind::gradient:
-      for (GroupId c : consumers) link(backward(c, flow.shard, flow.from), id);
+      for (GroupId c : consumers) link(last_task(c, forward(c, flow.shard, flow.from), true), id);
       link(id, backward(flow.group, flow.shard, flow.to));
       return;
     case MessageKind::param_gradient:
@@ -202,6 +211,8 @@ void TaskBuilder::link_message(std::int32_t id, const Flow& flow) {
     case MessageKind::param:
       link(at_home(update_, flow.group, flow.from), id);
       return;
+    default:
+      link_statistics(id, flow);
   }
 }
 

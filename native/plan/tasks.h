@@ -11,7 +11,7 @@ enum class TaskKind : std::uint8_t {
   forward,
   backward,
   update,
-  summed,   // no work: all of a rank's gradients of a home group's parameters are there
+  summed,   // no work: all parts of a sum that a rank makes are there
   message,  // on the wire
 };
 
@@ -21,6 +21,7 @@ struct Task {
   GroupId group;
   std::int32_t shard = -1;
   double seconds = 0;  // of a message: time on the wire
+  std::int32_t stage = 0;
 };
 
 struct TaskGraph {
@@ -56,11 +57,30 @@ class TaskBuilder {
   void link_params();
   void pay_for_packing();
   void pack(std::int32_t task, const Flow& flow);
+  // In stage_tasks.cpp:
+  void add_stages();
+  void add_stages_of(GroupId g, std::int32_t s);
+  void add_later_stages(GroupId g, std::int32_t s, const Holder& holder, TaskKind kind);
+  void add_exchanges(GroupId g, std::int32_t s, Rank r);
+  void link_stages();
+  void link_stages_of(GroupId g, std::int32_t s, std::int32_t holder, bool backward);
+  void link_statistics(std::int32_t id, const Flow& flow);
   void finish_edges();
 
   void link(std::int32_t from, std::int32_t to);
   std::int32_t forward(GroupId g, std::int32_t s, Rank r) const;
   std::int32_t backward(GroupId g, std::int32_t s, Rank r) const;
+  /// The task of a holder of the group in a stage; see hypergraph/stages.h.
+  std::int32_t stage_task(GroupId g, std::int32_t holder, bool backward, std::int32_t stage) const;
+  /// The last of them; -1 where there is none.
+  std::int32_t last_task(GroupId g, std::int32_t holder, bool backward) const {
+    return holder < 0 ? -1 : stage_task(g, holder, backward, model_.groups[g.at()].norms());
+  }
+  std::size_t exchange_at(GroupId g, std::int32_t s, Rank r) const;
+  enum Sum : std::int32_t { kOwn, kAll };
+  /// When all of rank r's own parts of statistics are there, and when those of all ranks are.
+  std::int32_t sum(GroupId g, std::int32_t s, Rank r, bool backward, std::int32_t stage,
+                   Sum which) const;
   std::int32_t at_home(const std::vector<std::int32_t>& tasks, GroupId home, Rank r) const;
 
   const StepModel& model_;
@@ -68,6 +88,9 @@ class TaskBuilder {
   Holders holders_;
   std::vector<std::int32_t> backward_;         // by holder
   std::vector<std::int32_t> update_, summed_;  // by home x ranks
+  bool staged_ = false;                        // some group runs in several stages
+  std::vector<std::int32_t> later_;            // by holder: its tasks from the second stage on
+  std::vector<std::int32_t> exchange_;         // by group x statistics group x ranks: its first sum
   std::vector<std::pair<std::int32_t, std::int32_t>> edges_;
   TaskGraph graph_;
 };

@@ -16,12 +16,16 @@ namespace {
 
 std::string number(std::int64_t v) { return std::to_string(v); }
 
+std::string shard_text(std::int32_t shard, std::int32_t stage) {
+  return number(shard) + (stage > 0 ? "/" + number(stage) : "");
+}
+
 void write_header(const Plan& p, std::string& out) {
   const GridSpec& g = p.grid;
   out += "hpmp-plan 1\ngraph " + p.graph_hash + "\nstrategy " + p.strategy + "\n";
   out += "grid " + number(g.batch) + " " + number(g.shards) + " " + number(g.channel_block) + " " +
          number(g.dense_block) + " " + number(g.most_blocks) + " " + number(g.bn_group) + " " +
-         number(g.training) + " " + real_text(g.flops_per_byte) + "\n";
+         number(g.training) + " " + real_text(g.flops_per_byte) + (g.bn_sync ? " sync\n" : "\n");
   out += "predicted " + number(p.activation_elems) + " " + number(p.parameter_elems) + " " +
          real_text(p.imbalance) + " " + real_text(p.step_seconds) + " " +
          real_text(p.bubble_fraction) + "\n";
@@ -29,7 +33,7 @@ void write_header(const Plan& p, std::string& out) {
 
 void write_message(const Message& m, std::string& out) {
   out += "message " + number(m.tag) + " " + message_name(m.kind) + " " + number(m.from) + " " +
-         number(m.to) + " " + number(m.group.index) + " " + number(m.shard);
+         number(m.to) + " " + number(m.group.index) + " " + shard_text(m.shard, m.stage);
   for (const Piece& p : m.pieces) {
     out += " " + number(p.net.index) + ":" + number(p.param.index) + ":" + ranges_text({p.range}) +
            ":" + number(p.elems);
@@ -55,16 +59,17 @@ void write_program(const RankProgram& program, Rank r, std::string& out) {
            "\n";
   }
   for (const Instr& i : program.instrs) {
-    out += std::string(instr_name(i.kind)) + " " + number(i.group.index) + " " + number(i.shard) +
-           " " + number(i.message) + " " + real_text(i.start_seconds) + " " +
-           real_text(i.end_seconds) + "\n";
+    out += std::string(instr_name(i.kind)) + " " + number(i.group.index) + " " +
+           shard_text(i.shard, i.stage) + " " + number(i.message) + " " +
+           real_text(i.start_seconds) + " " + real_text(i.end_seconds) + "\n";
   }
 }
 
 }  // namespace
 
 const char* tensor_kind_name(TensorKind kind) {
-  constexpr const char* kNames[] = {"image", "image_grad", "saved", "send_buffer", "recv_buffer"};
+  constexpr const char* kNames[] = {"image",       "image_grad", "saved",     "send_buffer",
+                                    "recv_buffer", "statistics", "stage_grad"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -3,7 +3,7 @@
 //   hpmp-plan 1
 //   graph HASH
 //   strategy NAME
-//   grid BATCH SHARDS CHANNEL_BLOCK DENSE_BLOCK BN_GROUP TRAINING FLOPS_PER_BYTE
+//   grid BATCH SHARDS CHANNEL_BLOCK DENSE_BLOCK MOST_BLOCKS BN_GROUP TRAINING FLOPS_PER_BYTE [sync]
 //   predicted ACTIVATION_ELEMS PARAMETER_ELEMS IMBALANCE STEP_SECONDS BUBBLE_FRACTION
 //   message TAG KIND FROM TO GROUP SHARD NET:PARAM:BEGIN-END:ELEMS ...
 //   rank R ARENA_BYTES PARAM_BYTES                then this rank's lines:
@@ -13,6 +13,7 @@
 //   FWD GROUP SHARD MESSAGE START END             and LOAD, BWD, SEND, POST, RECV, REDUCE, WAIT,
 //   UPDATE end
 //
+// SHARD is SHARD/STAGE in the later stages of a group, and of statistics that follow one of them.
 // -1 stands for "none"; CHANNELS and ROWS are BEGIN-END,BEGIN-END or `none`; times are in seconds.
 #pragma once
 

@@ -1,5 +1,6 @@
 #include "plan/touch.h"
 
+#include "hypergraph/stages.h"
 #include "plan/chain.h"
 
 namespace hpmp {
@@ -9,37 +10,70 @@ GroupId source_group(const GroupedGraph& grouped, const Segment& s) {
   return grouped.group_of_value[s.source.at()];
 }
 
-void touch_forward(const GroupedGraph& grouped, const Instr& instr, std::vector<TensorKey>& keys) {
-  const Group& g = grouped.group(instr.group);
-  for (const GroupInput& in : g.inputs) {
-    for (const Segment& s : in.view.segments) {
-      keys.push_back({TensorKind::image, source_group(grouped, s), instr.shard, -1});
-    }
-  }
-  keys.push_back({TensorKind::saved, instr.group, instr.shard, -1});
-  keys.push_back({TensorKind::image, instr.group, instr.shard, -1});
+/// What a group's stages look at to find their tensors.
+struct Staged {
+  const Graph& graph;
+  const GroupedGraph& grouped;
+  const GridSpec& grid;
+  const Instr& instr;
+  const Group& group;
+  std::vector<std::size_t> norms;
+
+  std::int32_t last_stage() const { return static_cast<std::int32_t>(norms.size()); }
+};
+
+void touch_exchanged(const Staged& at, std::vector<TensorKey>& keys) {
+  if (at.norms.empty()) return;
+  const std::int32_t shard = at.grid.first_sharing(at.instr.shard);
+  keys.push_back({TensorKind::statistics, at.instr.group, shard, -1});
 }
 
-void touch_backward(const Graph& graph, const GroupedGraph& grouped, const Instr& instr,
-                    std::vector<TensorKey>& keys) {
-  const Group& g = grouped.group(instr.group);
-  for (std::size_t k = 0; k < g.inputs.size(); ++k) {
-    for (const Segment& s : g.inputs[k].view.segments) {
-      const GroupId source = source_group(grouped, s);
-      if (backward_reads_input(graph, g, k))
-        keys.push_back({TensorKind::image, source, instr.shard, -1});
-      if (grouped.group(source).requires_grad)
-        keys.push_back({TensorKind::image_grad, source, instr.shard, -1});
+void touch_forward(const Staged& at, std::vector<TensorKey>& keys) {
+  const Instr& instr = at.instr;
+  const StageNodes nodes = forward_nodes(at.group, at.norms, instr.stage);
+  for (const GroupInput& in : at.group.inputs) {
+    // A batch_norm that heads its chain sums its operand before it runs.
+    if (!nodes.has(in.node) && in.node + instr.stage > 0) continue;
+    for (const Segment& s : in.view.segments) {
+      keys.push_back({TensorKind::image, source_group(at.grouped, s), instr.shard, -1});
     }
   }
+  touch_exchanged(at, keys);
   keys.push_back({TensorKind::saved, instr.group, instr.shard, -1});
-  if (backward_reads_output(graph, g))
+  if (instr.stage == at.last_stage())
+    keys.push_back({TensorKind::image, instr.group, instr.shard, -1});
+}
+
+void touch_inputs_backward(const Staged& at, std::vector<TensorKey>& keys) {
+  const StageNodes nodes = backward_nodes(at.group, at.norms, at.instr.stage);
+  for (std::size_t k = 0; k < at.group.inputs.size(); ++k) {
+    const GroupInput& in = at.group.inputs[k];
+    const bool runs = nodes.has(in.node);
+    for (const Segment& s : in.view.segments) {
+      const GroupId source = source_group(at.grouped, s);
+      if ((runs || in.node + 1 == nodes.begin) && backward_reads_input(at.graph, at.group, k))
+        keys.push_back({TensorKind::image, source, at.instr.shard, -1});
+      if (runs && at.grouped.group(source).requires_grad)
+        keys.push_back({TensorKind::image_grad, source, at.instr.shard, -1});
+    }
+  }
+}
+
+void touch_backward(const Staged& at, std::vector<TensorKey>& keys) {
+  const Instr& instr = at.instr;
+  touch_inputs_backward(at, keys);
+  touch_exchanged(at, keys);
+  keys.push_back({TensorKind::saved, instr.group, instr.shard, -1});
+  if (!at.norms.empty()) keys.push_back({TensorKind::stage_grad, instr.group, instr.shard, -1});
+  if (instr.stage > 0) return;
+  if (backward_reads_output(at.graph, at.group))
     keys.push_back({TensorKind::image, instr.group, instr.shard, -1});
   keys.push_back({TensorKind::image_grad, instr.group, instr.shard, -1});
 }
 
 void touch_message(const Message& m, TensorKind buffer, std::vector<TensorKey>& keys) {
   keys.push_back({buffer, GroupId(), -1, m.tag});
+  if (is_statistics(m.kind)) keys.push_back({TensorKind::statistics, m.group, m.shard, -1});
   if (m.kind == MessageKind::activation) keys.push_back({TensorKind::image, m.group, m.shard, -1});
   if (m.kind == MessageKind::gradient)
     keys.push_back({TensorKind::image_grad, m.group, m.shard, -1});
@@ -54,17 +88,22 @@ TensorKey key_of(const PlannedTensor& t) {
 }
 
 std::vector<TensorKey> touched(const Graph& graph, const GroupedGraph& grouped,
-                               const std::vector<Message>& messages, const Instr& instr) {
+                               const GridSpec& grid, const std::vector<Message>& messages,
+                               const Instr& instr) {
+  const auto staged = [&] {
+    const Group& group = grouped.group(instr.group);
+    return Staged{graph, grouped, grid, instr, group, synced_norms(graph, group, grid)};
+  };
   std::vector<TensorKey> keys;
   switch (instr.kind) {
     case InstrKind::load:
       keys.push_back({TensorKind::image, instr.group, instr.shard, -1});
       break;
     case InstrKind::forward:
-      touch_forward(grouped, instr, keys);
+      touch_forward(staged(), keys);
       break;
     case InstrKind::backward:
-      touch_backward(graph, grouped, instr, keys);
+      touch_backward(staged(), keys);
       break;
     case InstrKind::send:
       touch_message(messages[static_cast<std::size_t>(instr.message)], TensorKind::send_buffer,

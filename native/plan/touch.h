@@ -10,7 +10,7 @@ namespace hpmp {
 
 struct TensorKey {
   TensorKind kind = TensorKind::image;
-  GroupId group;  // images, saved
+  GroupId group;  // all but buffers
   std::int32_t shard = -1;
   std::int32_t message = -1;  // buffers
 
@@ -24,7 +24,8 @@ TensorKey key_of(const PlannedTensor& tensor);
 
 /// Tensors of the rank that `instr` touches.
 std::vector<TensorKey> touched(const Graph& graph, const GroupedGraph& grouped,
-                               const std::vector<Message>& messages, const Instr& instr);
+                               const GridSpec& grid, const std::vector<Message>& messages,
+                               const Instr& instr);
 
 /// The tensors that a program touches, with bytes and lifetimes, without offsets. Images and their
 /// gradients have the channels of the images in `program.tensors`.

@@ -55,6 +55,7 @@ void verify_plan(const Graph& graph, const Plan& plan) {
   const GroupedGraph grouped = fuse_groups(graph);
   check_structure(graph, grouped, plan);
   check_flow(graph, grouped, plan);
+  check_statistics(graph, grouped, plan);
   for (Rank r = 0; r < plan.ranks; ++r) {
     check_program(graph, grouped, plan, r);
     check_memory(graph, grouped, plan, r);

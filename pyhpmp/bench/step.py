@@ -133,6 +133,7 @@ def op_of_group(plan: Plan) -> dict[str, str]:
         batch=core.batch,
         shards=core.shards,
         bn_group=core.bn_group,
+        bn_sync=core.bn_sync,
         training=core.training,
     )
     return {group.name: group.op for group in hypergraph.groups}

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from pyhpmp.errors import USER_MISTAKE
 from pyhpmp.partitioners import PARTITIONERS
 from pyhpmp.planning import OBJECTIVES, STRATEGIES
+from pyhpmp.plans import BN_MODES
 from pyhpmp.request import DEFAULT_SECONDS
 
 SCHEDULES = ("constant", "cosine", "step")
@@ -90,7 +91,13 @@ def add_planning(group: Any) -> None:
         "--plan-seconds", type=nonnegative, default=DEFAULT_SECONDS, help="for the search [10]"
     )
     group.add_argument(
-        "--bn-group", type=count, default=0, help="samples that share batch statistics"
+        "--bn-group", type=count, default=0, help="samples that share batch statistics [32]"
+    )
+    group.add_argument(
+        "--bn",
+        choices=BN_MODES,
+        default="group",
+        help="sync: shards may cut such a group, and exchange its sums",
     )
 
 

@@ -77,6 +77,7 @@ def hypergraph_of(plan: pyhpmp.Plan) -> _core.Hypergraph:
         dense_block=core.dense_block,
         most_blocks=core.most_blocks,
         bn_group=core.bn_group,
+        bn_sync=core.bn_sync,
         training=core.training,
     )
 

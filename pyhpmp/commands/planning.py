@@ -20,6 +20,7 @@ def plan_of(
         objective=arguments.objective,
         shards=arguments.shards,
         epsilon=arguments.epsilon,
+        bn=arguments.bn,
         bn_group=arguments.bn_group,
         seed=arguments.seed,
         partitioner=arguments.partitioner,

@@ -17,6 +17,7 @@ def layer_groups(plan: Plan) -> list[_core.GroupInfo]:
         channel_block=core.channel_block,
         dense_block=core.dense_block,
         bn_group=core.bn_group,
+        bn_sync=core.bn_sync,
         training=core.training,
     ).groups
 

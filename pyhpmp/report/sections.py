@@ -122,7 +122,7 @@ def request(plan: Plan) -> str:
         ("passes", "forward and backward" if plan.core.training else "forward"),
         ("sample shards", plan.core.shards),
         ("channels of a cell", f"{plan.core.channel_block}, dense {plan.core.dense_block}"),
-        ("samples that share batch statistics", plan.core.bn_group),
+        ("samples that share batch statistics", _statistics(plan)),
         ("strategy asked for", asked.strategy),
         ("objective", asked.objective),
         ("imbalance allowed", percent(asked.epsilon)),
@@ -134,6 +134,10 @@ def request(plan: Plan) -> str:
     ]
     rows = "".join(f"<div><dt>{escaped(k)}</dt><dd>{escaped(v)}</dd></div>" for k, v in facts)
     return _section("What was asked", f'<dl class="facts">{rows}</dl>')
+
+
+def _statistics(plan: Plan) -> str:
+    return f"{plan.core.bn_group}" + (", which shards may cut" if plan.core.bn_sync else "")
 
 
 def _machine(plan: Plan) -> Iterable[tuple[str, str]]:

@@ -75,7 +75,19 @@ def remarks(plan: Plan) -> list[str]:
     crossover = plan.comparison.data_parallel_crossover_batch
     if crossover:
         lines.append(f"data parallelism sends less from batch {crossover:,} on")
-    return lines
+    return lines + _shared_statistics(plan)
+
+
+def _shared_statistics(plan: Plan) -> list[str]:
+    core = plan.core
+    sharing = core.bn_group * core.shards // core.batch
+    normalised = any(param.role == "running_mean" for param in plan.prepared.params)
+    if not core.bn_sync or not core.training or not normalised or sharing < 2:
+        return []
+    return [
+        f"batch statistics over {core.bn_group} samples are shared by {sharing} shards "
+        "(their sums count as activations)"
+    ]
 
 
 def _memory(plan: Plan) -> str:

@@ -39,7 +39,15 @@ def off_the_kink(graph: pyhpmp.Graph) -> None:
             graph.params[info.name][...] = np.where(np.arange(info.dims[0]) % 4 == 3, -5, 5)
 
 
-def curve(ranks: int, strategy: str, *, fresh: bool, shards: int | None = None) -> Curve:
+def curve(
+    ranks: int,
+    strategy: str,
+    *,
+    fresh: bool,
+    shards: int | None = None,
+    bn: str = "group",
+    bn_group: int = BN_GROUP,
+) -> Curve:
     """Losses of the first steps of resnet20 on digits; checks what was sent on the way."""
 
     def work(rank: int) -> Curve:
@@ -49,7 +57,9 @@ def curve(ranks: int, strategy: str, *, fresh: bool, shards: int | None = None) 
         digits = data.load("digits", graph.input_shape, graph.classes)
         epochs = [data.shuffled(len(digits.train), seed=0, epoch=e) for e in (0, 1)]
         order = np.concatenate(epochs)
-        plan = pyhpmp.plan(graph, batch=BATCH, strategy=strategy, bn_group=BN_GROUP, shards=shards)
+        plan = pyhpmp.plan(
+            graph, batch=BATCH, strategy=strategy, shards=shards, bn=bn, bn_group=bn_group
+        )
         trainer = pyhpmp.Trainer(plan, threads=1)
         recipe, losses = DIGITS if fresh else GENTLE, []
         for step in range(STEPS):
@@ -65,8 +75,8 @@ def curve(ranks: int, strategy: str, *, fresh: bool, shards: int | None = None) 
 
 
 @lru_cache
-def one_rank(fresh: bool, shards: int) -> Curve:
-    return curve(1, "data", fresh=fresh, shards=shards)
+def one_rank(fresh: bool, shards: int, bn_group: int = BN_GROUP) -> Curve:
+    return curve(1, "data", fresh=fresh, shards=shards, bn_group=bn_group)
 
 
 def deviation(found: Curve, expected: Curve) -> Curve:
@@ -79,6 +89,19 @@ def test_the_loss_curve_is_that_of_one_rank(strategy: str, ranks: int) -> None:
     expected = one_rank(False, 1)
     assert expected[-1] < 0.6 * expected[0]
     assert deviation(curve(ranks, strategy, fresh=False), expected).max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_shards_that_share_the_whole_batchs_statistics_train_as_one_shard(strategy: str) -> None:
+    expected = one_rank(False, 1, BATCH)
+    found = curve(4, strategy, fresh=False, shards=8, bn="sync", bn_group=BATCH)
+    assert deviation(found, expected).max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_shards_that_cut_statistics_groups_train_as_those_that_do_not(ranks: int) -> None:
+    found = curve(ranks, "hypergraph", fresh=False, shards=24, bn="sync")
+    assert deviation(found, one_rank(False, 1)).max() <= TOLERANCE
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

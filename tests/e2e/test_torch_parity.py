@@ -21,6 +21,7 @@ import torch
 import torchvision_models
 
 import pyhpmp
+from pyhpmp import local
 
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -74,11 +75,17 @@ def torch_step(network: torch.nn.Module, images: torch.Tensor, labels: Labels) -
     return float(loss.detach())
 
 
-def trainer_for(network: torch.nn.Module, name: str, folder: Path) -> pyhpmp.Trainer:
-    side, batch, lr = NETWORKS[name]
+def exported(network: torch.nn.Module, name: str, folder: Path) -> Path:
+    side, batch, _ = NETWORKS[name]
     path = folder / "network.onnx"
     torchvision_models.export(network, "legacy_train", path, image=side, batch=batch)
     network.train()
+    return path
+
+
+def trainer_for(network: torch.nn.Module, name: str, folder: Path) -> pyhpmp.Trainer:
+    _, batch, lr = NETWORKS[name]
+    path = exported(network, name, folder)
     plan = pyhpmp.plan(pyhpmp.load(path), ranks=1, batch=batch, bn_group=batch)
     return pyhpmp.Trainer(plan, optimizer=pyhpmp.SGD(lr=lr, momentum=0.9))
 
@@ -123,6 +130,33 @@ def test_loss_and_every_gradient_of_a_step_are_autograds(name: str, tmp_path: Pa
     assert trainer.step(images, labels) == pytest.approx(expected, rel=1e-4)
     theirs = errors(torch_grads(network), exact)
     for parameter, error in errors(trainer.engine.grads(), exact).items():
+        assert error <= 1e-4 + 3 * max(theirs[parameter], other[parameter]), parameter
+
+
+@pytest.mark.parametrize(("name", "strategy"), [("resnet18", "filter"), ("densenet121", "data")])
+def test_ranks_that_synchronise_the_whole_batchs_statistics_have_autograds_gradients(
+    name: str, strategy: str, tmp_path: Path
+) -> None:
+    network = off_the_kink(fresh(name))
+    path = exported(network, name, tmp_path)
+    images, labels = batch_for(name)
+    batch = len(labels)
+
+    def work(rank: int) -> tuple[float, dict[str, Images]]:
+        graph = pyhpmp.load(path)
+        plan = pyhpmp.plan(
+            graph, batch=batch, strategy=strategy, shards=batch, bn="sync", bn_group=batch
+        )
+        trainer = pyhpmp.Trainer(plan, optimizer=pyhpmp.SGD(lr=1e-3), threads=1)
+        return trainer.step(images, labels), trainer.engine.grads()
+
+    exact = float64_in(network, images, labels)
+    other = errors(torch_grads(channels_last_in(network, images, labels)), exact)
+    expected = torch_step(network, torch.from_numpy(images), labels)
+    theirs = errors(torch_grads(network), exact)
+    loss, grads = local.run(4, work)[0]
+    assert loss == pytest.approx(expected, rel=1e-4)
+    for parameter, error in errors(grads, exact).items():
         assert error <= 1e-4 + 3 * max(theirs[parameter], other[parameter]), parameter
 
 

@@ -55,10 +55,20 @@ def counted(
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_counted_elements_equal_the_metric(name: str, strategy: str) -> None:
+    check_counts(name, strategy, bn_group=2)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", ["resnet20", "densenet121"])
+def test_so_they_do_with_statistics_that_shards_share(name: str, strategy: str) -> None:
+    check_counts(name, strategy, bn_group=BATCH, bn_sync=True)
+
+
+def check_counts(name: str, strategy: str, **statistics: int) -> None:
     ranks = 4
     graph = pyhpmp.load(f"zoo:{name}", image=NETWORKS[name])
     prepared = graph.core.prepare(training=True)
-    hypergraph = _core.Hypergraph(prepared, batch=BATCH, shards=4, bn_group=2)
+    hypergraph = _core.Hypergraph(prepared, batch=BATCH, shards=4, **statistics)
     part = placed(hypergraph, strategy, ranks)
     plan = _core.Plan.build(hypergraph, part, ranks, strategy, {})
     plan.verify(prepared)

@@ -9,6 +9,16 @@ using namespace hpmp;
 
 namespace {
 
+const char* kNormalised = R"(hpmp-graph 1
+input x 4 1 1
+param s scale 4
+param b shift 4
+param m running_mean 4
+param v running_var 4
+node BatchNormalization n : x : s b m v : n.out
+output n.out
+)";
+
 Hypergraph built(const std::string& text, const GridSpec& grid, bool loss = true) {
   const Graph graph = parse_graph(text);
   return build_hypergraph(loss ? with_loss(graph) : graph, grid);
@@ -196,15 +206,7 @@ TEST(grids_that_cannot_be_cut_are_refused_with_a_cure) {
 }
 
 TEST(shards_never_cut_a_statistics_group) {
-  const Graph graph = with_loss(parse_graph(R"(hpmp-graph 1
-input x 2 1 1
-param s scale 2
-param b shift 2
-param m running_mean 2
-param v running_var 2
-node BatchNormalization n : x : s b m v : n.out
-output n.out
-)"));
+  const Graph graph = with_loss(parse_graph(kNormalised));
   GridSpec grid;
   grid.batch = 64;
   grid.shards = 4;
@@ -218,6 +220,42 @@ output n.out
   grid.training = false;
   grid.bn_group = 0;
   CHECK_EQ(checked_grid(graph, grid).bn_group, 32);
+}
+
+TEST(shards_that_may_cut_a_statistics_group_divide_it_or_hold_it) {
+  const Graph graph = with_loss(parse_graph(kNormalised));
+  GridSpec grid;
+  grid.batch = 96;
+  grid.bn_group = 16;
+  grid.bn_sync = true;
+  for (std::int64_t shards : {1, 2, 3, 6, 12, 24, 48, 96}) {
+    grid.shards = shards;
+    CHECK_EQ(checked_grid(graph, grid).statistics_shards(), std::max<std::int64_t>(1, shards / 6));
+  }
+  grid.shards = 4;
+  CHECK_THROWS(checked_grid(graph, grid), ErrorCode::invalid_argument,
+               "4 shards of 24 samples neither hold nor divide batch-norm groups of 16 samples; "
+               "use 3 shards");
+}
+
+TEST(a_statistics_net_joins_the_cells_of_one_block_in_the_shards_that_share) {
+  GridSpec grid;
+  grid.batch = 8;
+  grid.shards = 4;
+  grid.channel_block = 2;
+  grid.bn_group = 4;
+  grid.bn_sync = true;
+  const Hypergraph h = built(kNormalised, grid);
+  std::vector<std::vector<std::int32_t>> pins;
+  for (std::size_t e = 0; e < h.nets.size(); ++e) {
+    if (h.nets[e].kind != NetKind::statistics) continue;
+    // A mean and a sum of squares for 2 channels, there and back, and as much backward.
+    CHECK_EQ(h.nets[e].elems, 4);
+    CHECK_EQ(h.nets[e].cost, 16);
+    pins.push_back(pins_of(h, e));
+  }
+  // Cells of the group: 2 blocks of shard 0, then those of shard 1, ...
+  CHECK(pins == (std::vector<std::vector<std::int32_t>>{{0, 2}, {1, 3}, {4, 6}, {5, 7}}));
 }
 
 TEST(every_activation_pin_shares_the_shard_of_its_producer) {

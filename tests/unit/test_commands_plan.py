@@ -29,6 +29,8 @@ def test_json_has_every_field_for_the_chosen_strategy_and_every_baseline(plan: P
         "ranks",
         "batch",
         "dtype",
+        "bn",
+        "bn_group",
         "chosen",
         "strategies",
         "data_parallel_crossover_batch",
@@ -134,3 +136,23 @@ def test_a_slower_network_is_predicted_slower(plan: Plan) -> None:
 
 def test_ranks_must_be_named(plan: Plan) -> None:
     assert plan("zoo:lenet5").is_one_line_mistake()
+
+
+def test_synchronised_statistics_let_shards_cut_what_they_else_must_not(plan: Plan) -> None:
+    words = ("zoo:resnet20", "-n", 2, "--batch", 32, "--bn-group", 32, "--strategy", "data")
+    alone = plan(*words, "--json")
+    assert alone.code == 2
+    said = plan(*words, "--bn", "sync", "--json")
+    assert (said.code, said.err) == (0, "")
+    assert (said.json["bn"], said.json["bn_group"], said.json["chosen"]) == ("sync", 32, "data")
+    volume = said.json["strategies"][0]["volume_bytes"]
+    assert 0 < volume["activations"] < 0.05 * volume["parameters"]
+    assert "statistics over 32 samples are shared by 2 shards" in plan(*words, "--bn", "sync").out
+
+
+def test_a_saved_plan_with_synchronised_statistics_serves_again(plan: Plan, tmp_path: Path) -> None:
+    words = ("zoo:resnet20", "-n", 2, "--batch", 32)
+    assert plan(*words, "--bn", "sync", "--strategy", "data", "--save", "p.hpmp").code == 0
+    said = plan(*words, "--strategy", "file:p.hpmp", "--hmetis", "h.hgr", "--json")
+    assert (said.code, said.err) == (0, "")
+    assert said.json["bn"] == "sync"

@@ -31,7 +31,17 @@ FIGURES = {
     "peak_memory_bytes",
     "time_to_target_seconds",
 }
-PLAN = {"model", "ranks", "batch", "dtype", "chosen", "strategies", "data_parallel_crossover_batch"}
+PLAN = {
+    "model",
+    "ranks",
+    "batch",
+    "dtype",
+    "bn",
+    "bn_group",
+    "chosen",
+    "strategies",
+    "data_parallel_crossover_batch",
+}
 
 
 def test_training_prints_plan_progress_and_result_and_saves_the_model(

@@ -48,10 +48,12 @@ class Oracle:
         return max(self.part_weights(part, ranks)) * ranks / sum(self.weights) - 1
 
 
-def hypergraph(name: str, batch: int, shards: int, bn_group: int = 0) -> _core.Hypergraph:
+def hypergraph(
+    name: str, batch: int, shards: int, bn_group: int = 0, bn_sync: bool = False
+) -> _core.Hypergraph:
     text = tiny.TEXT if name == "tiny" else NETWORKS[name]
     graph = _core.Graph.parse(text).prepare()
-    return _core.Hypergraph(graph, batch=batch, shards=shards, bn_group=bn_group)
+    return _core.Hypergraph(graph, batch=batch, shards=shards, bn_group=bn_group, bn_sync=bn_sync)
 
 
 def assert_agrees(h: _core.Hypergraph, part: np.ndarray, ranks: int) -> None:
@@ -76,6 +78,22 @@ def test_random_placements_measure_as_the_oracle_counts(ranks: int) -> None:
     generator = np.random.default_rng(ranks)
     for _ in range(20):
         assert_agrees(h, generator.integers(0, ranks, h.cells), ranks)
+
+
+def test_shared_statistics_measure_as_the_oracle_counts() -> None:
+    h = hypergraph("resnet50", 128, 16, bn_group=64, bn_sync=True)
+    generator = np.random.default_rng(0)
+    for part in (h.baseline("data", 4), generator.integers(0, 3, h.cells)):
+        assert_agrees(h, part, 4)
+
+
+def test_data_parallelism_sends_every_channels_sums_four_times_per_further_rank() -> None:
+    h = hypergraph("resnet50", 128, 4, bn_group=128, bn_sync=True)
+    means = [line for line in NETWORKS["resnet50"].splitlines() if " running_mean " in line]
+    channels = sum(int(line.split()[3]) for line in means)
+    said = h.measure(h.baseline("data", 4), 4)
+    # A mean and a sum of squares each, up and down, and two sums of the backward pass likewise.
+    assert said.activation_elems == 3 * 2 * 4 * channels
 
 
 @pytest.mark.parametrize("strategy", ["data", "layer", "filter", "owt"])

@@ -1,4 +1,5 @@
-// batch_norm: statistics per group of consecutive samples, running statistics as additive parts.
+// batch_norm: statistics per group of consecutive samples, which may go on in other tasks; running
+// statistics as additive parts.
 #include <cmath>
 
 #include "engine/cpu/kernels.h"
@@ -16,19 +17,15 @@ struct Lanes {
   float mean[kLanes], invstd[kLanes], factor[kLanes], offset[kLanes];
 };
 
-/// A mean and a variance, or the two sums that the backward pass needs.
-struct Pair {
-  double a, b;
-};
-
 class BatchNorm : public Kernel {
  public:
   explicit BatchNorm(const KernelSpec& spec)
       : epsilon_(node_of(spec).attrs.epsilon),
         momentum_(node_of(spec).attrs.momentum),
-        group_(spec.bn_group > 0 ? spec.bn_group : spec.samples),
+        sharing_(spec.bn_group > 0 ? spec.bn_group : spec.samples),
+        group_(std::min(sharing_, spec.samples)),
         channels_(spec.output_shape.c),
-        scratch_bytes_(static_cast<std::size_t>(spec.samples * channels_) * sizeof(Pair)) {}
+        scratch_bytes_(static_cast<std::size_t>(spec.samples * channels_) * sizeof(ChannelSums)) {}
 
   std::size_t scratch_bytes() const override { return scratch_bytes_; }
 
@@ -36,21 +33,30 @@ class BatchNorm : public Kernel {
     ensure_same_layout(args.inputs[0], args.output);
     if (!args.step.training) return infer(args);
     ensure(args.saved, "training batch_norm has room for its saved statistics");
+    ensure_sums(args.own_sums, args.all_sums);
     for_group_chunks(args.output, [&](std::int64_t first, Chunk chunk, bool parallel) {
       train_chunk(args, first, chunk, parallel);
     });
+    if (args.own_sums) return copy_sums(args.scratch, args.own_sums);
     update_running(args);
   }
 
   void backward(const BackwardArgs& args) override {
     ensure_same_layout(args.inputs[0], args.grad_output);
+    ensure_sums(args.own_sums, args.all_sums);
     for_group_chunks(args.grad_output, [&](std::int64_t first, Chunk chunk, bool parallel) {
       backward_chunk(args, first, chunk, parallel);
     });
-    add_param_grads(args);
+    if (!args.all_sums) add_param_grads(args);
+    if (args.own_sums) copy_sums(args.scratch, args.own_sums);
   }
 
  private:
+  void ensure_sums(const ChannelSums* own, const ChannelSums* all) const {
+    ensure((sharing_ > group_) == (own || all),
+           "batch_norm sums its samples, or is given the sums");
+  }
+
   /// body(first sample of the group, chunk, may use threads): whole groups in parallel, so that a
   /// group's chunk is still in cache when it is read again; samples where there are too few.
   template <class Body>
@@ -73,21 +79,34 @@ class BatchNorm : public Kernel {
       double sum[kLanes], product[kLanes];
       channel_sums({a.pixels(), a.block, chunk.width}, a.data + at, b.data + at, center, sum,
                    product);
-      Pair* slot = slots(scratch, first + i, chunk);
+      ChannelSums* slot = slots(scratch, first + i, chunk);
       for (int j = 0; j < chunk.width; ++j) slot[j] = {sum[j], product[j]};
     });
-    Pair* total = slots(scratch, first, chunk);
+    ChannelSums* total = slots(scratch, first, chunk);
     for (std::int64_t i = 1; i < group_; ++i) {
-      const Pair* slot = slots(scratch, first + i, chunk);
+      const ChannelSums* slot = slots(scratch, first + i, chunk);
       for (int j = 0; j < chunk.width; ++j) {
-        total[j].a += slot[j].a;
-        total[j].b += slot[j].b;
+        total[j].first += slot[j].first;
+        total[j].second += slot[j].second;
       }
     }
   }
 
-  Pair* slots(std::byte* scratch, std::int64_t sample, Chunk chunk) const {
-    return reinterpret_cast<Pair*>(scratch) + sample * channels_ + chunk.channel;
+  /// What group_sums makes, or was given.
+  void find_sums(const TensorRef& a, const TensorRef& b, const float* center, std::int64_t first,
+                 Chunk chunk, bool parallel, std::byte* scratch, const ChannelSums* given) const {
+    if (given)
+      std::copy_n(given + chunk.channel, chunk.width, slots(scratch, first, chunk));
+    else
+      group_sums(a, b, center, first, chunk, parallel, scratch);
+  }
+
+  void copy_sums(const std::byte* scratch, ChannelSums* to) const {
+    std::copy_n(reinterpret_cast<const ChannelSums*>(scratch), channels_, to);
+  }
+
+  ChannelSums* slots(std::byte* scratch, std::int64_t sample, Chunk chunk) const {
+    return reinterpret_cast<ChannelSums*>(scratch) + sample * channels_ + chunk.channel;
   }
 
   float* saved_mean(std::byte* saved, std::int64_t first) const {
@@ -96,17 +115,18 @@ class BatchNorm : public Kernel {
 
   void train_chunk(const ForwardArgs& args, std::int64_t first, Chunk chunk, bool parallel) const {
     const TensorRef &x = args.inputs[0], &y = args.output;
-    group_sums(x, x, kZeros, first, chunk, parallel, args.scratch);
-    Pair* statistics = slots(args.scratch, first, chunk);
+    find_sums(x, x, kZeros, first, chunk, parallel, args.scratch, args.all_sums);
+    if (args.own_sums) return;
+    ChannelSums* statistics = slots(args.scratch, first, chunk);
     float* mean = saved_mean(args.saved, first) + chunk.channel;
     float* invstd = mean + channels_;
-    const double count = static_cast<double>(group_ * x.pixels());
+    const double count = static_cast<double>(sharing_ * x.pixels());
     for (int j = 0; j < chunk.width; ++j) {
-      const double m = statistics[j].a / count;
-      const double variance = statistics[j].b / count - m * m;
+      const double m = statistics[j].first / count;
+      const double variance = statistics[j].second / count - m * m;
       statistics[j] = {m, variance < 0 ? 0 : variance};
       mean[j] = static_cast<float>(m);
-      invstd[j] = static_cast<float>(1 / std::sqrt(statistics[j].b + epsilon_));
+      invstd[j] = static_cast<float>(1 / std::sqrt(statistics[j].second + epsilon_));
     }
     const Lanes lanes = lanes_of(args.params, mean, invstd, chunk);
     parallel_for(group_, parallel,
@@ -148,15 +168,15 @@ class BatchNorm : public Kernel {
 
   void update_running(const ForwardArgs& args) const {
     const double weight = args.step.statistics_weight * (1 - momentum_);
-    const Pair* statistics = reinterpret_cast<const Pair*>(args.scratch);
+    const ChannelSums* statistics = reinterpret_cast<const ChannelSums*>(args.scratch);
     for (std::int64_t c = 0; c < channels_; ++c) {
-      Pair sum{0, 0};
+      ChannelSums sum;
       for (std::int64_t i = 0; i < args.output.n; i += group_) {
-        sum.a += statistics[i * channels_ + c].a;
-        sum.b += statistics[i * channels_ + c].b;
+        sum.first += statistics[i * channels_ + c].first;
+        sum.second += statistics[i * channels_ + c].second;
       }
-      args.params[2][c] += static_cast<float>(weight * sum.a);
-      args.params[3][c] += static_cast<float>(weight * sum.b);
+      args.params[2][c] += static_cast<float>(weight * sum.first);
+      args.params[3][c] += static_cast<float>(weight * sum.second);
     }
   }
 
@@ -170,17 +190,17 @@ class BatchNorm : public Kernel {
                       bool parallel) const {
     const TensorRef &x = args.inputs[0], &dy = args.grad_output, &dx = args.grad_inputs[0];
     const Lanes lanes = backward_lanes(args, first, chunk);
-    group_sums(dy, x, lanes.mean, first, chunk, parallel, args.scratch);
-    Pair* sums = slots(args.scratch, first, chunk);
+    find_sums(dy, x, lanes.mean, first, chunk, parallel, args.scratch, args.all_sums);
+    ChannelSums* sums = slots(args.scratch, first, chunk);
     float shift[kLanes] = {}, slope[kLanes] = {};  // dx = factor * (dy - shift - slope (x - mean))
-    const double count = static_cast<double>(group_ * x.pixels());
+    const double count = static_cast<double>(sharing_ * x.pixels());
     for (int j = 0; j < chunk.width; ++j) {
-      sums[j].b *= lanes.invstd[j];
+      if (!args.all_sums) sums[j].second *= lanes.invstd[j];
       if (!args.step.training) continue;
-      shift[j] = static_cast<float>(sums[j].a / count);
-      slope[j] = static_cast<float>(sums[j].b * lanes.invstd[j] / count);
+      shift[j] = static_cast<float>(sums[j].first / count);
+      slope[j] = static_cast<float>(sums[j].second * lanes.invstd[j] / count);
     }
-    if (!dx.data) return;
+    if (args.own_sums || !dx.data) return;
     parallel_for(group_, parallel, [&](std::int64_t i) {
       const std::int64_t at = x.at(first + i, chunk.channel, 0);
       input_gradient({x.pixels(), x.block, chunk.width}, x.data + at, dy.data + at, lanes, shift,
@@ -206,20 +226,22 @@ class BatchNorm : public Kernel {
   }
 
   void add_param_grads(const BackwardArgs& args) const {
-    const Pair* sums = reinterpret_cast<const Pair*>(args.scratch);
+    const ChannelSums* sums = reinterpret_cast<const ChannelSums*>(args.scratch);
     for (std::int64_t c = 0; c < channels_; ++c) {
-      Pair sum{0, 0};
+      ChannelSums sum;
       for (std::int64_t i = 0; i < args.grad_output.n; i += group_) {
-        sum.a += sums[i * channels_ + c].a;
-        sum.b += sums[i * channels_ + c].b;
+        sum.first += sums[i * channels_ + c].first;
+        sum.second += sums[i * channels_ + c].second;
       }
-      if (args.param_grads[0]) args.param_grads[0][c] += static_cast<float>(sum.b);
-      if (args.param_grads[1]) args.param_grads[1][c] += static_cast<float>(sum.a);
+      if (args.param_grads[0]) args.param_grads[0][c] += static_cast<float>(sum.second);
+      if (args.param_grads[1]) args.param_grads[1][c] += static_cast<float>(sum.first);
     }
   }
 
   double epsilon_, momentum_;
-  std::int64_t group_, channels_;
+  std::int64_t sharing_;  // samples that share statistics
+  std::int64_t group_;    // those of them that are here
+  std::int64_t channels_;
   std::size_t scratch_bytes_;
 };
 

@@ -1,0 +1,176 @@
+// Training a graph on several ranks in one process, and comparing it with one rank.
+#pragma once
+
+#include <cmath>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "base/error.h"
+#include "check.h"
+#include "comm/loopback.h"
+#include "engine/engine.h"
+#include "graph/passes.h"
+#include "graph/text.h"
+#include "partition/baselines.h"
+#include "partition/metrics.h"
+
+namespace engine_run {
+
+using namespace hpmp;
+
+constexpr std::int64_t kBatch = 24;
+
+inline Graph training_graph(const char* text) {
+  return with_loss(with_late_flatten(without_dead_nodes(parse_graph(text))));
+}
+
+struct Batch {
+  std::vector<float> images;
+  std::vector<std::int64_t> labels;
+};
+
+inline Batch random_batch(unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  Batch batch;
+  batch.images.resize(kBatch * 3 * 64);
+  for (float& v : batch.images) v = normal(random);
+  for (int i = 0; i < kBatch; ++i) batch.labels.push_back(static_cast<std::int64_t>(random() % 10));
+  return batch;
+}
+
+inline std::vector<std::vector<float>> initial_params(const Graph& graph) {
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  std::vector<std::vector<float>> all;
+  for (const Param& p : graph.params) {
+    std::vector<float> data(static_cast<std::size_t>(p.elems()));
+    const float spread = 1.0F / std::sqrt(static_cast<float>(p.row_elems()));
+    for (float& v : data)
+      v = p.role == ParamRole::scale || p.role == ParamRole::running_var ? 1
+                                                                         : spread * normal(random);
+    all.push_back(std::move(data));
+  }
+  return all;
+}
+
+struct Run {
+  std::vector<double> losses;
+  std::vector<std::vector<float>> params;
+  double eval_loss = 0;
+  std::vector<std::int64_t> by_net, by_pair;
+};
+
+constexpr int kSteps = 5;
+
+inline Run train(const Graph& graph, const Plan& plan, std::size_t nets) {
+  Run run;
+  run.params.resize(graph.params.size());
+  for (std::size_t p = 0; p < graph.params.size(); ++p)
+    run.params[p].assign(static_cast<std::size_t>(graph.params[p].elems()), 0);
+  run.by_net.assign(nets, 0);
+  run.by_pair.assign(static_cast<std::size_t>(plan.ranks * plan.ranks), 0);
+  run.losses.assign(kSteps, 0);
+  LoopbackWorld world(plan.ranks, SendMode::synchronous);
+  std::mutex lock;
+  std::vector<std::thread> threads;
+  for (Rank r = 0; r < plan.ranks; ++r) {
+    threads.emplace_back([&, r] {
+      try {
+        EngineOptions options;
+        options.threads = 1;
+        options.comm_timeout_seconds = 10;
+        const auto engine = Engine::create(graph, plan, world.communicator(r), options);
+        const auto initial = initial_params(graph);
+        for (std::size_t p = 0; p < initial.size(); ++p)
+          engine->set_param(ParamId(static_cast<int>(p)), initial[p].data());
+        const Sgd sgd{0.05, 0.9, 1e-4};
+        for (int step = 0; step < kSteps; ++step) {
+          const Batch batch = random_batch(static_cast<unsigned>(step));
+          const StepResult result =
+              engine->train_step(batch.images.data(), batch.labels.data(), sgd);
+          if (r == 0) run.losses[static_cast<std::size_t>(step)] = result.loss;
+        }
+        const std::vector<std::int64_t> nets_sent = engine->sent_by_net(),
+                                        peers = engine->sent_by_peer();
+        const Batch batch = random_batch(99);
+        const StepResult eval = engine->forward(batch.images.data(), batch.labels.data(), {});
+        std::lock_guard<std::mutex> guard(lock);
+        if (r == 0) run.eval_loss = eval.loss;
+        for (std::size_t e = 0; e < nets_sent.size(); ++e) run.by_net[e] += nets_sent[e];
+        for (std::size_t q = 0; q < peers.size(); ++q)
+          run.by_pair[static_cast<std::size_t>(r * plan.ranks) + q] += peers[q];
+        for (std::size_t p = 0; p < run.params.size(); ++p) {
+          std::vector<float> part(run.params[p].size());
+          engine->get_param(ParamId(static_cast<int>(p)), part.data());
+          for (std::size_t i = 0; i < part.size(); ++i) run.params[p][i] += part[i];
+        }
+      } catch (const std::exception& e) {
+        std::fprintf(stderr, "rank %d: %s\n", r, e.what());
+        world.poison(r, e.what());
+        std::lock_guard<std::mutex> guard(lock);
+        run.losses.assign(kSteps, -1);
+      }
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  return run;
+}
+
+inline Hypergraph cut(const Graph& graph, std::int64_t shards, std::int64_t bn_group = 4,
+                      bool bn_sync = false) {
+  GridSpec grid;
+  grid.batch = kBatch;
+  grid.shards = shards;
+  grid.bn_group = bn_group;
+  grid.bn_sync = bn_sync;
+  grid.dense_block = 16;
+  return build_hypergraph(graph, checked_grid(graph, grid));
+}
+
+inline double worst_difference(const Run& a, const Run& b) {
+  double worst = std::abs(a.eval_loss - b.eval_loss) / std::abs(b.eval_loss);
+  for (int i = 0; i < kSteps; ++i) {
+    const auto s = static_cast<std::size_t>(i);
+    worst = std::max(worst, std::abs(a.losses[s] - b.losses[s]) / std::abs(b.losses[s]));
+  }
+  for (std::size_t p = 0; p < a.params.size(); ++p) {
+    double scale = 1e-6;
+    for (float v : b.params[p]) scale = std::max(scale, std::abs(static_cast<double>(v)));
+    for (std::size_t i = 0; i < a.params[p].size(); ++i) {
+      worst = std::max(worst, std::abs(static_cast<double>(a.params[p][i]) -
+                                       static_cast<double>(b.params[p][i])) /
+                                  scale);
+    }
+  }
+  return worst;
+}
+
+inline void check_parity(const Hypergraph& h, const std::vector<Rank>& parts, int ranks,
+                         const Run& one, const std::string& name) {
+  const Placement placement = make_placement(h, parts, ranks);
+  const Plan plan = build_plan(h, placement, Machine{}, name);
+  verify_plan(h.graph, plan);
+  CHECK(plan_text(parse_plan(plan_text(plan))) == plan_text(plan));
+  const Run run = train(h.graph, plan, h.nets.size());
+  const double difference = worst_difference(run, one);
+  std::printf("%s K=%d S=%ld: difference %.1e, %ld elements\n", name.c_str(), ranks,
+              static_cast<long>(h.grid.shards), difference,
+              static_cast<long>(plan.activation_elems + plan.parameter_elems));
+  CHECK(difference < 1e-4);
+  std::vector<std::int64_t> volume = net_volume(h, placement);
+  for (std::int64_t& v : volume) v *= kSteps;
+  CHECK(run.by_net == volume);
+  std::vector<std::int64_t> pairs = measure(h, placement).pair_elems;
+  for (std::int64_t& v : pairs) v *= kSteps;
+  CHECK(run.by_pair == pairs);
+}
+
+inline Run reference(const Graph& graph, std::int64_t bn_group = 4) {
+  const Hypergraph h = cut(graph, 1, bn_group);
+  const Placement p = make_placement(h, std::vector<Rank>(h.cells.size(), 0), 1);
+  return train(graph, build_plan(h, p, Machine{}, "one"), h.nets.size());
+}
+
+}  // namespace engine_run
