@@ -63,6 +63,8 @@ def _gpu(gbit: float) -> dict[str, float]:
         "flops_per_second": 10e12,
         "memory_bytes_per_second": 700e9,
         "pack_bytes_per_second": 350e9,
+        "transport_bytes_per_second": 350e9,
+        "conv_load_seconds": 16 / 700e9,
         "update_seconds_per_elem": 24 / 700e9,
         "conv_weight_forward_seconds": 4 / 700e9,
         "conv_weight_backward_seconds": 8 / 700e9,

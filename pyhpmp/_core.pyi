@@ -185,6 +185,7 @@ class Hypergraph:
         seed: int | None = None,
         work: int | None = None,
         seconds: float | None = None,
+        ladder: bool = True,
     ) -> tuple[Ints32, float]: ...
 
 def op_names() -> list[str]: ...

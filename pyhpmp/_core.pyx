@@ -427,13 +427,14 @@ cdef class Hypergraph:
                           memory.tolist())
 
     def improve(self, int32_t ranks, dict machine not None, *, starts, seed=None, work=None,
-                seconds=None):
+                seconds=None, bint ladder=True):
         """The placement (int32, part per cell) of least predicted step time, and that time."""
         cdef c.hpmp_improve_options options
         c.hpmp_improve_options_default(&options)
         options.seed = options.seed if seed is None else seed
         options.work = options.work if work is None else work
         options.seconds = options.seconds if seconds is None else seconds
+        options.ladder = ladder
         cdef _Machine m = _Machine(machine)
         begin = np.array([self._checked(start) for start in starts], np.int32).reshape(-1)
         cdef int64_t start_count = len(starts)

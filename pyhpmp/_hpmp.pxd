@@ -233,6 +233,7 @@ cdef extern from "hpmp.h" nogil:
         uint64_t seed
         int64_t work
         double seconds
+        int32_t ladder
 
     void hpmp_improve_options_default(hpmp_improve_options* out)
     hpmp_status hpmp_improve(const hpmp_hypergraph* hypergraph, int32_t ranks,

@@ -1,13 +1,15 @@
 """The search for the shortest step: starts on every grid, improved on simulated time.
 
 The starts are the classical strategies, replicated pipelines, placements of least volume under a
-tight and a loose balance, and what the last coarser grid gave. Every grid is searched a little, the
+tight and a loose balance, and what was found on fewer ranks. Every grid is searched a little, the
 two best ones deeply.
 """
 
 from __future__ import annotations
 
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from pyhpmp import _core
@@ -20,8 +22,8 @@ from pyhpmp.partitioners.problem import Ints32
 from pyhpmp.request import Request
 from pyhpmp.strategies import BASELINES
 
-# Tasks simulated for each second of planning that is allowed, half of what one server core does.
-WORK_PER_SECOND = 2_000_000
+# Tasks simulated for each second of planning that is allowed, half of what two server cores do.
+WORK_PER_SECOND = 4_000_000
 # Pins that the searches for little volume touch, likewise.
 VOLUME_WORK_PER_SECOND = 12_000_000
 # A small network is searched no longer than this many looks at each of its tasks.
@@ -49,26 +51,29 @@ class Placed:
 def search(grids: Grids, counts: list[int], request: Request, deadline: float) -> list[Placed]:
     """Placements of one grid each, fastest first.
 
+    Grids are searched side by side, as many as there are cores; what is found does not depend on
+    how many that are, unless time runs out.
+
     Raises:
         HpmpError: no grid can be placed, or nothing fits the memory; the first reason.
     """
     counts = _affordable(grids, counts)
     work = _work(grids, counts, request)
-    found: list[Placed] = []
-    refused: list[HpmpError] = []
-    for shards in counts:
-        if found and time.monotonic() > deadline:
-            break
+    share = int(work * FIRST_LOOK / len(counts))
+
+    def first_look(shards: int) -> Placed | HpmpError:
         try:
-            coarser = found[-1] if found else None
-            starts = _starts(grids.coarse(shards), shards, coarser, request, len(counts))
-            share = int(work * FIRST_LOOK / len(counts))
-            found.append(_improved(grids, shards, starts, request, share, deadline))
+            starts = _starts(grids.coarse(shards), request, len(counts))
+            return _improved(grids, shards, starts, request, share, deadline)
         except HpmpError as error:
-            refused.append(error)
-    if not found:
-        raise refused[0]
-    return _deepened(grids, found, request, int(work * (1 - FIRST_LOOK)), deadline)
+            return error
+
+    with ThreadPoolExecutor(min(len(counts), os.cpu_count() or 1)) as pool:
+        looks = list(pool.map(first_look, counts))
+        found = [look for look in looks if isinstance(look, Placed)]
+        if not found:
+            raise next(look for look in looks if isinstance(look, HpmpError))
+        return _deepened(pool, grids, found, request, int(work * (1 - FIRST_LOOK)), deadline)
 
 
 def _tasks(h: _core.Hypergraph) -> int:
@@ -86,9 +91,7 @@ def _work(grids: Grids, counts: list[int], request: Request) -> int:
     return int(min(WORK_PER_SECOND * request.seconds, most))
 
 
-def _starts(
-    h: _core.Hypergraph, shards: int, coarser: Placed | None, request: Request, grids: int
-) -> list[Ints32]:
+def _starts(h: _core.Hypergraph, request: Request, grids: int) -> list[Ints32]:
     ranks, starts = request.ranks, []
     replicas = [r for r in range(2, ranks) if ranks % r == 0]
     for name in (*BASELINES, *(f"data:{r}" for r in replicas)):
@@ -96,9 +99,7 @@ def _starts(
             starts.append(h.baseline(name, ranks))
         except InfeasiblePlanError:
             continue
-    if coarser is not None and shards % coarser.shards == 0:
-        starts.append(spread(coarser, h, shards))
-    elif request.partitioner in LIBRARIES:
+    if request.partitioner in LIBRARIES:
         starts.append(_by_library(h, request))
     for epsilon in (request.epsilon, max(LOOSE, request.epsilon)):
         starts += h.search(
@@ -106,7 +107,7 @@ def _starts(
             epsilon=epsilon,
             seed=request.seed,
             work=int(VOLUME_WORK_PER_SECOND * request.seconds / (2 * grids)),
-            seconds=request.seconds / (4 * grids),
+            seconds=request.seconds / 4,
             keep=KEEP,
             share=request.machine.get("rank_speed"),
             starts=starts,
@@ -134,6 +135,7 @@ def _improved(
     request: Request,
     work: int,
     deadline: float,
+    ladder: bool = True,
 ) -> Placed:
     h = grids.coarse(shards)
     machine = request.machine | {"memory_limit_bytes": request.memory_bytes}
@@ -144,22 +146,34 @@ def _improved(
         seed=request.seed,
         work=work,
         seconds=max(0.0, deadline - time.monotonic()),
+        ladder=ladder,
     )
     return Placed(shards, h, part, seconds, starts)
 
 
 def _deepened(
-    grids: Grids, found: list[Placed], request: Request, work: int, deadline: float
+    pool: ThreadPoolExecutor,
+    grids: Grids,
+    found: list[Placed],
+    request: Request,
+    work: int,
+    deadline: float,
 ) -> list[Placed]:
-    """More work, shared by the two most promising grids, the finer one from the coarser's best."""
-    leaders = sorted(found, key=lambda placed: (placed.seconds, placed.shards))[:2]
-    best = {placed.shards: placed for placed in found}
-    coarser: Placed | None = None
-    for leader in sorted(leaders, key=lambda placed: placed.shards):
+    """More work, shared by the two most promising grids, each with the other's best if it fits."""
+    leaders = sorted(found, key=_order)[:2]
+
+    def deepen(leader: Placed) -> Placed:
         starts = [leader.part, *leader.starts]
-        if coarser is not None and leader.shards % coarser.shards == 0:
-            starts.insert(1, spread(coarser, leader.hypergraph, leader.shards))
+        for other in leaders:
+            if other is not leader and leader.shards % other.shards == 0:
+                starts.insert(1, spread(other, leader.hypergraph, leader.shards))
         share = work // len(leaders)
-        coarser = _improved(grids, leader.shards, starts, request, share, deadline)
-        best[leader.shards] = coarser
-    return sorted(best.values(), key=lambda placed: (placed.seconds, placed.shards))
+        return _improved(grids, leader.shards, starts, request, share, deadline, ladder=False)
+
+    best = {placed.shards: placed for placed in found}
+    best |= {placed.shards: placed for placed in pool.map(deepen, leaders)}
+    return sorted(best.values(), key=_order)
+
+
+def _order(placed: Placed) -> tuple[float, int]:
+    return placed.seconds, placed.shards

@@ -17,6 +17,7 @@ ImproveOptions options_from_c(const hpmp_improve_options& o) {
   options.seed = o.seed;
   options.work = o.work;
   options.seconds = o.seconds;
+  options.ladder = o.ladder != 0;
   return options;
 }
 
@@ -43,7 +44,7 @@ hpmp_status hpmp_predict(const hpmp_hypergraph* hypergraph, const int32_t* part,
 
 void hpmp_improve_options_default(hpmp_improve_options* out) {
   const ImproveOptions o;
-  if (out) *out = {o.seed, o.work, o.seconds};
+  if (out) *out = {o.seed, o.work, o.seconds, o.ladder};
 }
 
 hpmp_status hpmp_improve(const hpmp_hypergraph* hypergraph, int32_t ranks,

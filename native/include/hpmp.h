@@ -301,6 +301,7 @@ typedef struct hpmp_improve_options {
   uint64_t seed;  /* the same seed and work give the same result */
   int64_t work;   /* tasks simulated: how long to search, repeatably */
   double seconds; /* a guard: ends the search early */
+  int32_t ladder; /* 1: also start from placements found on fewer ranks */
 } hpmp_improve_options;
 
 HPMP_API void hpmp_improve_options_default(hpmp_improve_options* out);

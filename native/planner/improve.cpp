@@ -3,7 +3,10 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "partition/baselines.h"
+#include "partition/search.h"
 #include "plan/footprint.h"
+#include "planner/ladder.h"
 #include "planner/moves.h"
 
 namespace hpmp {
@@ -11,10 +14,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr std::size_t kLeaders = 4;    // starts that are improved, of which half survive each round
 constexpr double kWarmest = 0.02;      // how much slower a step may be and be accepted, at first
 constexpr double kTryAllRules = 0.1;   // share of moves that are judged under every rule
 constexpr double kHoles = 1.1;         // times the bytes that live at once: an arena with its holes
+constexpr double kAlike = 1.0005;      // times this count as the same placement
 constexpr double kNearlyIdeal = 1.01;  // times the compute evenly shared: worth no more search
 
 struct State {
@@ -37,12 +42,23 @@ std::int64_t most_bytes(const Plan& plan) {
   return most;
 }
 
+/// All cells' work, shared evenly by speed and nothing else.
+double ideal_seconds(const StepModel& model, int ranks) {
+  double work = 0, speed = 0;
+  for (const StepGroup& group : model.groups) {
+    for (const PassSeconds& cell : group.cells)
+      work += cell.forward + (group.backward ? cell.backward : 0);
+  }
+  for (Rank r = 0; r < ranks; ++r) speed += model.machine.speed(r);
+  return work * static_cast<double>(model.h.grid.shards) / speed;
+}
+
 class Improver {
  public:
   Improver(const StepModel& model, int ranks, const std::vector<std::vector<Rank>>& starts,
            const ImproveOptions& options)
       : evaluator_(model, ranks),
-        mover_(model.h, ranks, starts, options.seed),
+        mover_(model, ranks, starts, options.seed),
         end_(Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                 std::chrono::duration<double>(options.seconds))),
         model_(model),
@@ -50,13 +66,20 @@ class Improver {
         builder_(model, ranks),
         footprint_(model, ranks),
         work_(options.work) {
-    for (const std::vector<Rank>& start : starts) {
-      if (!fits(start)) continue;
-      State s{start, 0, {}, start, 0};
-      s.seconds = s.best_seconds =
-          evaluator_.best_seconds(start, std::numeric_limits<double>::infinity(), s.rule);
-      states_.push_back(std::move(s));
+    for (const std::vector<Rank>& start : starts) add(start);
+  }
+
+  /// Adds the best of many placements that are looked at under one rule only.
+  void add_best_of(std::vector<std::vector<Rank>> placements, std::size_t keep) {
+    std::vector<State> looked;
+    for (std::vector<Rank>& part : placements) {
+      const double seconds = evaluator_.seconds(part, PriorityRule::upward_rank, kNever);
+      looked.push_back({std::move(part), seconds, PriorityRule::upward_rank, {}, seconds});
     }
+    std::stable_sort(looked.begin(), looked.end(),
+                     [](const State& a, const State& b) { return a.seconds < b.seconds; });
+    if (looked.size() > keep) looked.resize(keep);
+    for (State& s : looked) add(std::move(s.part));
   }
 
   TimedPlacement run() {
@@ -77,10 +100,21 @@ class Improver {
   }
 
  private:
+  void add(const std::vector<Rank>& start) {
+    if (!fits(start)) return;
+    State s{start, 0, {}, start, 0};
+    s.seconds = s.best_seconds = evaluator_.best_seconds(start, kNever, s.rule);
+    states_.push_back(std::move(s));
+  }
+
   void keep_best(std::size_t most) {
     std::stable_sort(states_.begin(), states_.end(), [](const State& a, const State& b) {
       return a.best_seconds < b.best_seconds;
     });
+    const auto alike = [](const State& a, const State& b) {
+      return b.best_seconds <= a.best_seconds * kAlike;
+    };
+    states_.erase(std::unique(states_.begin(), states_.end(), alike), states_.end());
     if (states_.size() > most) states_.resize(most);
   }
 
@@ -91,7 +125,7 @@ class Improver {
     evaluator_.seconds(s.part, s.rule, 0);
     std::vector<Evaluator::Load> loads = evaluator_.loads();
     for (int i = 0; evaluator_.work() - first < work; ++i) {
-      if (i % 16 == 0 && (Clock::now() > end_ || s.best_seconds <= enough())) return;
+      if (i % 16 == 0 && (Clock::now() > end_ || s.best_seconds <= enough_)) return;
       const double done =
           static_cast<double>(evaluator_.work() - first) / static_cast<double>(work);
       const double warmth = kWarmest * (warm_from + (warm_to - warm_from) * done);
@@ -135,23 +169,12 @@ class Improver {
     return most_bytes(build_plan(model_.h, p, unlimited_, "")) <= limit;
   }
 
-  /// What the last placement evaluated would take if its compute were evenly shared and nothing
-  /// else.
-  double enough() const {
-    double work = 0, speed = 0;
-    for (Rank r = 0; r < ranks_; ++r) {
-      const double s = model_.machine.speed(r);
-      work += evaluator_.loads()[static_cast<std::size_t>(r)].compute * s;
-      speed += s;
-    }
-    return kNearlyIdeal * work / speed;
-  }
-
   Evaluator evaluator_;
   Mover mover_;
   Clock::time_point end_;
   const StepModel& model_;
   int ranks_;
+  double enough_ = kNearlyIdeal * ideal_seconds(model_, ranks_);
   Machine unlimited_ = without_limit(model_.machine);
   TaskBuilder builder_;
   Footprint footprint_;
@@ -161,14 +184,78 @@ class Improver {
 
 }  // namespace
 
+namespace {
+
+constexpr double kLadderWork = 0.3;  // share of the work for the search on fewer ranks
+constexpr std::size_t kSegmentsKept = 3;
+constexpr std::size_t kBoundaries = 16;  // tried between two segments
+constexpr double kLooseBalance = 0.3;    // imbalance: little volume counts more
+
+/// Classical placements; those that the grid has none of are left out.
+std::vector<std::vector<Rank>> classical_starts(const Hypergraph& h, int ranks) {
+  std::vector<std::vector<Rank>> starts;
+  for (const char* name : {"data", "layer", "filter", "owt"}) {
+    try {
+      starts.push_back(baseline(h, name, ranks).part);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::infeasible) throw;
+    }
+  }
+  return starts;
+}
+
+/// Those, and placements of little volume, loosely balanced.
+std::vector<std::vector<Rank>> searched_starts(const Hypergraph& h, int ranks,
+                                               const ImproveOptions& options) {
+  std::vector<std::vector<Rank>> starts = classical_starts(h, ranks);
+  SearchOptions search;
+  search.epsilon = kLooseBalance;
+  search.seed = options.seed;
+  search.work = options.work;
+  search.seconds = options.seconds / 2;
+  search.keep = 3;
+  for (Candidate& found : search_placements(h, ranks, search, starts))
+    starts.push_back(std::move(found.part));
+  return starts;
+}
+
+/// Adds what is found on fewer ranks, as it is and divided up, to `starts`.
+void climb(const Hypergraph& h, Machine machine, int ranks, ImproveOptions options,
+           std::vector<std::vector<Rank>>& starts) {
+  const int fewer = fewer_ranks(ranks);
+  std::vector<Rank> below(h.cells.size(), 0);
+  if (fewer > 1) {
+    if (!machine.rank_speed.empty()) machine.rank_speed.resize(static_cast<std::size_t>(fewer));
+    machine.memory_limit_bytes = 0;
+    options.work = static_cast<std::int64_t>(kLadderWork * static_cast<double>(options.work));
+    options.seconds *= kLadderWork;
+    const std::vector<std::vector<Rank>> from = searched_starts(h, fewer, options);
+    below = improve_time(h, machine, fewer, from, options).part;
+  }
+  starts.push_back(divided_by_shards(h, below, ranks / fewer));
+  starts.push_back(divided_by_blocks(h, below, ranks / fewer));
+  starts.push_back(std::move(below));
+}
+
+}  // namespace
+
 TimedPlacement improve_time(const Hypergraph& h, const Machine& machine, int ranks,
                             const std::vector<std::vector<Rank>>& starts,
                             const ImproveOptions& options) {
   if (starts.empty())
     fail(ErrorCode::invalid_argument, "the search for short steps needs a placement to start from");
   for (const std::vector<Rank>& start : starts) check_parts(h, start, ranks);
+  std::vector<std::vector<Rank>> all = starts;
+  ImproveOptions rest = options;
+  if (options.ladder && ranks > 1) {
+    climb(h, machine, ranks, options, all);
+    rest.work = static_cast<std::int64_t>((1 - kLadderWork) * static_cast<double>(options.work));
+  }
   const StepModel model = make_step_model(h, machine);
-  return Improver(model, ranks, starts, options).run();
+  Improver improver(model, ranks, all, rest);
+  if (options.ladder && ranks > 1)
+    improver.add_best_of(two_segments(model, ranks, kBoundaries), kSegmentsKept);
+  return improver.run();
 }
 
 }  // namespace hpmp

@@ -9,6 +9,7 @@ struct ImproveOptions {
   std::uint64_t seed = 0;
   std::int64_t work = 20'000'000;  // tasks simulated, about two seconds; makes results repeatable
   double seconds = 60;             // a guard: the search ends early when it is reached
+  bool ladder = true;              // also start from placements found on fewer ranks
 };
 
 struct TimedPlacement {

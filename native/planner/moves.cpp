@@ -5,12 +5,14 @@
 
 namespace hpmp {
 
-Mover::Mover(const Hypergraph& h, int ranks, const std::vector<std::vector<Rank>>& sources,
+Mover::Mover(const StepModel& model, int ranks, const std::vector<std::vector<Rank>>& sources,
              std::uint64_t seed)
-    : h_(h), ranks_(ranks), sources_(sources), random_(seed) {
-  for (std::size_t g = 0; g < h.blocks.size(); ++g) {
-    if (h.blocks[g] > 0) groups_.push_back(g);
-  }
+    : model_(model),
+      h_(model.h),
+      ranks_(ranks),
+      sources_(sources),
+      random_(seed),
+      groups_(groups_with_cells(model.h)) {
   std::fill(std::begin(tried_), std::end(tried_), 20.0);
   std::fill(std::begin(helped_), std::end(helped_), 2.0);
 }
@@ -34,6 +36,9 @@ bool Mover::propose(std::vector<Rank>& part, const std::vector<Evaluator::Load>&
       break;
     case splice:
       do_splice(part);
+      break;
+    case fill:
+      do_fill(part);
       break;
     case move_blocks:
       do_move_blocks(part, b);
@@ -187,6 +192,16 @@ std::int64_t Mover::pick_divisor(std::int64_t value) {
       1 + static_cast<std::int64_t>(random_.below(static_cast<std::size_t>(value)));
   while (value % divisor != 0) --divisor;
   return divisor;
+}
+
+/// A run by shards over some ranks, more for those that do little outside of it.
+void Mover::do_fill(std::vector<Rank>& part) {
+  const Run run = pick_run();
+  const std::vector<Rank> over = pick_ranks();
+  const std::vector<Rank> shards = fill_shards(model_, groups_, part, run, over, ranks_);
+  each(run, [&](std::size_t cell, std::size_t, std::int32_t s, std::int32_t) {
+    set(part, cell, shards[static_cast<std::size_t>(s)]);
+  });
 }
 
 /// A run takes the placement of the group before or behind it.

@@ -3,6 +3,7 @@
 
 #include "partition/random.h"
 #include "planner/evaluator.h"
+#include "planner/fill.h"
 
 namespace hpmp {
 
@@ -10,8 +11,8 @@ namespace hpmp {
 /// those that have no cells.
 class Mover {
  public:
-  /// The hypergraph, and `sources`, placements to copy from, must outlive it.
-  Mover(const Hypergraph& h, int ranks, const std::vector<std::vector<Rank>>& sources,
+  /// The model, and `sources`, placements to copy from, must outlive it.
+  Mover(const StepModel& model, int ranks, const std::vector<std::vector<Rank>>& sources,
         std::uint64_t seed);
 
   /// Changes `part` by a move of some kind; false where it would change nothing.
@@ -23,10 +24,8 @@ class Mover {
   Random& random() { return random_; }
 
  private:
-  enum Kind { move_shards, swap_shards, spread, grow, splice, move_blocks, relabel, kKinds };
-  struct Run {
-    std::size_t begin, end;  // positions in groups_
-  };
+  enum Kind { move_shards, swap_shards, spread, grow, splice, move_blocks, relabel, fill, kKinds };
+  using Run = GroupRun;  // in groups_
   struct Span {
     std::int32_t begin, end;
   };
@@ -47,12 +46,14 @@ class Mover {
   void do_move_shards(std::vector<Rank>& part, Rank from, Rank to);
   void do_swap_shards(std::vector<Rank>& part, Rank a, Rank b);
   void do_spread(std::vector<Rank>& part);
+  void do_fill(std::vector<Rank>& part);
   void do_grow(std::vector<Rank>& part);
   void do_splice(std::vector<Rank>& part);
   void do_move_blocks(std::vector<Rank>& part, Rank to);
   void do_relabel(std::vector<Rank>& part, Rank a, Rank b);
   std::vector<Rank> matching(const std::vector<Rank>& part, const std::vector<Rank>& source) const;
 
+  const StepModel& model_;
   const Hypergraph& h_;
   int ranks_;
   const std::vector<std::vector<Rank>>& sources_;
