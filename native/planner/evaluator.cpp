@@ -25,6 +25,24 @@ double Evaluator::best_seconds(const std::vector<Rank>& part, double limit, Prio
   return best;
 }
 
+double Evaluator::least_seconds(const std::vector<Rank>& part) {
+  find_holders(model_, part, holders_);
+  std::vector<double> compute(static_cast<std::size_t>(ranks_), 0);
+  std::size_t i = 0;
+  for (std::size_t g = 0; g < model_.groups.size(); ++g) {
+    const StepGroup& group = model_.groups[g];
+    const GroupId id(static_cast<std::int64_t>(g));
+    const auto end = static_cast<std::size_t>(holders_.begin[holders_.at(id, 0) + shards()]);
+    for (; i < end; ++i) {
+      const Holder& holder = holders_.list[i];
+      double seconds = group.fixed.forward + holder.seconds.forward;
+      if (group.backward) seconds += group.fixed.backward + holder.seconds.backward;
+      compute[static_cast<std::size_t>(holder.rank)] += seconds / model_.machine.speed(holder.rank);
+    }
+  }
+  return *std::max_element(compute.begin(), compute.end());
+}
+
 /// No schedule is shorter than what one rank computes, sends or receives.
 double Evaluator::place(const std::vector<Rank>& part) {
   builder_.place(part);

@@ -19,6 +19,7 @@ constexpr std::size_t kLeaders = 4;    // starts that are improved, of which hal
 constexpr double kWarmest = 0.02;      // how much slower a step may be and be accepted, at first
 constexpr double kTryAllRules = 0.1;   // share of moves that are judged under every rule
 constexpr double kHoles = 1.1;         // times the bytes that live at once: an arena with its holes
+constexpr double kHopeless = 2;        // times the best start: too slow to start from
 constexpr double kAlike = 1.0005;      // times this count as the same placement
 constexpr double kNearlyIdeal = 1.01;  // times the compute evenly shared: worth no more search
 
@@ -69,18 +70,31 @@ class Improver {
     for (const std::vector<Rank>& start : starts) add(start);
   }
 
+  /// Adds a start, unless it does not fit or is hopeless.
+  void add(const std::vector<Rank>& start) {
+    if (!worth_a_look(start)) return;
+    State s{start, 0, {}, start, 0};
+    s.seconds = s.best_seconds = evaluator_.best_seconds(start, hopeless(), s.rule);
+    if (s.seconds < kNever && fits(start)) states_.push_back(std::move(s));
+  }
+
   /// Adds the best of many placements that are looked at under one rule only.
   void add_best_of(std::vector<std::vector<Rank>> placements, std::size_t keep) {
     std::vector<State> looked;
     for (std::vector<Rank>& part : placements) {
-      const double seconds = evaluator_.seconds(part, PriorityRule::upward_rank, kNever);
-      looked.push_back({std::move(part), seconds, PriorityRule::upward_rank, {}, seconds});
+      if (!worth_a_look(part)) continue;
+      const double seconds = evaluator_.seconds(part, PriorityRule::upward_rank, hopeless());
+      if (seconds < kNever)
+        looked.push_back({std::move(part), seconds, PriorityRule::upward_rank, {}, seconds});
     }
     std::stable_sort(looked.begin(), looked.end(),
                      [](const State& a, const State& b) { return a.seconds < b.seconds; });
     if (looked.size() > keep) looked.resize(keep);
-    for (State& s : looked) add(std::move(s.part));
+    for (const State& s : looked) add(s.part);
   }
+
+  /// Whether a start is so good that no search is worth its while.
+  bool nearly_ideal() const { return best_seconds() <= enough_; }
 
   TimedPlacement run() {
     if (states_.empty())
@@ -100,11 +114,17 @@ class Improver {
   }
 
  private:
-  void add(const std::vector<Rank>& start) {
-    if (!fits(start)) return;
-    State s{start, 0, {}, start, 0};
-    s.seconds = s.best_seconds = evaluator_.best_seconds(start, kNever, s.rule);
-    states_.push_back(std::move(s));
+  double best_seconds() const {
+    double best = kNever;
+    for (const State& s : states_) best = std::min(best, s.best_seconds);
+    return best;
+  }
+
+  double hopeless() const { return kHopeless * best_seconds(); }
+
+  /// One start is always looked at, whatever the time.
+  bool worth_a_look(const std::vector<Rank>& start) {
+    return states_.empty() || (Clock::now() < end_ && evaluator_.least_seconds(start) < hopeless());
   }
 
   void keep_best(std::size_t most) {
@@ -246,15 +266,17 @@ TimedPlacement improve_time(const Hypergraph& h, const Machine& machine, int ran
     fail(ErrorCode::invalid_argument, "the search for short steps needs a placement to start from");
   for (const std::vector<Rank>& start : starts) check_parts(h, start, ranks);
   std::vector<std::vector<Rank>> all = starts;
-  ImproveOptions rest = options;
-  if (options.ladder && ranks > 1) {
-    climb(h, machine, ranks, options, all);
-    rest.work = static_cast<std::int64_t>((1 - kLadderWork) * static_cast<double>(options.work));
-  }
+  ImproveOptions own = options;
+  const bool ladder = options.ladder && ranks > 1;
+  if (ladder)
+    own.work = static_cast<std::int64_t>((1 - kLadderWork) * static_cast<double>(options.work));
   const StepModel model = make_step_model(h, machine);
-  Improver improver(model, ranks, all, rest);
-  if (options.ladder && ranks > 1)
+  Improver improver(model, ranks, all, own);
+  if (ladder && !improver.nearly_ideal()) {
+    climb(h, machine, ranks, options, all);
+    for (std::size_t i = starts.size(); i < all.size(); ++i) improver.add(all[i]);
     improver.add_best_of(two_segments(model, ranks, kBoundaries), kSegmentsKept);
+  }
   return improver.run();
 }
 
