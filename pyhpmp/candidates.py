@@ -20,7 +20,7 @@ from pyhpmp.strategies import BASELINES
 
 # A small network needs no more than this many touches of each pin of its finest grid.
 WORK_PER_PIN = 30_000
-# Of the time that is left, what the searches may take; the rest is for building plans.
+# Of the time that is left, what the searches may take; the rest is for making the plan.
 SEARCH_SHARE = 0.8
 # A step of which its busiest rank computes this share gets hardly shorter on a finer grid.
 AT_ITS_BOUND = 0.95
@@ -97,7 +97,9 @@ def attempts(graph: _core.Graph, request: Request) -> Iterator[Attempt]:
         yield from tried
         classical = _promising(tried, request)
     if "hypergraph" in names:
-        yield from _placements(grids, counts, request, deadline)
+        now = time.monotonic()
+        search_end = now + SEARCH_SHARE * max(0.0, deadline - now)
+        yield from _placements(grids, counts, request, search_end)
 
 
 def _names(request: Request) -> list[str]:
@@ -167,7 +169,7 @@ def _least_volume(
         request.ranks,
         epsilon=request.epsilon,
         seed=request.seed,
-        seconds=SEARCH_SHARE * max(0.0, deadline - time.monotonic()),
+        seconds=max(0.0, deadline - time.monotonic()),
         partitioner=request.partitioner,
         share=request.machine.get("rank_speed"),
         work=_work(grids, counts, request),

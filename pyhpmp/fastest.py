@@ -7,6 +7,7 @@ two best ones deeply.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -60,15 +61,20 @@ def search(grids: Grids, counts: list[int], request: Request, deadline: float) -
     counts = _affordable(grids, counts)
     work = _work(grids, counts, request)
     share = int(work * FIRST_LOOK / len(counts))
+    workers = min(len(counts), os.cpu_count() or 1)
+    # Grids that one worker looks at, and the deeper search.
+    turns = math.ceil(len(counts) / workers) + 1
+    seconds = max(0.0, deadline - time.monotonic()) / turns
 
     def first_look(shards: int) -> Placed | HpmpError:
+        end = time.monotonic() + seconds
         try:
-            starts = _starts(grids.coarse(shards), request, len(counts))
-            return _improved(grids, shards, starts, request, share, deadline)
+            starts = _starts(grids.coarse(shards), request, len(counts), seconds)
+            return _improved(grids, shards, starts, request, share, end)
         except HpmpError as error:
             return error
 
-    with ThreadPoolExecutor(min(len(counts), os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         looks = list(pool.map(first_look, counts))
         found = [look for look in looks if isinstance(look, Placed)]
         if not found:
@@ -91,7 +97,8 @@ def _work(grids: Grids, counts: list[int], request: Request) -> int:
     return int(min(WORK_PER_SECOND * request.seconds, most))
 
 
-def _starts(h: _core.Hypergraph, request: Request, grids: int) -> list[Ints32]:
+def _starts(h: _core.Hypergraph, request: Request, grids: int, seconds: float) -> list[Ints32]:
+    """Half of `seconds`, at most, goes into those of little volume."""
     ranks, starts = request.ranks, []
     replicas = [r for r in range(2, ranks) if ranks % r == 0]
     for name in (*BASELINES, *(f"data:{r}" for r in replicas)):
@@ -100,14 +107,14 @@ def _starts(h: _core.Hypergraph, request: Request, grids: int) -> list[Ints32]:
         except InfeasiblePlanError:
             continue
     if request.partitioner in LIBRARIES:
-        starts.append(_by_library(h, request))
+        starts.append(_by_library(h, request, seconds))
     for epsilon in (request.epsilon, max(LOOSE, request.epsilon)):
         starts += h.search(
             ranks,
             epsilon=epsilon,
             seed=request.seed,
             work=int(VOLUME_WORK_PER_SECOND * request.seconds / (2 * grids)),
-            seconds=request.seconds / 4,
+            seconds=seconds / 4,
             keep=KEEP,
             share=request.machine.get("rank_speed"),
             starts=starts,
@@ -115,7 +122,7 @@ def _starts(h: _core.Hypergraph, request: Request, grids: int) -> list[Ints32]:
     return starts
 
 
-def _by_library(h: _core.Hypergraph, request: Request) -> Ints32:
+def _by_library(h: _core.Hypergraph, request: Request, seconds: float) -> Ints32:
     return partition(
         h,
         request.ranks,
@@ -124,7 +131,7 @@ def _by_library(h: _core.Hypergraph, request: Request) -> Ints32:
         request.partitioner,
         tries=1,
         share=request.machine.get("rank_speed"),
-        seconds=max(1.0, request.seconds / 4),
+        seconds=max(1.0, seconds / 2),
     )
 
 

@@ -36,7 +36,10 @@ class Memetic {
       : grid_(grid), problem_(grid.problem), random_(seed), budget_(budget), keep_(keep) {}
 
   std::vector<std::vector<Rank>> run(const std::vector<std::vector<Rank>>& starts) {
-    for (const std::vector<Rank>& start : starts) improve(bundled(start));
+    for (const std::vector<Rank>& start : starts) {
+      if (!population_.empty() && is_over()) break;
+      improve(bundled(start));
+    }
     do {
       round();
     } while (!is_over());
