@@ -124,7 +124,8 @@ class Improver {
 
   /// One start is always looked at, whatever the time.
   bool worth_a_look(const std::vector<Rank>& start) {
-    return states_.empty() || (Clock::now() < end_ && evaluator_.least_seconds(start) < hopeless());
+    if (states_.empty()) return true;
+    return !nearly_ideal() && Clock::now() < end_ && evaluator_.least_seconds(start) < hopeless();
   }
 
   void keep_best(std::size_t most) {
