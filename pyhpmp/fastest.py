@@ -28,7 +28,7 @@ WORK_PER_SECOND = 4_000_000
 # Pins that the searches for little volume touch, likewise.
 VOLUME_WORK_PER_SECOND = 12_000_000
 # A small network is searched no longer than this many looks at each of its tasks.
-LOOKS_PER_TASK = 6_000
+LOOKS_PER_TASK = 15_000
 # Share of the work for a first look at every grid; the rest deepens the best two.
 FIRST_LOOK = 0.4
 # Balance matters little where the network binds.

@@ -48,31 +48,41 @@ TaskKind purpose(const TaskGraph& graph, std::size_t i) {
   return is_backward(kind) ? TaskKind::backward : TaskKind::forward;
 }
 
-/// Updates last: they delay no other task of this step.
-void by_shard(const TaskGraph& graph, std::vector<double>& out) {
-  for (std::size_t i = 0; i < graph.tasks.size(); ++i) {
-    const Task& t = graph.tasks[i];
-    const TaskKind kind = purpose(graph, i);
-    const double phase = kind == TaskKind::backward ? 0 : kind == TaskKind::forward ? 1 : 2;
-    const double g = t.group.index;
-    out[i] = (phase * kMany + t.shard) * kMany + (kind == TaskKind::forward ? g : -g);
-  }
+// Updates go before all other tasks, so that the weights are under way under the rest of the
+// backward pass. On the wire parameters give way to what other ranks wait for.
+constexpr double kUpdate = -kMany * kMany, kParameters = 4 * kMany * kMany;
+
+/// Keys of updates and of messages with parameters, the last group first; false for other tasks.
+bool key_of_params(const TaskGraph& graph, std::size_t i, double& key) {
+  if (purpose(graph, i) == TaskKind::forward || purpose(graph, i) == TaskKind::backward)
+    return false;
+  const Task& t = graph.tasks[i];
+  key = (t.kind == TaskKind::message ? kParameters : kUpdate) - t.group.index;
+  return true;
 }
 
-void by_group(const TaskGraph& graph, std::vector<double>& out) {
+double by_shard(const TaskGraph& graph, std::size_t i) {
+  const Task& t = graph.tasks[i];
+  const bool forward = purpose(graph, i) == TaskKind::forward;
+  const double g = t.group.index, phase = forward ? 1 : 0;
+  return (phase * kMany + t.shard) * kMany + (forward ? g : -g);
+}
+
+double by_group(const TaskGraph& graph, std::size_t i) {
+  const Task& t = graph.tasks[i];
+  const double g = t.group.index;
+  return (purpose(graph, i) == TaskKind::forward ? g : 2 * kMany - g) * kMany + t.shard;
+}
+
+double by_shard_then_group(const TaskGraph& graph, std::size_t i) {
+  if (purpose(graph, i) != TaskKind::forward) return by_group(graph, i);
+  return graph.tasks[i].shard * kMany + graph.tasks[i].group.index - kMany * kMany / 2;
+}
+
+template <class Rule>
+void by_rule(const TaskGraph& graph, std::vector<double>& out, Rule&& rule) {
   for (std::size_t i = 0; i < graph.tasks.size(); ++i) {
-    const Task& t = graph.tasks[i];
-    const double g = t.group.index;
-    switch (purpose(graph, i)) {
-      case TaskKind::forward:
-        out[i] = g * kMany + t.shard;
-        break;
-      case TaskKind::backward:
-        out[i] = (2 * kMany - g) * kMany + t.shard;
-        break;
-      default:
-        out[i] = (4 * kMany - g) * kMany;
-    }
+    if (!key_of_params(graph, i, out[i])) out[i] = rule(graph, i);
   }
 }
 
@@ -85,9 +95,11 @@ void priorities(const TaskGraph& graph, const Machine& machine, PriorityRule rul
     case PriorityRule::upward_rank:
       return by_upward_rank(graph, machine, out);
     case PriorityRule::one_f_one_b:
-      return by_shard(graph, out);
+      return by_rule(graph, out, by_shard);
     case PriorityRule::breadth_first:
-      return by_group(graph, out);
+      return by_rule(graph, out, by_group);
+    case PriorityRule::shard_then_group:
+      return by_rule(graph, out, by_shard_then_group);
   }
 }
 

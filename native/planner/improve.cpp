@@ -15,9 +15,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
-constexpr std::size_t kLeaders = 4;    // starts that are improved, of which half survive each round
-constexpr double kWarmest = 0.02;      // how much slower a step may be and be accepted, at first
-constexpr double kTryAllRules = 0.1;   // share of moves that are judged under every rule
+constexpr std::size_t kLeaders = 8;    // starts that are improved, of which half survive each round
+constexpr double kWarmest = 0.01;      // how much slower a step may be and be accepted, at first
+constexpr double kTryAllRules = 0.3;   // share of moves that are judged under every rule
 constexpr double kHoles = 1.1;         // times the bytes that live at once: an arena with its holes
 constexpr double kHopeless = 2;        // times the best start: too slow to start from
 constexpr double kAlike = 1.0005;      // times this count as the same placement
