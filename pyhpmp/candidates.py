@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from functools import cached_property
@@ -66,11 +67,14 @@ class Candidate:
 
     def make(self) -> None:
         """Makes the plan, after which the figures are its own."""
-        request = self._request
         if self._plan is None:
-            self._plan = _core.Plan.build(
-                self._hypergraph, self._part, request.ranks, self.name, request.machine
-            )
+            self._plan = self._build()
+
+    def _build(self) -> _core.Plan:
+        request = self._request
+        return _core.Plan.build(
+            self._hypergraph, self._part, request.ranks, self.name, request.machine
+        )
 
     @property
     def plan(self) -> _core.Plan:
@@ -121,12 +125,14 @@ def _classical(grids: Grids, shards: int, names: list[str], request: Request) ->
 
 
 def _promising(tried: list[Attempt], request: Request) -> list[str]:
-    """Without those that another's step beats whatever the grid; see `_hopeless`."""
+    """Without those that the step of one that fits beats whatever the grid; see `_hopeless`."""
     names = [name for name, _ in tried]
     made = [candidate for _, candidate in tried if isinstance(candidate, Candidate)]
-    if request.objective != "time" or not made:
+    limit = request.memory_bytes or math.inf
+    fitting = [c for c in made if max(c.figures.memory_bytes) <= limit]
+    if request.objective != "time" or not fitting:
         return names
-    best = min(candidate.figures.step_seconds for candidate in made)
+    best = min(candidate.figures.step_seconds for candidate in fitting)
     hopeless = {c.name for c in made if _hopeless(c.figures, best)}
     return [name for name in names if name not in hopeless]
 

@@ -64,10 +64,11 @@ def search(grids: Grids, counts: list[int], request: Request, deadline: float) -
     workers = min(len(counts), os.cpu_count() or 1)
     # Grids that one worker looks at, and the deeper search.
     turns = math.ceil(len(counts) / workers) + 1
-    seconds = max(0.0, deadline - time.monotonic()) / turns
+    begin = time.monotonic()
+    seconds = max(0.0, deadline - begin) / turns
 
     def first_look(shards: int) -> Placed | HpmpError:
-        end = time.monotonic() + seconds
+        end = begin + (1 + counts.index(shards) // workers) * seconds
         try:
             starts = _starts(grids.coarse(shards), request, len(counts), seconds)
             return _improved(grids, shards, starts, request, share, end)
