@@ -16,6 +16,7 @@ import argparse
 import itertools
 import json
 import multiprocessing
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,14 +175,26 @@ def key(cell: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def known(path: Path) -> list[dict[str, Any]]:
+    """What was planned before, in the order of the cells."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    machines = (*MACHINES, VOLUME)
+    return sorted(
+        rows,
+        key=lambda row: (
+            NETWORKS.index(row["network"]),
+            row["ranks"],
+            row["batch"],
+            machines.index(row["machine"]),
+        ),
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     have = {key(row) for row in known(arguments.out)}
     missing = [cell for cell in cells(arguments) if key(cell) not in have]
+    random.Random(0).shuffle(missing)  # so that a run that is cut short is a fair sample
     jobs = [(cell, arguments.plan_seconds) for cell in missing]
     with (
         multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool,
