@@ -55,7 +55,9 @@ def line(row: Row) -> str:
     else:
         name, seconds = best_baseline(row)
         said += f"{name} {seconds * 1e3:.2f} ms, ideal {row['ideal_seconds'] * 1e3:.2f} ms, "
-    return said + f"planned in {row['planning_seconds']:.1f} s"
+    said += f"planned in {row['planning_seconds']:.1f} s"
+    not_made = row.get("not_made")
+    return f"{said}, predicted only: {', '.join(not_made)}" if not_made else said
 
 
 def write(rows: list[Row], path: Path) -> None:

@@ -22,7 +22,7 @@ from pyhpmp.strategies import BASELINES
 # A small network needs no more than this many touches of each pin of its finest grid.
 WORK_PER_PIN = 30_000
 # Of the time that is left, what the searches may take; the rest is for making the plan.
-SEARCH_SHARE = 0.75
+SEARCH_SHARE = 0.65
 # A step of which its busiest rank computes this share gets hardly shorter on a finer grid.
 AT_ITS_BOUND = 0.95
 
