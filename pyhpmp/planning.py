@@ -16,6 +16,7 @@ from pyhpmp.strategies import BASELINES, ELEMENT_BYTES, Comparison, Strategy, cr
 OBJECTIVES = ("time", "volume")
 STRATEGIES = ("auto", "hypergraph", *BASELINES)
 EPSILON_SLACK = 1e-6
+MOST_RANKS = 4096  # every pair of them may talk
 
 
 def choose(graph: _core.Graph, request: Request) -> tuple[_core.Plan, Comparison]:
@@ -76,6 +77,10 @@ def check(request: Request) -> None:
     if request.ranks < 1 or request.batch < 1:
         raise InvalidArgumentError(
             f"cannot plan {request.ranks} ranks with batch {request.batch}; both are at least 1"
+        )
+    if request.ranks > MOST_RANKS:
+        raise InvalidArgumentError(
+            f"cannot plan {request.ranks} ranks; plans are made for at most {MOST_RANKS}"
         )
     if request.strategy not in STRATEGIES:
         raise InvalidArgumentError(

@@ -130,6 +130,12 @@ def test_more_ranks_than_cells(plan: Run) -> None:
     assert "4096 ranks" in said.err
 
 
+def test_more_ranks_than_can_be_planned(plan: Run) -> None:
+    said = plan("zoo:lenet5", "-n", 100_000, "--batch", 100_000)
+    assert said.is_one_line_mistake()
+    assert "at most 4096" in said.err
+
+
 def test_shards_that_cut_statistics_groups(plan: Run) -> None:
     said = plan("zoo:resnet20", "-n", 2, "--batch", 64, "--shards", 8)
     assert said.is_one_line_mistake()
