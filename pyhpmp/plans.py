@@ -6,6 +6,7 @@ import math
 import os
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pyhpmp import _core, plan_files, planning, world
@@ -44,6 +45,29 @@ class Plan:
     @property
     def batch(self) -> int:
         return self.core.batch
+
+    @cached_property
+    def groups(self) -> list[_core.GroupInfo]:
+        """Layer groups in network order; instructions and tasks index them."""
+        return self._hypergraph(shards=1).groups  # they are the same for any number of shards
+
+    def hypergraph(self) -> _core.Hypergraph:
+        """The hypergraph whose cells the plan places."""
+        return self._hypergraph(self.core.shards)
+
+    def _hypergraph(self, shards: int) -> _core.Hypergraph:
+        core = self.core
+        return _core.Hypergraph(
+            self.prepared,
+            batch=core.batch,
+            shards=shards,
+            channel_block=core.channel_block,
+            dense_block=core.dense_block,
+            most_blocks=core.most_blocks,
+            bn_group=core.bn_group,
+            bn_sync=core.bn_sync,
+            training=core.training,
+        )
 
     @property
     def volume_bytes(self) -> int:

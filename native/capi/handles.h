@@ -32,6 +32,8 @@ namespace hpmp::capi {
 hpmp_graph* graph_handle(Graph graph);
 hpmp_plan* plan_handle(Plan plan);
 
+/// Errors: `invalid_argument` for null.
+const Hypergraph& hypergraph_of(const hpmp_hypergraph* hypergraph);
 /// `count` placements of `cells` parts that stand one after another.
 std::vector<std::vector<Rank>> split_placements(const std::int32_t* flat, std::int64_t count,
                                                 std::size_t cells);

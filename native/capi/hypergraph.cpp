@@ -26,6 +26,10 @@ hpmp_grid grid_to_c(const GridSpec& spec) {
           spec.bn_group, spec.bn_sync, spec.training,      spec.flops_per_byte};
 }
 
+const Hypergraph& hypergraph_of(const hpmp_hypergraph* h) {
+  return *given(h, "hypergraph").hypergraph;
+}
+
 namespace {
 
 void fill_arrays(hpmp_hypergraph& handle) {
@@ -39,10 +43,6 @@ void fill_arrays(hpmp_hypergraph& handle) {
     handle.net_cost.push_back(net.cost);
     handle.net_is_param.push_back(net.kind == NetKind::parameter);
   }
-}
-
-const Hypergraph& hypergraph_of(const hpmp_hypergraph* h) {
-  return *given(h, "hypergraph").hypergraph;
 }
 
 }  // namespace

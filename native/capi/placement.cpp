@@ -18,10 +18,6 @@ std::vector<std::vector<Rank>> split_placements(const std::int32_t* flat, std::i
 
 namespace {
 
-const Hypergraph& hypergraph_of(const hpmp_hypergraph* h) {
-  return *given(h, "hypergraph").hypergraph;
-}
-
 SearchOptions options_from_c(const hpmp_search_options& o, int ranks) {
   SearchOptions options;
   options.epsilon = o.epsilon;

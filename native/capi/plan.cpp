@@ -38,7 +38,7 @@ extern "C" {
 hpmp_status hpmp_plan_build(const hpmp_hypergraph* hypergraph, const int32_t* part, int32_t ranks,
                             const hpmp_machine* machine, const char* strategy, hpmp_plan** out) {
   return wall([&] {
-    const Hypergraph& h = *given(hypergraph, "hypergraph").hypergraph;
+    const Hypergraph& h = hypergraph_of(hypergraph);
     given(part, "part");
     given(strategy, "strategy");
     const Placement p = make_placement(h, {part, part + h.cells.size()}, ranks);

@@ -8,10 +8,6 @@
 namespace hpmp::capi {
 namespace {
 
-const Hypergraph& hypergraph_of(const hpmp_hypergraph* h) {
-  return *given(h, "hypergraph").hypergraph;
-}
-
 ImproveOptions options_from_c(const hpmp_improve_options& o) {
   ImproveOptions options;
   options.seed = o.seed;

@@ -203,10 +203,6 @@ class Improver {
   std::vector<State> states_;
 };
 
-}  // namespace
-
-namespace {
-
 constexpr double kLadderWork = 0.3;  // share of the work for the search on fewer ranks
 constexpr std::size_t kSegmentsKept = 3;
 constexpr std::size_t kBoundaries = 16;  // tried between two segments

@@ -1,6 +1,7 @@
 #include "planner/moves.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 namespace hpmp {
@@ -20,13 +21,14 @@ Mover::Mover(const StepModel& model, int ranks, const std::vector<std::vector<Ra
 bool Mover::propose(std::vector<Rank>& part, const std::vector<Evaluator::Load>& loads) {
   changes_.clear();
   kind_ = pick_kind();
-  const Rank a = busiest(loads), b = idlest(loads);
+  const Rank busy = pick_rank(loads, std::greater<double>());
+  const Rank idle = pick_rank(loads, std::less<double>());
   switch (kind_) {
     case move_shards:
-      do_move_shards(part, a, b);
+      do_move_shards(part, busy, idle);
       break;
     case swap_shards:
-      do_swap_shards(part, a, b);
+      do_swap_shards(part, busy, idle);
       break;
     case spread:
       do_spread(part);
@@ -41,10 +43,10 @@ bool Mover::propose(std::vector<Rank>& part, const std::vector<Evaluator::Load>&
       do_fill(part);
       break;
     case move_blocks:
-      do_move_blocks(part, b);
+      do_move_blocks(part, idle);
       break;
     default:
-      do_relabel(part, a, b);
+      do_relabel(part, busy, idle);
   }
   return !changes_.empty();
 }
@@ -98,20 +100,15 @@ Mover::Span Mover::pick_shards() {
   return {static_cast<std::int32_t>(begin), static_cast<std::int32_t>(begin + length)};
 }
 
-Rank Mover::busiest(const std::vector<Evaluator::Load>& loads) {
+/// Half of the time the first by `before`, else any.
+template <class Before>
+Rank Mover::pick_rank(const std::vector<Evaluator::Load>& loads, Before&& before) {
   const auto any = static_cast<Rank>(random_.below(static_cast<std::size_t>(ranks_)));
   if (random_.unit() < 0.5) return any;
-  const auto most = std::max_element(
-      loads.begin(), loads.end(), [](const auto& x, const auto& y) { return x.most() < y.most(); });
-  return static_cast<Rank>(most - loads.begin());
-}
-
-Rank Mover::idlest(const std::vector<Evaluator::Load>& loads) {
-  const auto any = static_cast<Rank>(random_.below(static_cast<std::size_t>(ranks_)));
-  if (random_.unit() < 0.5) return any;
-  const auto least = std::min_element(
-      loads.begin(), loads.end(), [](const auto& x, const auto& y) { return x.most() < y.most(); });
-  return static_cast<Rank>(least - loads.begin());
+  const auto first =
+      std::min_element(loads.begin(), loads.end(),
+                       [&](const auto& x, const auto& y) { return before(x.most(), y.most()); });
+  return static_cast<Rank>(first - loads.begin());
 }
 
 /// All ranks, or an aligned part of them, or any; mostly ascending.

@@ -35,8 +35,8 @@ class Mover {
   Run stage_of(std::size_t position) const;
   Span pick_shards();
   std::int64_t pick_divisor(std::int64_t value);
-  Rank busiest(const std::vector<Evaluator::Load>& loads);
-  Rank idlest(const std::vector<Evaluator::Load>& loads);
+  template <class Before>
+  Rank pick_rank(const std::vector<Evaluator::Load>& loads, Before&& before);
   std::vector<Rank> pick_ranks();
   void set(std::vector<Rank>& part, std::size_t cell, Rank r);
   /// Calls visit(cell, group, shard, block) for every cell of the run.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyhpmp import SGD, Plan, Trainer, _core, world
+from pyhpmp import SGD, Plan, Trainer, world
 from pyhpmp.bench.summary import median, summary
 
 WARM_UP = 2
@@ -114,7 +114,7 @@ def _by_kind(plan: Plan, measured: Seconds) -> Sums:
     """This rank's (predicted, measured) seconds by kind and op."""
     rank = world.current().rank
     start, end = plan.core.times(rank)
-    ops = op_of_group(plan)
+    ops = {group.name: group.op for group in plan.groups}
     sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     labels = plan.core.labels(plan.prepared, rank)
     for label, expected, found in zip(labels, end - start, measured, strict=True):
@@ -123,20 +123,6 @@ def _by_kind(plan: Plan, measured: Seconds) -> Sums:
         sums[kind, op][0] += float(expected)
         sums[kind, op][1] += float(found)
     return {key: (pair[0], pair[1]) for key, pair in sums.items()}
-
-
-def op_of_group(plan: Plan) -> dict[str, str]:
-    """Kind of a group's first op, by the name that labels use."""
-    core = plan.core
-    hypergraph = _core.Hypergraph(
-        plan.prepared,
-        batch=core.batch,
-        shards=core.shards,
-        bn_group=core.bn_group,
-        bn_sync=core.bn_sync,
-        training=core.training,
-    )
-    return {group.name: group.op for group in hypergraph.groups}
 
 
 def _rows(by_rank: list[Sums]) -> tuple[Row, ...]:

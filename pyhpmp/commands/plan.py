@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import pyhpmp
-from pyhpmp import _core, launch, world
+from pyhpmp import launch, world
 from pyhpmp.commands.arguments import parsed, plan_parser
 from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.results import print_json
@@ -57,29 +57,13 @@ def _save(arguments: argparse.Namespace, plan: pyhpmp.Plan) -> None:
     if arguments.save:
         plan.save(arguments.save)
     if arguments.hmetis and world.current().is_root:
-        write_text(arguments.hmetis, hypergraph_of(plan).hmetis())
+        write_text(arguments.hmetis, plan.hypergraph().hmetis())
     if arguments.report:
         plan.report(arguments.report)
 
 
 def _outputs(arguments: argparse.Namespace) -> list[str]:
     return [path for path in (arguments.save, arguments.hmetis, arguments.report) if path]
-
-
-def hypergraph_of(plan: pyhpmp.Plan) -> _core.Hypergraph:
-    """The hypergraph whose cells the plan places."""
-    core = plan.core
-    return _core.Hypergraph(
-        plan.prepared,
-        batch=core.batch,
-        shards=core.shards,
-        channel_block=core.channel_block,
-        dense_block=core.dense_block,
-        most_blocks=core.most_blocks,
-        bn_group=core.bn_group,
-        bn_sync=core.bn_sync,
-        training=core.training,
-    )
 
 
 def _say(arguments: argparse.Namespace, plan: pyhpmp.Plan, say: Reporter) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 from pyhpmp import _core
 from pyhpmp.plans import Plan
 from pyhpmp.report.chart import Bar, Chart, Row
-from pyhpmp.report.names import layer_groups
 from pyhpmp.report.units import counted, percent
 
 LEGEND = [
@@ -23,7 +22,7 @@ LEAST_HEIGHT = 0.2  # so that a small share can still be seen and pointed at
 
 def layer_map(plan: Plan) -> Chart:
     """A row per rank, a column per layer in network order; the height of a bar is the share."""
-    groups = layer_groups(plan)
+    groups = plan.groups
     columns = {g: x for x, g in enumerate(i for i, group in enumerate(groups) if group.blocks)}
     pixels = 22 if plan.ranks <= 8 else 18
     rows = [

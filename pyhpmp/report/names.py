@@ -1,25 +1,10 @@
-"""The layer groups of a plan, and what its instructions are called."""
+"""What a plan's instructions are called."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from pyhpmp import _core
-from pyhpmp.plans import Plan
-
-
-def layer_groups(plan: Plan) -> list[_core.GroupInfo]:
-    """In network order; instructions and tasks index them."""
-    core = plan.core
-    return _core.Hypergraph(
-        plan.prepared,
-        batch=core.batch,
-        channel_block=core.channel_block,
-        dense_block=core.dense_block,
-        bn_group=core.bn_group,
-        bn_sync=core.bn_sync,
-        training=core.training,
-    ).groups
 
 
 def instruction_names(

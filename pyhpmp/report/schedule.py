@@ -11,7 +11,7 @@ from pyhpmp.figures import COMPUTE
 from pyhpmp.plans import Plan
 from pyhpmp.report.chart import Bar, Chart, Row, even_ticks
 from pyhpmp.report.measured import Measured, Trace
-from pyhpmp.report.names import instruction_names, layer_groups
+from pyhpmp.report.names import instruction_names
 from pyhpmp.report.timeline import Events, bars, when
 from pyhpmp.report.units import counted, duration, size
 from pyhpmp.strategies import ELEMENT_BYTES
@@ -33,7 +33,7 @@ MOST_OF_A_ROW = 600
 
 def schedule_chart(plan: Plan, measured: Measured | None) -> Chart:
     """Per rank: predicted compute, messages in flight from it and, after a run, measured times."""
-    groups, lanes = layer_groups(plan), 2 if measured is None else 3
+    groups, lanes = plan.groups, 2 if measured is None else 3
     span = max(plan.core.step_seconds, measured.last if measured else 0.0)
     budget = min(MOST_OF_A_ROW, BUDGET // (plan.ranks * lanes))
     arrivals = _arrivals(plan)
