@@ -1,8 +1,9 @@
-"""Our engine beside PyTorch, in turns on the same cores: ratios of medians, and JSON lines.
+"""Our engine beside PyTorch and onnxruntime, in turns on the same cores: ratios of medians.
 
     python bench/compare.py train                       # fp32 training, one thread
     python bench/compare.py train --dtype bf16
     python bench/compare.py train --models resnet18 vgg16@32 --peers eager channels_last
+    python bench/compare.py infer --batch 1 16          # onnxruntime too
 
 Every peer is a process that builds its network once and then waits without using the processor
 until it is asked for steps. Ours and a peer take turns; a ratio is median(peer's step) /
@@ -18,7 +19,7 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,19 +44,22 @@ class Peer:
 
 
 TORCH = ("eager", "channels_last", "compile", "compile_channels_last")
-PEERS = {"train": {name: Peer("torch_train", name) for name in TORCH}}
-# Samples of a step, of all ranks together; `name@side` is the variant for such images.
-BATCHES = {
-    "train": {
-        "alexnet": 16,
-        "vgg16": 8,
-        "resnet18": 16,
-        "resnet50": 8,
-        "mobilenet_v2": 16,
-        "resnet20": 128,
-        "vgg16@32": 64,
-    }
+PEERS = {
+    "train": {name: Peer("torch_train", name) for name in TORCH},
+    "infer": {name: Peer("torch_infer", name) for name in TORCH}
+    | {"onnxruntime": Peer("onnxruntime_infer", "")},
 }
+# Samples of a training step; `name@side` is the variant for such images.
+BATCHES = {
+    "alexnet": 16,
+    "vgg16": 8,
+    "resnet18": 16,
+    "resnet50": 8,
+    "mobilenet_v2": 16,
+    "resnet20": 128,
+    "vgg16@32": 64,
+}
+INFERENCE_BATCHES = (1, 16)
 
 
 def job_of(network: str, batch: int, arguments: argparse.Namespace) -> Job:
@@ -65,9 +69,9 @@ def job_of(network: str, batch: int, arguments: argparse.Namespace) -> Job:
 
 
 def jobs(arguments: argparse.Namespace) -> Iterator[tuple[str, Job]]:
-    batches = BATCHES[arguments.mode]
-    for network in arguments.models or batches:
-        yield network, job_of(network, batches[network], arguments)
+    for network in arguments.models or BATCHES:
+        for batch in arguments.batch or [BATCHES[network]]:
+            yield network, job_of(network, batch, arguments)
 
 
 def with_variant(job: Job, variant: str) -> Job:
@@ -128,19 +132,19 @@ def side(samples: Samples, facts: Row) -> Row:
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     modes = result.add_subparsers(dest="mode", required=True)
-    train = modes.add_parser("train", help="training steps on one process")
-    train.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
-    for mode, command in (("train", train),):
-        shared_flags(command, mode)
+    _flags(modes.add_parser("train", help="training steps on one process"), "train", ())
+    _flags(modes.add_parser("infer", help="forward passes"), "infer", INFERENCE_BATCHES)
     return result
 
 
-def shared_flags(command: argparse.ArgumentParser, mode: str) -> None:
+def _flags(command: argparse.ArgumentParser, mode: str, batches: Sequence[int]) -> None:
     add = command.add_argument
-    add("--threads", type=int, default=1, help="of each process")
-    add("--models", nargs="+", choices=list(BATCHES[mode]), metavar="NAME", help="by default all")
+    add("--models", nargs="+", choices=list(BATCHES), metavar="NAME", help="by default all")
     add("--peers", nargs="+", choices=list(PEERS[mode]), metavar="NAME", help="by default all")
-    add("--seconds", type=float, default=60.0, help="per network, building not counted")
+    add("--batch", nargs="+", type=int, default=batches, help="samples of a step")
+    add("--dtype", choices=("fp32", "bf16"), default="fp32")
+    add("--threads", type=int, default=1, help="of each process")
+    add("--seconds", type=float, default=60.0, help="per network and batch, without building")
     add("--turns", type=int, default=LEAST_TURNS, help="of ours and of each peer")
     add("--json", type=Path, metavar="FILE", help="append one JSON line per network and peer")
 

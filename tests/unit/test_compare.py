@@ -50,6 +50,22 @@ def test_a_peer_in_layers_computes_what_it_does_whole(name: str, image: int) -> 
         assert torch.equal(torch.nn.Sequential(*network.layers())(images), network(images))
 
 
+def test_onnxruntime_is_given_the_same_network() -> None:
+    job = Job("resnet20", 32, 2, variant="infer")
+    with Worker("ours", job) as ours, Worker("onnxruntime_infer", job) as theirs:
+        compare.check_same(ours.facts, theirs.facts)
+        assert len(theirs.run(3)[0]["seconds"]) == 3
+
+
+def test_every_network_is_measured_at_every_batch_asked_for() -> None:
+    arguments = compare.parser().parse_args(["infer", "--models", "vgg16@32", "resnet20"])
+    found = [(name, job.model, job.image, job.batch) for name, job in compare.jobs(arguments)]
+    small, other = ("vgg16@32", "vgg16", 32), ("resnet20", "resnet20", 32)
+    assert found == [(*small, 1), (*small, 16), (*other, 1), (*other, 16)]
+    arguments = compare.parser().parse_args(["train", "--models", "resnet20"])
+    assert [job.batch for _, job in compare.jobs(arguments)] == [128]
+
+
 def test_networks_that_differ_are_not_compared() -> None:
     ours = {"parameters": 3, "forward_flops": 7}
     compare.check_same(ours, dict(ours))
