@@ -4,6 +4,7 @@
     python bench/compare.py train --dtype bf16
     python bench/compare.py train --models resnet18 vgg16@32 --peers eager channels_last
     python bench/compare.py infer --batch 1 16          # onnxruntime too
+    python bench/compare.py ranks -n 2                  # DDP and pipelining, over gloo
 
 Every peer is a process that builds its network once and then waits without using the processor
 until it is asked for steps. Ours and a peer take turns; a ratio is median(peer's step) /
@@ -37,10 +38,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Peer:
-    """module: of `peers`. variant: as that module calls it."""
+    """module: of `peers`. variant: as that module calls it.
+
+    process_per_rank: it does not start its ranks itself.
+    """
 
     module: str
     variant: str
+    process_per_rank: bool = False
 
 
 TORCH = ("eager", "channels_last", "compile", "compile_channels_last")
@@ -48,6 +53,11 @@ PEERS = {
     "train": {name: Peer("torch_train", name) for name in TORCH},
     "infer": {name: Peer("torch_infer", name) for name in TORCH}
     | {"onnxruntime": Peer("onnxruntime_infer", "")},
+    "ranks": {
+        "ddp": Peer("ddp", "eager", True),
+        "ddp_channels_last": Peer("ddp", "channels_last", True),
+        "pipeline": Peer("pipeline", "", True),
+    },
 }
 # Samples of a training step; `name@side` is the variant for such images.
 BATCHES = {
@@ -59,18 +69,24 @@ BATCHES = {
     "resnet20": 128,
     "vgg16@32": 64,
 }
+BATCHES_OF_RANKS = {**BATCHES, "vgg16": 16, "resnet50": 16}  # of all ranks together
 INFERENCE_BATCHES = (1, 16)
 
 
 def job_of(network: str, batch: int, arguments: argparse.Namespace) -> Job:
     name, _, side = network.partition("@")
     image = int(side) if side else SMALL_IMAGE if name == "resnet20" else IMAGE
-    return Job(name, image, batch, dtype=arguments.dtype, threads=arguments.threads)
+    ranks = arguments.ranks
+    if batch % ranks:
+        raise SystemExit(f"compare.py: batch {batch} is not a multiple of {ranks} ranks")
+    dtype, threads, profile = arguments.dtype, arguments.threads, arguments.profile
+    return Job(name, image, batch, "", dtype, threads, ranks, profile=profile)
 
 
 def jobs(arguments: argparse.Namespace) -> Iterator[tuple[str, Job]]:
-    for network in arguments.models or BATCHES:
-        for batch in arguments.batch or [BATCHES[network]]:
+    default = BATCHES_OF_RANKS if arguments.mode == "ranks" else BATCHES
+    for network in arguments.models or default:
+        for batch in arguments.batch or [default[network]]:
             yield network, job_of(network, batch, arguments)
 
 
@@ -80,13 +96,14 @@ def with_variant(job: Job, variant: str) -> Job:
 
 def compared(network: str, job: Job, arguments: argparse.Namespace) -> Iterator[Row]:
     """One row per peer; ours is built once and waits between them."""
+    purpose = "infer" if arguments.mode == "infer" else "train"
     base = {"mode": arguments.mode, "network": network, **vars(job)}
     for unused in ("variant", "socket", "model"):
         del base[unused]
     with contextlib.ExitStack() as stack:
         ours: Worker | None = None
         try:
-            ours = stack.enter_context(Worker("ours", with_variant(job, arguments.mode)))
+            ours = stack.enter_context(Worker("ours", with_variant(job, purpose)))
         except Unavailable as error:
             base["ours_unavailable"] = str(error)
         for name in arguments.peers or PEERS[arguments.mode]:
@@ -97,8 +114,9 @@ def against(ours: Worker | None, name: str, job: Job, arguments: argparse.Namesp
     """What a peer gave beside ours, or why there is nothing."""
     peer = PEERS[arguments.mode][name]
     seconds = arguments.seconds / len(arguments.peers or PEERS[arguments.mode])
+    processes = job.ranks if peer.process_per_rank else 1
     try:
-        with Worker(peer.module, with_variant(job, peer.variant)) as theirs:
+        with Worker(peer.module, with_variant(job, peer.variant), processes) as theirs:
             if ours is not None:
                 check_same(ours.facts, theirs.facts)
             workers = [theirs] if ours is None else [ours, theirs]
@@ -134,15 +152,20 @@ def parser() -> argparse.ArgumentParser:
     modes = result.add_subparsers(dest="mode", required=True)
     _flags(modes.add_parser("train", help="training steps on one process"), "train", ())
     _flags(modes.add_parser("infer", help="forward passes"), "infer", INFERENCE_BATCHES)
+    ranks = modes.add_parser("ranks", help="training steps on several processes")
+    _flags(ranks, "ranks", ())
+    ranks.add_argument("-n", "--ranks", type=int, default=2, help="processes of each side")
+    ranks.add_argument("--profile", help="of the machine, for our planner (hpmp-bench writes it)")
     return result
 
 
 def _flags(command: argparse.ArgumentParser, mode: str, batches: Sequence[int]) -> None:
+    command.set_defaults(ranks=1, profile=None)
     add = command.add_argument
     add("--models", nargs="+", choices=list(BATCHES), metavar="NAME", help="by default all")
     add("--peers", nargs="+", choices=list(PEERS[mode]), metavar="NAME", help="by default all")
     add("--batch", nargs="+", type=int, default=batches, help="samples of a step")
-    add("--dtype", choices=("fp32", "bf16"), default="fp32")
+    add("--dtype", choices=("fp32",) if mode == "ranks" else ("fp32", "bf16"), default="fp32")
     add("--threads", type=int, default=1, help="of each process")
     add("--seconds", type=float, default=60.0, help="per network and batch, without building")
     add("--turns", type=int, default=LEAST_TURNS, help="of ours and of each peer")

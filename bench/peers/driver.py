@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from peers.job import Job, Unavailable
 
+START_SECONDS = 120.0
 BUILD_SECONDS = 1200.0  # compiling a large network takes minutes
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.2
@@ -29,7 +30,7 @@ class Rank:
     """One connected process of a worker."""
 
     def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(None)
+        connection.settimeout(BUILD_SECONDS)
         self._connection = connection
         self._reader: TextIO = connection.makefile("r")
 
@@ -84,7 +85,7 @@ class Worker:
             server.listen(self.job.ranks)
             server.settimeout(POLL_SECONDS)
             self._processes = [self._process(rank) for rank in range(self._count)]
-            deadline = time.monotonic() + BUILD_SECONDS
+            deadline = time.monotonic() + START_SECONDS
             for _ in range(self.job.ranks):
                 self._ranks.append(Rank(self._accepted(server, deadline)))
         hellos = [self._hear(rank) for rank in self._ranks]
@@ -106,11 +107,13 @@ class Worker:
                 return server.accept()[0]
             if any(process.poll() is not None for process in self._processes):
                 raise Unavailable(self._last_line())
-        raise Unavailable(f"it did not start within {BUILD_SECONDS:.0f} s")
+        raise Unavailable(f"it did not start within {START_SECONDS:.0f} s")
 
     def _hear(self, rank: Rank) -> Answer:
         try:
             return rank.hear()
+        except TimeoutError as error:
+            raise Unavailable(f"it did not answer within {BUILD_SECONDS:.0f} s") from error
         except (ConnectionError, Unavailable) as error:
             told = isinstance(error, Unavailable) and "process ended" not in str(error)
             raise Unavailable(str(error) if told else self._last_line()) from error
