@@ -16,9 +16,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
+import wire
 from cluster import emulated, ping
 from cluster.cluster import main
 from cluster.emulated import Cluster, ClusterError
+from cluster.steps import Wanted
 
 NAME = f"hpmptest{os.getpid() % 1000}"  # an interface's namespace may be up in another test run
 SIZE, REPEATS = 2**20, 20
@@ -56,6 +58,24 @@ def test_messages_are_on_the_wire_and_no_faster_than_it(cluster: Cluster) -> Non
     assert len(seconds) == REPEATS
     assert min(seconds) >= SIZE / cluster.state.bytes_per_second + 1e-3
     assert all(count > SIZE * REPEATS for count in sent)
+
+
+def test_what_a_plan_predicts_is_on_the_wire_but_for_headers(cluster: Cluster) -> None:
+    strategies = ["data", "hypergraph"]
+    what = Wanted("vgg16", 32, 8, strategies, "10Gbit/50us", None, repeats=2, plan_seconds=0.5)
+    rows = wire.measured(cluster, what)
+    assert [row["strategy"] for row in rows] == strategies
+    for row in rows:
+        assert row["counted_bytes"] == row["predicted_bytes"]
+        assert 1.0 < row["wire_bytes"] / row["predicted_bytes"] < 1.03
+
+
+def test_only_steps_that_are_predicted_to_differ_have_an_order() -> None:
+    def row(predicted: float, measured: float) -> wire.Row:
+        return {"predicted_seconds": predicted, "seconds": measured}
+
+    assert wire.in_order([row(1.0, 2.0), row(1.05, 1.0)]) == (0, 0)
+    assert wire.in_order([row(3.0, 2.5), row(1.0, 2.0), row(2.0, 4.0)]) == (2, 3)
 
 
 def test_a_cluster_that_is_down_leaves_nothing_behind(cluster: Cluster) -> None:
