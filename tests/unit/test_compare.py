@@ -45,16 +45,9 @@ def test_a_peer_has_our_parameters_and_operations(name: str, image: int) -> None
 @pytest.mark.parametrize(("name", "image"), CASES)
 def test_a_peer_in_layers_computes_what_it_does_whole(name: str, image: int) -> None:
     network = networks.build(name, image).eval()
-    images = torch.randn(1, 3, image, image)
+    images = torch.randn(1, 3, min(image, 64), min(image, 64))
     with torch.no_grad():
         assert torch.equal(torch.nn.Sequential(*network.layers())(images), network(images))
-
-
-def test_onnxruntime_is_given_the_same_network() -> None:
-    job = Job("resnet20", 32, 2, variant="infer")
-    with Worker("ours", job) as ours, Worker("onnxruntime_infer", job) as theirs:
-        compare.check_same(ours.facts, theirs.facts)
-        assert len(theirs.run(3)[0]["seconds"]) == 3
 
 
 def test_every_network_is_measured_at_every_batch_asked_for() -> None:
