@@ -59,6 +59,14 @@ def test_every_network_is_measured_at_every_batch_asked_for() -> None:
     assert [job.batch for _, job in compare.jobs(arguments)] == [128]
 
 
+def test_a_batch_that_the_ranks_cannot_share_is_a_mistake() -> None:
+    asked = ["ranks", "-n", "3", "--models", "resnet20"]
+    said = compare.mistake(compare.parser().parse_args(asked))
+    assert said == "batch 128 of resnet20 is not a multiple of 3 ranks"
+    assert compare.mistake(compare.parser().parse_args([*asked, "--batch", "129"])) is None
+    assert compare.mistake(compare.parser().parse_args(["train", "--threads", "0"])) is not None
+
+
 def test_networks_that_differ_are_not_compared() -> None:
     ours = {"parameters": 3, "forward_flops": 7}
     compare.check_same(ours, dict(ours))
@@ -80,6 +88,13 @@ def test_a_worker_that_cannot_run_says_why() -> None:
         Worker("ours", Job("lenet5", 32, 4, variant="train", dtype="int3"))
     with pytest.raises(Unavailable, match=r"No module named peers\.nobody"):
         Worker("nobody", SMALL)
+
+
+def test_a_worker_that_ends_between_turns_is_named() -> None:
+    with Worker("ours", SMALL) as worker:
+        worker.run(1)
+        with pytest.raises(Unavailable, match=r"ours stopped: .*KeyError: 'steps'"):
+            worker.ask({})
 
 
 def test_a_step_with_an_infinite_loss_is_no_measurement() -> None:
