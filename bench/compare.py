@@ -76,11 +76,8 @@ INFERENCE_BATCHES = (1, 16)
 def job_of(network: str, batch: int, arguments: argparse.Namespace) -> Job:
     name, _, side = network.partition("@")
     image = int(side) if side else SMALL_IMAGE if name == "resnet20" else IMAGE
-    ranks = arguments.ranks
-    if batch % ranks:
-        raise SystemExit(f"compare.py: batch {batch} is not a multiple of {ranks} ranks")
     dtype, threads, profile = arguments.dtype, arguments.threads, arguments.profile
-    return Job(name, image, batch, "", dtype, threads, ranks, profile=profile)
+    return Job(name, image, batch, "", dtype, threads, arguments.ranks, profile=profile)
 
 
 def jobs(arguments: argparse.Namespace) -> Iterator[tuple[str, Job]]:
@@ -172,8 +169,22 @@ def _flags(command: argparse.ArgumentParser, mode: str, batches: Sequence[int]) 
     add("--json", type=Path, metavar="FILE", help="append one JSON line per network and peer")
 
 
+def mistake(arguments: argparse.Namespace) -> str | None:
+    """What cannot be measured as asked for, if anything."""
+    least = min(arguments.threads, arguments.ranks, arguments.turns, *(arguments.batch or [1]))
+    if least < 1 or arguments.seconds <= 0:
+        return "--batch, --ranks, --threads and --turns are at least 1, --seconds is above 0"
+    for network, job in jobs(arguments):
+        if job.batch % job.ranks:
+            return f"batch {job.batch} of {network} is not a multiple of {job.ranks} ranks"
+    return None
+
+
 def main() -> None:
-    arguments = parser().parse_args()
+    words = parser()
+    arguments = words.parse_args()
+    if problem := mistake(arguments):
+        words.error(problem)
     stamp = {"machine": machine_facts(arguments.threads), "command": shlex.join(sys.argv)}
     rows: list[Row] = []
     for network, job in jobs(arguments):

@@ -125,9 +125,16 @@ class Worker:
 
     def run(self, steps: int) -> list[Answer]:
         """Runs `steps` steps on every rank; one answer per rank."""
-        for rank in self._ranks:
-            rank.say({"steps": steps})
-        return [self._hear(rank) for rank in self._ranks]
+        return self.ask({"steps": steps})
+
+    def ask(self, request: Answer) -> list[Answer]:
+        """Every rank's answer. Raises Unavailable, naming the worker, where one has ended."""
+        try:
+            for rank in self._ranks:
+                rank.say(request)
+            return [self._hear(rank) for rank in self._ranks]
+        except (ConnectionError, Unavailable) as error:
+            raise Unavailable(f"{self._module} stopped: {error}") from error
 
     def _stop(self) -> None:
         for rank in self._ranks:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from peers import networks, stages
-from peers.driver import Worker
-from peers.job import Job
 
 
 def test_the_slowest_stage_is_as_fast_as_can_be() -> None:
@@ -43,12 +41,3 @@ def test_a_stage_sends_contiguous_tensors_both_ways(inside: torch.memory_format)
     assert found.is_contiguous()
     torch.testing.assert_close(y, plain)
     torch.testing.assert_close(found, wanted)
-
-
-@pytest.mark.parametrize("module", ["ddp", "pipeline"])
-def test_the_ranks_of_a_peer_run_together(module: str) -> None:
-    job = Job("resnet20", 32, 8, variant="channels_last", ranks=2)
-    with Worker(module, job, processes=2) as worker:
-        answers = worker.run(2)
-    assert [len(answer["seconds"]) for answer in answers] == [2, 2]
-    assert worker.facts["parameters"] == 272_474
