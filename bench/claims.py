@@ -100,7 +100,7 @@ def cells(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield {"network": network, "ranks": ranks, "batch": batch, "machine": machine}
 
 
-def request_of(cell: dict[str, Any], seconds: float) -> Request:
+def request_of(cell: dict[str, Any], seconds: float, patience: float) -> Request:
     volume = cell["machine"] == VOLUME
     return Request(
         ranks=cell["ranks"],
@@ -109,6 +109,7 @@ def request_of(cell: dict[str, Any], seconds: float) -> Request:
         bn_group=bn_group(cell["ranks"], cell["batch"]),
         machine={} if volume else MACHINES[cell["machine"]],
         seconds=seconds,
+        patience=patience,
     )
 
 
@@ -117,13 +118,13 @@ def load(network: str) -> Any:
     return pyhpmp.load(f"zoo:{name}", image=int(side) if side else None).core.prepare(training=True)
 
 
-def planned(cell: dict[str, Any], seconds: float) -> dict[str, Any]:
+def planned(cell: dict[str, Any], seconds: float, patience: float = 1.0) -> dict[str, Any]:
     """The cell with the figures of every strategy; `ours` is the best plan that was found."""
-    graph, request = load(cell["network"]), request_of(cell, seconds)
-    began = time.perf_counter()
+    graph, request = load(cell["network"]), request_of(cell, seconds, patience)
+    began, began_cpu = time.perf_counter(), time.process_time()
     found, refused = planning.tried(graph, request)
     best = planning.leaders(found, request)
-    taken = time.perf_counter() - began
+    taken, cpu = time.perf_counter() - began, time.process_time() - began_cpu
     made = {name for name, candidate in best.items() if candidate.figures.messages <= MOST_MESSAGES}
     for name in made:
         best[name].plan.verify(graph)
@@ -132,6 +133,7 @@ def planned(cell: dict[str, Any], seconds: float) -> dict[str, Any]:
     return cell | {
         "bn_group": request.bn_group,
         "planning_seconds": taken,
+        "planning_cpu_seconds": cpu,
         "ideal_seconds": min(row["busy_seconds"] for row in rows.values()),
         "chosen": ours,
         "ours": rows[ours],
@@ -162,10 +164,10 @@ def row(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _work(job: tuple[dict[str, Any], float]) -> dict[str, Any]:
-    cell, seconds = job
+def _work(job: tuple[dict[str, Any], float, float]) -> dict[str, Any]:
+    cell, seconds, patience = job
     try:
-        return planned(cell, seconds)
+        return planned(cell, seconds, patience)
     except HpmpError as error:
         return cell | {"error": str(error)}
 
@@ -195,7 +197,7 @@ def run(arguments: argparse.Namespace) -> None:
     have = {key(row) for row in known(arguments.out)}
     missing = [cell for cell in cells(arguments) if key(cell) not in have]
     random.Random(0).shuffle(missing)  # so that a run that is cut short is a fair sample
-    jobs = [(cell, arguments.plan_seconds) for cell in missing]
+    jobs = [(cell, arguments.plan_seconds, arguments.patience) for cell in missing]
     with (
         multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool,
         arguments.out.open("a", encoding="utf-8") as file,
@@ -214,6 +216,12 @@ def main() -> None:
     parser.add_argument("--machines", nargs="*", choices=MACHINES, default=tuple(MACHINES))
     parser.add_argument("--no-volume", dest="volume", action="store_false")
     parser.add_argument("--plan-seconds", type=float, default=10.0)
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=1.0,
+        help="wall-clock seconds per second of planning: above 1 on a busy machine (default 1)",
+    )
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--out", type=Path, default=HERE / "claims.jsonl")
     parser.add_argument("--markdown", action="store_true", help="only write the tables again")
