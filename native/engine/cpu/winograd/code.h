@@ -39,6 +39,8 @@ struct Code {
   void (*multiply)(const Product&, const float* v, const float* u, float* m);
   /// u = v^T d, or u += v^T d.
   void (*multiply_grad)(const Product&, bool add, const float* v, const float* d, float* u);
+  /// to[j * to_stride + i] = from[i * stride + j] for all i, j < lanes.
+  void (*transpose)(const float* from, std::ptrdiff_t stride, float* to, std::ptrdiff_t to_stride);
 };
 
 const Code& avx512_code();

@@ -155,6 +155,38 @@ inline void transform_output(const Window& w, const float* points, std::ptrdiff_
   }
 }
 
+using Indices = std::int32_t __attribute__((vector_size(4 * kLanes)));
+
+/// One stage of the transposition of kLanes vectors: blocks of Step x Step off the diagonal of
+/// blocks of 2 Step x 2 Step change places.
+template <int Step>
+inline __attribute__((always_inline)) void exchange(Vector* v) {
+  using Plain = float __attribute__((vector_size(4 * kLanes)));
+  Indices low, high;
+  for (int j = 0; j < kLanes; ++j) {
+    low[j] = j & Step ? kLanes + j - Step : j;
+    high[j] = j & Step ? kLanes + j : j + Step;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    if (i & Step) continue;
+    const Plain a = v[i], b = v[i + Step];
+    v[i] = __builtin_shuffle(a, b, low);
+    v[i + Step] = __builtin_shuffle(a, b, high);
+  }
+  if constexpr (2 * Step < kLanes) exchange<2 * Step>(v);
+}
+
+inline void transpose(const float* from, std::ptrdiff_t stride, float* to,
+                      std::ptrdiff_t to_stride) {
+  Vector v[kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) v[i] = load(from + i * stride);
+  exchange<1>(v);
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) store(to + i * to_stride, v[i]);
+}
+
 inline void transform_weights(const float* taps, float* points, std::ptrdiff_t stride) {
   Vector g[9], t[kPoints];
   for (int j = 0; j < 9; ++j) g[j] = load(taps + j * kLanes);
@@ -297,7 +329,8 @@ inline Code make_code() {
           transform_weights,
           transform_weight_grad,
           multiply,
-          multiply_grad};
+          multiply_grad,
+          transpose};
 }
 
 }  // namespace hpmp::cpu::winograd::HPMP_ISA

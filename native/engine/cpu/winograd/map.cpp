@@ -9,125 +9,146 @@
 namespace hpmp::cpu::winograd {
 namespace {
 
-// Points of a block of tiles that the caches keep between two uses, in bytes, and the tiles that a
-// block needs to be worth reading all weights for.
-constexpr std::int64_t kBlockBytes = 2 << 20, kFewestTiles = 56;
+// Points of a block of tiles: small where weights are kept, so that caches keep the points; large
+// where weights are made again for every block.
+constexpr std::int64_t kBlockBytes = 2 << 20, kGroupedBlockBytes = 10 << 20, kFewestTiles = 56;
+constexpr std::int64_t kGroupBytes = 5 << 20;
 
-std::int64_t tiles_per_block(const Shape3x3& s, int threads) {
-  const std::int64_t tile_bytes = kPoints * 4 * (s.in_channels + s.out_channels);
-  const std::int64_t most = std::max(kFewestTiles, kBlockBytes / tile_bytes);
-  const std::int64_t total = Tiles(s, 1).blocks();
-  return std::max<std::int64_t>(1, std::min(most, (total + threads - 1) / threads));
+std::int64_t tiles_per_block(const Shape3x3& s, const Groups& groups) {
+  const std::int64_t point = kPoints * 4;
+  if (!groups.kept()) return kGroupedBlockBytes / (point * s.in_channels) + 1;
+  return std::max(kFewestTiles, kBlockBytes / (point * (s.in_channels + s.out_channels)));
 }
 
 }  // namespace
 
-Map::Map(const Code& code, const Shape3x3& shape, const WeightOrder& order, int threads)
-    : code_(code),
-      shape_(shape),
-      order_(order),
-      threads_(threads),
-      tiles_(shape, tiles_per_block(shape, threads)),
-      weights_(allocate_bytes(static_cast<std::int64_t>(resident_bytes()), "Winograd weights")) {}
+Map::Map(const Code& code, const Shape3x3& shape, bool transposed, int threads)
+    : Map(code, shape, Groups(shape, code.lanes, kGroupBytes), transposed, threads) {}
 
-/// A line more than the points need, so that the same tile of all points is not in one cache set.
-std::ptrdiff_t Map::point_stride(std::int64_t blocks) const {
-  return (blocks * tiles_.most() + 1) * code_.lanes;
-}
-
-std::ptrdiff_t Map::weight_stride() const {
-  return shape_.in_channels * shape_.out_channels + code_.lanes;
+Map::Map(const Code& code, const Shape3x3& shape, const Groups& groups, bool transposed,
+         int threads)
+    : l_(code, shape, groups, tiles_per_block(shape, groups)),
+      transposed_(transposed),
+      threads_(threads) {
+  if (l_.groups.kept())
+    kept_ = allocate_bytes(static_cast<std::int64_t>(resident_bytes()), "Winograd weights");
 }
 
 std::size_t Map::resident_bytes() const {
-  return static_cast<std::size_t>(kPoints * weight_stride()) * sizeof(float);
+  if (!l_.groups.kept()) return 0;
+  return static_cast<std::size_t>(kPoints * l_.weight_stride()) * sizeof(float);
 }
 
 std::size_t Map::scratch_bytes() const {
-  const std::ptrdiff_t floats = kPoints * (point_stride(in_blocks()) + point_stride(out_blocks()));
-  return static_cast<std::size_t>(threads_ * floats) * sizeof(float);
+  std::ptrdiff_t each = l_.point_stride(l_.groups.most());
+  if (!l_.groups.kept()) each = threads_ * (each + l_.weight_stride());
+  return static_cast<std::size_t>(kPoints * (l_.point_stride(l_.in_blocks()) + each)) *
+         sizeof(float);
 }
 
 void Map::load(const float* weights) {
-  parallel_for(out_blocks(), true, [&](std::int64_t block) { load_block(weights, block); });
+  plain_ = weights;
+  if (!l_.groups.kept()) return;
+  auto* points = reinterpret_cast<float*>(kept_.get());
+  parallel_for(l_.out_blocks(), true,
+               [&](std::int64_t block) { transform_weights(0, block, points); });
 }
 
-void Map::gather_taps(const float* weights, std::int64_t out_block, std::int64_t in,
-                      float* taps) const {
-  const int lanes = code_.lanes;
-  for (int lane = 0; lane < lanes; ++lane) {
-    const float* from = weights + (out_block * lanes + lane) * order_.of_out + in * order_.of_in;
-    for (int j = 0; j < 9; ++j) taps[j * lanes + lane] = from[order_.flipped ? 8 - j : j];
+/// Of one block of the group's output channels.
+void Map::transform_weights(std::int64_t group, std::int64_t block, float* points) const {
+  const int lanes = l_.code.lanes;
+  float* to = points + l_.weight_at(block);
+  const std::ptrdiff_t step = l_.weight_step(group, block);
+  const std::int64_t out = (l_.groups.begin(group) + block) * lanes;
+  alignas(64) float taps[kLanes * 9 * kLanes];  // [in][tap][out]
+  for (std::int64_t in = 0; in < l_.shape.in_channels; in += lanes) {
+    if (transposed_) {
+      gather_transposed(out, in, taps);
+    } else {
+      gather(out, in, taps);
+    }
+    for (int c = 0; c < lanes; ++c, to += step)
+      l_.code.transform_weights(taps + c * 9 * lanes, to, l_.weight_stride());
   }
 }
 
-void Map::load_block(const float* weights, std::int64_t out_block) {
-  const int lanes = code_.lanes;
-  const std::int64_t pair = out_block / 2 * 2;
-  const int width = pair + 1 < out_blocks() ? 2 * lanes : lanes;
-  float* to = reinterpret_cast<float*>(weights_.get()) + pair * lanes * shape_.in_channels +
-              (out_block - pair) * lanes;
-  alignas(64) float taps[9 * 16];
-  for (std::int64_t in = 0; in < shape_.in_channels; ++in) {
-    gather_taps(weights, out_block, in, taps);
-    code_.transform_weights(taps, to + in * width, weight_stride());
-  }
+/// The weights of a block of output and one of input channels, as [in][tap][out].
+void Map::gather(std::int64_t out, std::int64_t in, float* taps) const {
+  const std::int64_t row = l_.shape.in_channels * 9;
+  const int lanes = l_.code.lanes;
+  const float* from = plain_ + out * row + in * 9;
+  for (int i = 0; i < 9; ++i)
+    l_.code.transpose(from + i * lanes, row, taps + i * lanes * lanes, lanes);
+}
+
+/// The same with inputs and outputs exchanged and taps in reverse order.
+void Map::gather_transposed(std::int64_t out, std::int64_t in, float* taps) const {
+  const std::int64_t row = l_.shape.out_channels * 9;
+  const int lanes = l_.code.lanes;
+  const float* from = plain_ + in * row + out * 9;
+  alignas(64) float turned[kLanes * 9 * kLanes];  // [out][tap][in]
+  for (int i = 0; i < 9; ++i)
+    l_.code.transpose(from + i * lanes, row, turned + i * lanes * lanes, lanes);
+  for (int tap = 0; tap < 9; ++tap)
+    l_.code.transpose(turned + tap * lanes, 9 * lanes, taps + (8 - tap) * lanes, 9 * lanes);
 }
 
 void Map::run(const float* src, float* dst, const float* bias, bool add, std::byte* scratch) const {
-  const std::ptrdiff_t each = kPoints * (point_stride(in_blocks()) + point_stride(out_blocks()));
-#pragma omp parallel for schedule(static) num_threads(threads_) if (threads_ > 1)
-  for (int block = 0; block < tiles_.blocks(); ++block) {
-    float* points = reinterpret_cast<float*>(scratch) + omp_get_thread_num() * each;
-    run_block(block, src, dst, bias, add, points);
-  }
-}
-
-void Map::run_block(int block, const float* src, float* dst, const float* bias, bool add,
-                    float* points) const {
-  const std::ptrdiff_t from = point_stride(in_blocks()), to = point_stride(out_blocks());
-  float* products = points + kPoints * from;
-  transform_inputs(block, src, points);
-  const Product product{tiles_.size(block), static_cast<int>(in_blocks()),
-                        static_cast<int>(out_blocks()), tiles_.most() * code_.lanes,
-                        tiles_.most() * code_.lanes};
-  const auto* weights = reinterpret_cast<const float*>(weights_.get());
-  for (int p = 0; p < kPoints; ++p)
-    code_.multiply(product, points + p * from, weights + p * weight_stride(), products + p * to);
-  transform_outputs(block, products, bias, add, dst);
-}
-
-void Map::transform_inputs(int block, const float* src, float* points) const {
-  const std::ptrdiff_t image =
-      static_cast<std::ptrdiff_t>(shape_.in_height) * shape_.in_width * code_.lanes;
-  const std::ptrdiff_t stride = point_stride(in_blocks());
-  for (std::int64_t b = 0; b < in_blocks(); ++b) {
-    float* to = points + b * tiles_.most() * code_.lanes;
-    for (std::int64_t t = tiles_.begin(block); t < tiles_.begin(block + 1);
-         ++t, to += code_.lanes) {
-      const Tiles::Place place = tiles_[t];
-      const Window window{place.y - shape_.pad_top, place.x - shape_.pad_left, shape_.in_height,
-                          shape_.in_width};
-      code_.transform_input(window, src + (place.sample * in_blocks() + b) * image, to, stride);
+  auto* inputs = reinterpret_cast<float*>(scratch);
+  float* products = inputs + kPoints * l_.point_stride(l_.in_blocks());
+  const std::ptrdiff_t out = kPoints * l_.point_stride(l_.groups.most());
+  const std::ptrdiff_t each = out + kPoints * l_.weight_stride();
+  for (int block = 0; block < l_.tiles.blocks(); ++block) {
+    l_.transform_inputs(block, src, inputs);
+    if (l_.groups.kept()) {
+      run_kept(block, inputs, products);
+      parallel_for(l_.out_blocks(), true, [&](std::int64_t b) {
+        transform_output(block, 0, b, products, bias, add, dst);
+      });
+      continue;
+    }
+#pragma omp parallel for schedule(static) num_threads(threads_)
+    for (std::int64_t group = 0; group < l_.groups.count(); ++group) {
+      float* own = products + omp_get_thread_num() * each;
+      run_group(block, group, inputs, own + out, own);
+      for (std::int64_t b = 0; b < l_.groups.size(group); ++b)
+        transform_output(block, group, b, own, bias, add, dst);
     }
   }
 }
 
-void Map::transform_outputs(int block, const float* points, const float* bias, bool add,
-                            float* dst) const {
-  const std::ptrdiff_t image =
-      static_cast<std::ptrdiff_t>(shape_.out_height) * shape_.out_width * code_.lanes;
-  const std::ptrdiff_t stride = point_stride(out_blocks());
-  for (std::int64_t b = 0; b < out_blocks(); ++b) {
-    const float* from = points + b * tiles_.most() * code_.lanes;
-    const float* shift = bias == nullptr ? nullptr : bias + b * code_.lanes;
-    for (std::int64_t t = tiles_.begin(block); t < tiles_.begin(block + 1);
-         ++t, from += code_.lanes) {
-      const Tiles::Place place = tiles_[t];
-      const Window window{place.y, place.x, shape_.out_height, shape_.out_width};
-      code_.transform_output(window, from, stride, shift, add,
-                             dst + (place.sample * out_blocks() + b) * image);
-    }
+void Map::run_kept(int block, const float* inputs, float* products) const {
+  const Product product = l_.product(block, 0);
+  const auto* weights = reinterpret_cast<const float*>(kept_.get());
+  parallel_for(kPoints, true, [&](std::int64_t p) {
+    l_.code.multiply(product, inputs + p * l_.point_stride(l_.in_blocks()),
+                     weights + p * l_.weight_stride(),
+                     products + p * l_.point_stride(l_.groups.most()));
+  });
+}
+
+void Map::run_group(int block, std::int64_t group, const float* inputs, float* weights,
+                    float* products) const {
+  for (std::int64_t b = 0; b < l_.groups.size(group); ++b) transform_weights(group, b, weights);
+  const Product product = l_.product(block, group);
+  for (int p = 0; p < kPoints; ++p) {
+    l_.code.multiply(product, inputs + p * l_.point_stride(l_.in_blocks()),
+                     weights + p * l_.weight_stride(),
+                     products + p * l_.point_stride(l_.groups.most()));
+  }
+}
+
+/// Of one block of the group's output channels.
+void Map::transform_output(int block, std::int64_t group, std::int64_t in_group,
+                           const float* products, const float* bias, bool add, float* dst) const {
+  const std::int64_t b = l_.groups.begin(group) + in_group;
+  const float* from = products + in_group * l_.block_stride();
+  const float* shift = bias == nullptr ? nullptr : bias + b * l_.code.lanes;
+  for (std::int64_t t = l_.tiles.begin(block); t < l_.tiles.begin(block + 1); ++t) {
+    const Tiles::Place place = l_.tiles[t];
+    l_.code.transform_output(l_.output_window(place), from, l_.point_stride(l_.groups.most()),
+                             shift, add, l_.output(dst, place.sample, b));
+    from += l_.code.lanes;
   }
 }
 
