@@ -1,4 +1,4 @@
-"""Makes the helpers beside this file importable, and bounds what torch may use."""
+"""Makes the helpers beside this file and the benchmarks importable, and bounds torch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 # Programs that tests start import the package under test, not an unbuilt one of their folder.
 os.environ.setdefault("PYTHONSAFEPATH", "1")
 # Test machines are shared; more threads would not make small cases faster.
