@@ -17,6 +17,8 @@ namespace hpmp {
 struct KernelSpec {
   const Graph* graph = nullptr;  // must outlive the kernel
   NodeId node;
+  std::vector<NodeId> fused;  // the rest of its link (graph/links.h); their operands follow those
+                              // of `node`, and `output` below is that of the last
   std::int64_t samples = 0;
   Ranges channels;
   std::vector<Ranges> input_channels;
@@ -66,7 +68,7 @@ struct BackwardArgs {
   TensorRef output;                    // null data where backward_reads_output is false
   TensorRef grad_output;               // may be overwritten
   std::vector<TensorRef> grad_inputs;  // null data: not wanted. grad_inputs[0] may alias
-                                       // grad_output where the op table says in_place
+                                       // grad_output where the op table says gradient_in_place
   std::vector<bool> accumulate;        // per input: += instead of = (never with aliasing)
   std::vector<float*> params;
   std::vector<float*> param_grads;  // always +=; null for running statistics

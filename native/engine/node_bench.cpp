@@ -85,14 +85,15 @@ class NodeBench {
   /// As the engine does it: ops that may work in place do.
   void make_tensors() {
     const bool in_place = op_info(node_.op).in_place;
+    const bool gradient_in_place = op_info(node_.op).gradient_in_place;
     for (ValueId v : node_.inputs) forward_.inputs.push_back(tensor(v));
     forward_.output = in_place ? forward_.inputs[0] : tensor(node_.output);
     backward_.inputs = forward_.inputs;
     backward_.output = forward_.output;
     backward_.grad_output = tensor(node_.output);
     for (std::size_t k = 0; k < node_.inputs.size(); ++k) {
-      backward_.grad_inputs.push_back(in_place && k == 0 ? backward_.grad_output
-                                                         : tensor(node_.inputs[k]));
+      backward_.grad_inputs.push_back(gradient_in_place && k == 0 ? backward_.grad_output
+                                                                  : tensor(node_.inputs[k]));
       backward_.accumulate.push_back(false);
     }
     const std::int64_t saved =

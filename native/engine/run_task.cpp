@@ -32,7 +32,8 @@ class TaskRun {
         group_(kernels_.group()),
         image_(context.arena.image(task.group, task.shard).ref),
         owns_image_(task.image == kernels_.channels()),
-        own_(total_size(kernels_.channels())) {
+        own_(total_size(kernels_.channels())),
+        in_scratch_(links().size()) {
     context.scratch.reset();
     ArenaTensor* saved = context.arena.find({TensorKind::saved, task.group, task.shard, -1});
     saved_ = saved == nullptr ? nullptr : saved->data;
@@ -44,7 +45,9 @@ class TaskRun {
     const bool last = context_.stage == stages();
     if (last) output_ = owns_image_ ? image_ : scratch_like(group_.shape);
     const StageNodes nodes = forward_nodes(group_, kernels_.norms(), context_.stage);
-    for (std::size_t i = nodes.begin; i < nodes.end; ++i) forward_node(i);
+    for (std::size_t l = 0; l < links().size(); ++l) {
+      if (nodes.has(links()[l].begin)) forward_link(l);
+    }
     if (last && !owns_image_) copy_own(task_, image_, output_, true);
     if (!last && context_.step.training) sum_forward(nodes.end);
     if (context_.step.training) kernels_.end_param_sums(true);
@@ -60,24 +63,37 @@ class TaskRun {
     } else {
       grad = stage_grad(nodes.end - 1);
     }
-    for (std::size_t i = nodes.end; i-- > nodes.begin;) grad = backward_node(i, grad);
+    for (std::size_t l = links().size(); l-- > 0;) {
+      if (nodes.has(links()[l].begin)) grad = backward_link(l, grad);
+    }
     if (context_.stage < stages()) sum_backward(nodes.begin - 1, grad);
     kernels_.end_param_sums(false);
   }
 
  private:
   const Node& node(std::size_t i) const { return graph_.node(group_.nodes[i]); }
+  const std::vector<Link>& links() const { return kernels_.layout().links; }
+  /// The link that node i begins.
+  std::size_t link_from(std::size_t i) const {
+    std::size_t l = 0;
+    while (links()[l].begin < i) ++l;
+    return l;
+  }
   std::int32_t stages() const { return static_cast<std::int32_t>(kernels_.norms().size()); }
 
   TensorRef scratch_like(const Shape& s) {
     return context_.scratch.take_tensor(task_.samples, own_, s.h, s.w);
   }
 
-  /// Where node i's result is.
-  TensorRef result(std::size_t i) {
-    const Shape& s = graph_.shape(node(i).output);
-    const std::int64_t offset = kernels_.layout().buffer[i];
+  /// Where link l's result is.
+  TensorRef result(std::size_t l) {
+    const Shape& s = graph_.shape(node(links()[l].end - 1).output);
+    const std::int64_t offset = kernels_.layout().buffer[l];
     if (offset == ChainLayout::kOutput) return output_;
+    if (offset == ChainLayout::kScratch) {
+      if (in_scratch_[l].data == nullptr) in_scratch_[l] = scratch_like(s);
+      return in_scratch_[l];
+    }
     return {reinterpret_cast<float*>(saved_ + offset),
             task_.samples,
             own_,
@@ -86,19 +102,19 @@ class TaskRun {
             channel_block(own_)};
   }
 
-  std::byte* saved(std::size_t i) const {
-    return saved_ == nullptr ? nullptr : saved_ + kernels_.layout().saved[i];
+  std::byte* saved(std::size_t l) const {
+    return saved_ == nullptr ? nullptr : saved_ + kernels_.layout().saved[l];
   }
 
-  std::byte* kernel_scratch(std::size_t i) {
-    return context_.scratch.take(static_cast<std::int64_t>(kernels_.kernel(i)->scratch_bytes()));
+  std::byte* kernel_scratch(std::size_t l) {
+    return context_.scratch.take(static_cast<std::int64_t>(kernels_.kernel(l)->scratch_bytes()));
   }
 
-  std::vector<TensorRef> inputs(std::size_t i) {
+  std::vector<TensorRef> inputs(std::size_t l) {
     std::vector<TensorRef> all;
-    if (i > 0) all.push_back(result(i - 1));
+    if (l > 0) all.push_back(result(l - 1));
     for (std::size_t k = 0; k < group_.inputs.size(); ++k) {
-      if (group_.inputs[k].node == i)
+      if (links()[l].has(group_.inputs[k].node))
         all.push_back(
             read_operand(task_.operands[k], context_.arena, task_.shard, context_.scratch));
     }
@@ -115,12 +131,12 @@ class TaskRun {
     return reinterpret_cast<ChannelSums*>(context_.scratch.take(sums_bytes(own_)));
   }
 
-  /// What node i, if it is the batch_norm that the stage begins with, normalises by.
-  const ChannelSums* given_sums(std::size_t i, bool backward) {
+  /// What link l, if it is the batch_norm that the stage begins with, normalises by.
+  const ChannelSums* given_sums(std::size_t l, bool backward) {
     const std::vector<std::size_t>& norms = kernels_.norms();
     if (!context_.step.training || context_.stage == 0) return nullptr;
     const auto before = static_cast<std::size_t>(context_.stage - 1);
-    if (i != norms[backward ? norms.size() - 1 - before : before]) return nullptr;
+    if (links()[l].begin != norms[backward ? norms.size() - 1 - before : before]) return nullptr;
     ChannelSums* sums = take_sums();
     sum_row(backward, context_.stage - 1).read(kernels_.channels(), sums);
     return sums;
@@ -132,7 +148,8 @@ class TaskRun {
     row.add(kernels_.channels(), sums);
   }
 
-  void sum_forward(std::size_t norm) {
+  void sum_forward(std::size_t node) {
+    const std::size_t norm = link_from(node);
     ForwardArgs args;
     args.inputs = inputs(norm);
     args.output = args.inputs[0];
@@ -145,8 +162,9 @@ class TaskRun {
   }
 
   /// `grad`: of the batch_norm's output; left for the next stage.
-  void sum_backward(std::size_t norm, const TensorRef& grad) {
-    const TensorRef kept = stage_grad(norm);
+  void sum_backward(std::size_t node, const TensorRef& grad) {
+    const std::size_t norm = link_from(node);
+    const TensorRef kept = stage_grad(node);
     if (grad.data != kept.data) copy_channels(kept, 0, grad, 0, own_, false);
     BackwardArgs args;
     args.inputs = inputs(norm);
@@ -171,23 +189,23 @@ class TaskRun {
     return {reinterpret_cast<float*>(data), task_.samples, own_, s.h, s.w, channel_block(own_)};
   }
 
-  void forward_node(std::size_t i) {
-    if (kernels_.kernel(i) == nullptr) return;
+  void forward_link(std::size_t l) {
+    if (kernels_.kernel(l) == nullptr) return;
     ForwardArgs args;
-    args.inputs = inputs(i);
-    args.output = result(i);
-    args.all_sums = given_sums(i, false);
-    args.params = kernels_.params(i, context_.step.training);
-    args.saved = saved(i);
-    args.scratch = kernel_scratch(i);
+    args.inputs = inputs(l);
+    args.output = result(l);
+    args.all_sums = given_sums(l, false);
+    args.params = kernels_.params(l, context_.step.training);
+    args.saved = saved(l);
+    args.scratch = kernel_scratch(l);
     args.labels = context_.labels;
     args.step = context_.step;
-    kernels_.kernel(i)->forward(args);
+    kernels_.kernel(l)->forward(args);
   }
 
   void load_output() {
     output_ = owns_image_ ? image_ : TensorRef{};
-    if (owns_image_ || !backward_reads_output(graph_, group_)) return;
+    if (owns_image_ || !links().back().backward_reads_output) return;
     output_ = scratch_like(group_.shape);
     copy_own(task_, image_, output_, false);
   }
@@ -203,48 +221,49 @@ class TaskRun {
     return own;
   }
 
-  /// Runs node i backward; returns the gradient of the chain operand.
-  TensorRef backward_node(std::size_t i, const TensorRef& grad) {
-    const OpInfo& op = op_info(node(i).op);
+  /// Runs link l backward; returns the gradient of the chain operand.
+  TensorRef backward_link(std::size_t l, const TensorRef& grad) {
+    const Link& link = links()[l];
     BackwardArgs args;
     args.grad_output = grad;
-    if (op.backward_reads_output) args.output = result(i);
+    if (link.backward_reads_output) args.output = result(l);
     TensorRef chain;
-    if (i > 0) {
-      args.inputs.push_back(op.backward_reads_input ? result(i - 1) : TensorRef{});
-      chain = chain_grad(i, grad);
+    if (l > 0) {
+      args.inputs.push_back(link.backward_reads_input ? result(l - 1) : TensorRef{});
+      chain = chain_grad(l, grad);
       args.grad_inputs.push_back(chain);
       args.accumulate.push_back(false);
     }
     std::vector<std::pair<std::size_t, TensorRef>> gathered;
     for (std::size_t k = 0; k < group_.inputs.size(); ++k) {
-      if (group_.inputs[k].node == i) add_operand(k, op, args, gathered);
+      if (link.has(group_.inputs[k].node)) add_operand(k, args, gathered);
     }
-    args.params = kernels_.params(i, true);
-    args.param_grads = kernels_.param_grads(i);
-    args.all_sums = given_sums(i, true);
-    args.saved = saved(i);
-    args.scratch = kernel_scratch(i);
+    args.params = kernels_.params(l, true);
+    args.param_grads = kernels_.param_grads(l);
+    args.all_sums = given_sums(l, true);
+    args.saved = saved(l);
+    args.scratch = kernel_scratch(l);
     args.labels = context_.labels;
     args.step = context_.step;
-    kernels_.kernel(i)->backward(args);
+    kernels_.kernel(l)->backward(args);
     for (const auto& [k, g] : gathered)
       scatter_grad(task_.operands[k], g, context_.arena, task_.shard);
     return chain;
   }
 
-  /// Where node i puts the gradient of its chain operand.
-  TensorRef chain_grad(std::size_t i, const TensorRef& grad) {
+  /// Where link l puts the gradient of its chain operand.
+  TensorRef chain_grad(std::size_t l, const TensorRef& grad) {
+    const std::size_t begin = links()[l].begin;
     const StageNodes nodes = backward_nodes(group_, kernels_.norms(), context_.stage);
-    if (i == nodes.begin && context_.stage < stages()) return stage_grad(i - 1);
-    if (op_info(node(i).op).in_place) return grad;
-    return scratch_like(graph_.shape(node(i - 1).output));
+    if (begin == nodes.begin && context_.stage < stages()) return stage_grad(begin - 1);
+    if (links()[l].gradient_in_place) return grad;
+    return scratch_like(graph_.shape(node(begin - 1).output));
   }
 
-  void add_operand(std::size_t k, const OpInfo& op, BackwardArgs& args,
+  void add_operand(std::size_t k, BackwardArgs& args,
                    std::vector<std::pair<std::size_t, TensorRef>>& gathered) {
     const Operand& operand = task_.operands[k];
-    args.inputs.push_back(op.backward_reads_input
+    args.inputs.push_back(backward_reads_input(graph_, group_, k)
                               ? read_operand(operand, context_.arena, task_.shard, context_.scratch)
                               : TensorRef{});
     args.accumulate.push_back(false);
@@ -273,6 +292,7 @@ class TaskRun {
   TensorRef image_, output_;
   bool owns_image_;
   std::int64_t own_;
+  std::vector<TensorRef> in_scratch_;  // by link: its result, where that is in scratch
   std::byte* saved_ = nullptr;
 };
 

@@ -24,79 +24,81 @@ void add(const float* from, float* to, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
-/// Chain operand first, as kernels that work in place expect.
-std::vector<std::size_t> operand_order(const Node& node, bool in_chain, std::size_t chain_operand) {
-  std::vector<std::size_t> order;
-  if (in_chain) order.push_back(chain_operand);
-  for (std::size_t k = 0; k < node.inputs.size(); ++k) {
-    if (!in_chain || k != chain_operand) order.push_back(k);
-  }
-  return order;
-}
-
 }  // namespace
 
 TaskKernels::TaskKernels(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid,
                          GroupId g, Ranges channels, const std::vector<Operand>& operands,
                          ParamStore& store)
     : graph_(graph), group_(&grouped.group(g)), grid_(grid), channels_(std::move(channels)) {
-  layout_ =
-      chain_layout(graph, *group_, grid.batch / grid.shards, total_size(channels_), grid.bn_group);
+  layout_ = chain_layout(graph, *group_, grid, total_size(channels_));
   norms_ = synced_norms(graph, *group_, grid);
-  kernels_.resize(group_->nodes.size());
-  params_.resize(group_->nodes.size());
-  for (std::size_t i = 0; i < group_->nodes.size(); ++i) prepare_node(i, operands, store);
+  for (const Link& link : layout_.links) {
+    find_params(link, store);
+    prepare_link(link, operands);
+  }
 }
 
-void TaskKernels::prepare_node(std::size_t i, const std::vector<Operand>& operands,
-                               ParamStore& store) {
-  const Node& node = graph_.node(group_->nodes[i]);
-  for (ParamId p : node.params) {
-    TaskParam param;
-    param.held = store.find(p);
-    ensure(param.held != nullptr, "a rank holds the parameters of its tasks");
-    param.direct = param.held->rows.used == channels_;
-    if (!param.direct) {
-      const auto floats = static_cast<std::size_t>(total_size(channels_) * param.held->row_elems);
-      param.weight.assign(floats, 0);
-      if (!param.held->grad.empty()) param.grad.assign(floats, 0);
+void TaskKernels::find_params(const Link& link, ParamStore& store) {
+  std::vector<TaskParam>& params = params_.emplace_back();
+  for (std::size_t i = link.begin; i < link.end; ++i) {
+    for (ParamId p : graph_.node(group_->nodes[i]).params) {
+      TaskParam param;
+      param.held = store.find(p);
+      ensure(param.held != nullptr, "a rank holds the parameters of its tasks");
+      param.direct = param.held->rows.used == channels_;
+      if (!param.direct) {
+        const auto floats = static_cast<std::size_t>(total_size(channels_) * param.held->row_elems);
+        param.weight.assign(floats, 0);
+        if (!param.held->grad.empty()) param.grad.assign(floats, 0);
+      }
+      params.push_back(std::move(param));
     }
-    params_[i].push_back(std::move(param));
   }
-  if (node.op == OpKind::output) return;
+}
+
+void TaskKernels::prepare_link(const Link& link, const std::vector<Operand>& operands) {
+  kernels_.emplace_back();
+  const Node& first = graph_.node(group_->nodes[link.begin]);
+  if (first.op == OpKind::output) return;
   KernelSpec spec;
   spec.graph = &graph_;
-  spec.node = group_->nodes[i];
+  spec.node = group_->nodes[link.begin];
+  for (std::size_t i = link.begin + 1; i < link.end; ++i) spec.fused.push_back(group_->nodes[i]);
   spec.samples = grid_.batch / grid_.shards;
   spec.channels = channels_;
   spec.bn_group = grid_.bn_group;
-  const std::int64_t own = total_size(channels_);
-  const Shape& out = graph_.shape(node.output);
-  spec.output_shape = {own, out.h, out.w};
+  const Shape& out = graph_.shape(graph_.node(group_->nodes[link.end - 1]).output);
+  spec.output_shape = {total_size(channels_), out.h, out.w};
   spec.training = grid_.training;
-  spec.input_gradient = i > 0;
-  for (std::size_t k : operand_order(node, i > 0, group_->chain_operand[i])) {
-    if (i > 0 && k == group_->chain_operand[i]) {
-      const Shape& in = graph_.shape(node.inputs[k]);
-      spec.input_channels.push_back(channels_);
-      spec.input_shapes.push_back({own, in.h, in.w});
-      spec.input_blocks.push_back(channel_block(own));
-      continue;
-    }
-    for (std::size_t x = 0; x < group_->inputs.size(); ++x) {
-      if (group_->inputs[x].node != i || group_->inputs[x].operand != k) continue;
-      spec.input_channels.push_back(needed_channels(graph_, *group_, channels_, x));
-      spec.input_shapes.push_back({operands[x].channels, operands[x].shape.h, operands[x].shape.w});
-      spec.input_blocks.push_back(operands[x].block);
-      spec.input_gradient = spec.input_gradient || operands[x].wants_grad;
-    }
+  spec.input_gradient = link.begin > 0;
+  for (std::size_t i = link.begin; i < link.end; ++i)
+    add_operands(i, i == link.begin && i > 0, operands, spec);
+  kernels_.back() = prepare_cpu_kernel(spec);
+}
+
+/// Those of node i that its link gets from outside, that of the chain first.
+void TaskKernels::add_operands(std::size_t i, bool from_chain, const std::vector<Operand>& operands,
+                               KernelSpec& spec) const {
+  const Node& node = graph_.node(group_->nodes[i]);
+  if (from_chain) {
+    const std::int64_t own = total_size(channels_);
+    const Shape& in = graph_.shape(node.inputs[group_->chain_operand[i]]);
+    spec.input_channels.push_back(channels_);
+    spec.input_shapes.push_back({own, in.h, in.w});
+    spec.input_blocks.push_back(channel_block(own));
   }
-  kernels_[i] = prepare_cpu_kernel(spec);
+  for (std::size_t x = 0; x < group_->inputs.size(); ++x) {
+    if (group_->inputs[x].node != i) continue;
+    spec.input_channels.push_back(needed_channels(graph_, *group_, channels_, x));
+    spec.input_shapes.push_back({operands[x].channels, operands[x].shape.h, operands[x].shape.w});
+    spec.input_blocks.push_back(operands[x].block);
+    spec.input_gradient = spec.input_gradient || operands[x].wants_grad;
+  }
 }
 
 void TaskKernels::pack_weights() {
-  for (auto& node : params_) {
-    for (TaskParam& p : node) {
+  for (auto& link : params_) {
+    for (TaskParam& p : link) {
       if (p.direct) continue;
       for_shared_rows(*p.held, channels_, [&](std::int64_t from, std::int64_t to, std::int64_t n) {
         std::copy_n(p.held->weight.data() + from, n, p.weight.data() + to);
@@ -115,9 +117,9 @@ void TaskKernels::load_params(bool training) {
   loaded_for_training_ = training;
 }
 
-std::vector<float*> TaskKernels::params(std::size_t node, bool training) {
+std::vector<float*> TaskKernels::params(std::size_t l, bool training) {
   std::vector<float*> pointers;
-  for (TaskParam& p : params_[node]) {
+  for (TaskParam& p : params_[l]) {
     const bool part = p.held->state && training;
     std::vector<float>& whole = part ? p.held->grad : p.held->weight;
     std::vector<float>& packed = part ? p.grad : p.weight;
@@ -126,9 +128,9 @@ std::vector<float*> TaskKernels::params(std::size_t node, bool training) {
   return pointers;
 }
 
-std::vector<float*> TaskKernels::param_grads(std::size_t node) {
+std::vector<float*> TaskKernels::param_grads(std::size_t l) {
   std::vector<float*> pointers;
-  for (TaskParam& p : params_[node]) {
+  for (TaskParam& p : params_[l]) {
     const bool wanted = p.held->trainable;
     pointers.push_back(!wanted ? nullptr : p.direct ? p.held->grad.data() : p.grad.data());
   }
@@ -136,16 +138,16 @@ std::vector<float*> TaskKernels::param_grads(std::size_t node) {
 }
 
 void TaskKernels::begin_param_sums(bool states) {
-  for (auto& node : params_) {
-    for (TaskParam& p : node) {
+  for (auto& link : params_) {
+    for (TaskParam& p : link) {
       if (!p.direct && p.held->state == states) std::fill(p.grad.begin(), p.grad.end(), 0.0F);
     }
   }
 }
 
 void TaskKernels::end_param_sums(bool states) {
-  for (auto& node : params_) {
-    for (TaskParam& p : node) {
+  for (auto& link : params_) {
+    for (TaskParam& p : link) {
       if (p.direct || p.grad.empty() || p.held->state != states) continue;
       for_shared_rows(*p.held, channels_, [&](std::int64_t to, std::int64_t from, std::int64_t n) {
         add(p.grad.data() + from, p.held->grad.data() + to, n);
@@ -163,8 +165,8 @@ std::int64_t TaskKernels::kernel_scratch_bytes() const {
 std::int64_t TaskKernels::resident_bytes() const {
   std::size_t bytes = 0;
   for (const auto& k : kernels_) bytes += k == nullptr ? 0 : k->resident_bytes();
-  for (const auto& node : params_) {
-    for (const TaskParam& p : node) bytes += (p.weight.size() + p.grad.size()) * sizeof(float);
+  for (const auto& link : params_) {
+    for (const TaskParam& p : link) bytes += (p.weight.size() + p.grad.size()) * sizeof(float);
   }
   return static_cast<std::int64_t>(bytes);
 }

@@ -55,13 +55,14 @@ class TaskKernels {
   /// Positions of the batch_norms between its stages; see hypergraph/stages.h.
   const std::vector<std::size_t>& norms() const { return norms_; }
   const GridSpec& grid() const { return grid_; }
-  Kernel* kernel(std::size_t node) { return kernels_[node].get(); }
+  /// Of link `l` of layout().links; so in params and param_grads.
+  Kernel* kernel(std::size_t l) { return kernels_[l].get(); }
 
   /// After weights changed: refreshes packed copies and the kernels' own layouts.
   void load_params(bool training);
   void params_changed() { dirty_ = true; }
-  std::vector<float*> params(std::size_t node, bool training);
-  std::vector<float*> param_grads(std::size_t node);
+  std::vector<float*> params(std::size_t l, bool training);
+  std::vector<float*> param_grads(std::size_t l);
   /// Adds what the kernels left in packed copies to the rank's own gradients or statistics.
   void begin_param_sums(bool states);
   void end_param_sums(bool states);
@@ -70,7 +71,10 @@ class TaskKernels {
   std::int64_t resident_bytes() const;
 
  private:
-  void prepare_node(std::size_t i, const std::vector<Operand>& operands, ParamStore& store);
+  void find_params(const Link& link, ParamStore& store);
+  void prepare_link(const Link& link, const std::vector<Operand>& operands);
+  void add_operands(std::size_t i, bool from_chain, const std::vector<Operand>& operands,
+                    KernelSpec& spec) const;
   void pack_weights();
 
   const Graph& graph_;
@@ -79,8 +83,8 @@ class TaskKernels {
   Ranges channels_;
   ChainLayout layout_;
   std::vector<std::size_t> norms_;
-  std::vector<std::unique_ptr<Kernel>> kernels_;  // null for loss-less sinks (output)
-  std::vector<std::vector<TaskParam>> params_;    // by node
+  std::vector<std::unique_ptr<Kernel>> kernels_;  // by link; null for loss-less sinks (output)
+  std::vector<std::vector<TaskParam>> params_;    // by link
   bool dirty_ = true, loaded_for_training_ = false;
 };
 

@@ -14,10 +14,13 @@ std::int64_t task_scratch_bytes(const Graph& graph, const BoundTask& task) {
   };
   std::int64_t bytes = 0;
   if (task.image != task.kernels->channels()) bytes += 2 * tensor(group.shape);
-  for (std::size_t i = 0; i < group.nodes.size(); ++i) {
-    if (i > 0 && !op_info(graph.node(group.nodes[i]).op).in_place)
-      bytes += tensor(graph.shape(graph.node(group.nodes[i - 1]).output));
-    Kernel* kernel = task.kernels->kernel(i);
+  const ChainLayout& layout = task.kernels->layout();
+  for (std::size_t l = 0; l < layout.links.size(); ++l) {
+    const Link& link = layout.links[l];
+    const bool in_scratch = l > 0 && layout.buffer[l - 1] == ChainLayout::kScratch;
+    if (l > 0 && (in_scratch || !link.gradient_in_place))  // the operand, or its gradient
+      bytes += tensor(graph.shape(graph.node(group.nodes[link.begin - 1]).output));
+    Kernel* kernel = task.kernels->kernel(l);
     if (kernel != nullptr)
       bytes += Scratch::rounded(static_cast<std::int64_t>(kernel->scratch_bytes()));
   }

@@ -1,22 +1,16 @@
 // The layout rule and the copy of channels between any two layouts.
 #include "engine/tensor.h"
 
-#include <dnnl.h>
-
 #include <algorithm>
 
+#include "engine/cpu/isa.h"
 #include "engine/cpu/loops.h"
 
 namespace hpmp {
 
 namespace {
 
-std::int64_t vector_width() {
-  static const std::int64_t width =
-      (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core ? 16
-                                                                                            : 8;
-  return width;
-}
+std::int64_t vector_width() { return cpu::has_avx512() ? 16 : 8; }
 
 /// Channels that are neighbours in a pixel of both tensors.
 void copy_run(const TensorRef& dst, float* to, const TensorRef& src, const float* from, int run,

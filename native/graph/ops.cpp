@@ -10,29 +10,29 @@ namespace {
 
 using C = ChannelClass;
 
-// kind, name, channels, backward reads input, output, in place
+// kind, name, channels, backward reads input, output, in place, gradient in place
 constexpr OpInfo kTable[] = {
-    {OpKind::input, "Input", C::all, false, false, false},
-    {OpKind::conv, "Conv", C::mixing, true, false, false},
-    {OpKind::dense, "Dense", C::mixing, true, false, false},
-    {OpKind::batch_norm, "BatchNormalization", C::local, true, false, false},
-    {OpKind::affine, "Affine", C::local, true, false, false},
-    {OpKind::relu, "Relu", C::local, false, true, true},
-    {OpKind::clip, "Clip", C::local, false, true, true},
-    {OpKind::max_pool, "MaxPool", C::local, false, false, false},
-    {OpKind::average_pool, "AveragePool", C::local, false, false, false},
-    {OpKind::global_average_pool, "GlobalAveragePool", C::local, false, false, false},
-    {OpKind::add, "Add", C::aligned, false, false, true},
-    {OpKind::dropout, "Dropout", C::local, false, false, true},
-    {OpKind::lrn, "LRN", C::neighbour, true, true, false},
-    {OpKind::softmax, "Softmax", C::all, false, true, false},
-    {OpKind::loss, "Loss", C::all, true, false, false},
-    {OpKind::output, "Output", C::all, false, false, false},
-    {OpKind::concat, "Concat", C::index_map, false, false, false},
-    {OpKind::slice, "Slice", C::index_map, false, false, false},
-    {OpKind::channel_shuffle, "ChannelShuffle", C::index_map, false, false, false},
-    {OpKind::flatten, "Flatten", C::index_map, false, false, false},
-    {OpKind::identity, "Identity", C::index_map, false, false, false},
+    {OpKind::input, "Input", C::all, false, false, false, false},
+    {OpKind::conv, "Conv", C::mixing, true, false, false, false},
+    {OpKind::dense, "Dense", C::mixing, true, false, false, false},
+    {OpKind::batch_norm, "BatchNormalization", C::local, true, false, false, true},
+    {OpKind::affine, "Affine", C::local, true, false, false, true},
+    {OpKind::relu, "Relu", C::local, false, true, true, true},
+    {OpKind::clip, "Clip", C::local, false, true, true, true},
+    {OpKind::max_pool, "MaxPool", C::local, false, false, false, false},
+    {OpKind::average_pool, "AveragePool", C::local, false, false, false, false},
+    {OpKind::global_average_pool, "GlobalAveragePool", C::local, false, false, false, false},
+    {OpKind::add, "Add", C::aligned, false, false, true, true},
+    {OpKind::dropout, "Dropout", C::local, false, false, true, true},
+    {OpKind::lrn, "LRN", C::neighbour, true, true, false, false},
+    {OpKind::softmax, "Softmax", C::all, false, true, false, false},
+    {OpKind::loss, "Loss", C::all, true, false, false, false},
+    {OpKind::output, "Output", C::all, false, false, false, false},
+    {OpKind::concat, "Concat", C::index_map, false, false, false, false},
+    {OpKind::slice, "Slice", C::index_map, false, false, false, false},
+    {OpKind::channel_shuffle, "ChannelShuffle", C::index_map, false, false, false, false},
+    {OpKind::flatten, "Flatten", C::index_map, false, false, false, false},
+    {OpKind::identity, "Identity", C::index_map, false, false, false, false},
 };
 
 bool is_windowed(OpKind op) {

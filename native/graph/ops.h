@@ -28,6 +28,8 @@ struct OpInfo {
   bool backward_reads_output;
   /// May write its output over its first input.
   bool in_place;
+  /// May write the gradient of its first input over that of its output.
+  bool gradient_in_place;
 };
 
 const OpInfo& op_info(OpKind kind);

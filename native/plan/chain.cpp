@@ -11,30 +11,40 @@ constexpr std::int64_t kAlign = 64;
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
+std::vector<Link> links_of(const Graph& graph, const Group& group, const GridSpec& grid) {
+  return chain_links(graph, group, grid.statistics_shards() == 1);
+}
+
+std::int64_t take(ChainLayout& layout, std::int64_t bytes) {
+  const std::int64_t offset = layout.bytes;
+  layout.bytes += aligned(bytes);
+  return offset;
+}
+
 }  // namespace
 
-ChainLayout chain_layout(const Graph& graph, const Group& group, std::int64_t samples,
-                         std::int64_t channels, std::int64_t bn_group) {
+ChainLayout chain_layout(const Graph& graph, const Group& group, const GridSpec& grid,
+                         std::int64_t channels) {
   ChainLayout layout;
-  const std::size_t count = group.nodes.size();
-  layout.buffer.assign(count, ChainLayout::kOutput);
-  const auto take = [&layout](std::int64_t bytes) {
-    const std::int64_t offset = layout.bytes;
-    layout.bytes += aligned(bytes);
-    return offset;
-  };
-  for (std::size_t i = count - 1; i > 0; --i) {
-    const OpInfo& next = op_info(graph.node(group.nodes[i]).op);
-    const Node& node = graph.node(group.nodes[i - 1]);
-    if (next.in_place && !op_info(node.op).backward_reads_output) {
-      layout.buffer[i - 1] = layout.buffer[i];
-    } else {
-      const Shape& s = graph.shape(node.output);
-      layout.buffer[i - 1] = take(samples * channels * s.h * s.w * 4);
-    }
+  layout.links = links_of(graph, group, grid);
+  const std::int64_t samples = grid.shard_samples();
+  const auto node = [&](std::size_t i) -> const Node& { return graph.node(group.nodes[i]); };
+  layout.buffer.assign(layout.links.size(), ChainLayout::kOutput);
+  for (std::size_t l = layout.links.size() - 1; l-- > 0;) {
+    const Link &link = layout.links[l], &next = layout.links[l + 1];
+    const Shape& s = graph.shape(node(link.end - 1).output);
+    if (next.in_place && !link.backward_reads_output)
+      layout.buffer[l] = layout.buffer[l + 1];
+    else if (next.backward_reads_input || link.backward_reads_output)
+      layout.buffer[l] = take(layout, samples * channels * s.h * s.w * 4);
+    else
+      layout.buffer[l] = ChainLayout::kScratch;
   }
-  for (NodeId n : group.nodes) {
-    layout.saved.push_back(take(saved_bytes(graph, graph.node(n), samples, channels, bn_group)));
+  for (const Link& link : layout.links) {
+    std::int64_t bytes = 0;
+    for (std::size_t i = link.begin; i < link.end; ++i)
+      bytes += saved_bytes(graph, node(i), samples, channels, grid.bn_group);
+    layout.saved.push_back(take(layout, bytes));
   }
   return layout;
 }
@@ -54,8 +64,8 @@ std::int64_t statistics_bytes(const Graph& graph, const Group& group, const Grid
   return static_cast<std::int64_t>(exchanges * 2 * sizeof(double)) * channels;
 }
 
-bool backward_reads_output(const Graph& graph, const Group& group) {
-  return op_info(graph.node(group.nodes.back()).op).backward_reads_output;
+bool backward_reads_output(const Graph& graph, const Group& group, const GridSpec& grid) {
+  return links_of(graph, group, grid).back().backward_reads_output;
 }
 
 bool backward_reads_input(const Graph& graph, const Group& group, std::size_t k) {

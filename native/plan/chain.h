@@ -4,21 +4,24 @@
 #include <cstdint>
 #include <vector>
 
+#include "graph/links.h"
 #include "hypergraph/hypergraph.h"
 
 namespace hpmp {
 
-/// Where the ops of a group put their results, for `samples` samples and `channels` output
+/// Where the links of a group put their results, for the samples of a shard and `channels` output
 /// channels. Byte offsets are into the group's `saved` tensor and multiples of 64.
 struct ChainLayout {
-  static constexpr std::int64_t kOutput = -1;  // written to the group's output itself
-  std::vector<std::int64_t> buffer;            // by node: offset of its result, or kOutput
-  std::vector<std::int64_t> saved;             // by node: offset of its saved_bytes
+  static constexpr std::int64_t kOutput = -1;   // written to the group's output itself
+  static constexpr std::int64_t kScratch = -2;  // only the next link reads it, in the same pass
+  std::vector<Link> links;
+  std::vector<std::int64_t> buffer;  // by link: offset of its result, kOutput or kScratch
+  std::vector<std::int64_t> saved;   // by link: offset of its saved_bytes
   std::int64_t bytes = 0;
 };
 
-ChainLayout chain_layout(const Graph& graph, const Group& group, std::int64_t samples,
-                         std::int64_t channels, std::int64_t bn_group);
+ChainLayout chain_layout(const Graph& graph, const Group& group, const GridSpec& grid,
+                         std::int64_t channels);
 
 /// Bytes of a group's `stage_grad` and `statistics` tensors; 0 where it runs in one stage.
 std::int64_t stage_grad_bytes(const Graph& graph, const Group& group, const GridSpec& grid,
@@ -27,7 +30,7 @@ std::int64_t statistics_bytes(const Graph& graph, const Group& group, const Grid
                               std::int64_t channels);
 
 /// Whether the group's backward reads its output, and its input `k`, again.
-bool backward_reads_output(const Graph& graph, const Group& group);
+bool backward_reads_output(const Graph& graph, const Group& group, const GridSpec& grid);
 bool backward_reads_input(const Graph& graph, const Group& group, std::size_t k);
 
 }  // namespace hpmp

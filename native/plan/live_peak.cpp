@@ -233,11 +233,9 @@ std::int64_t LivePeak::bytes_of(const Holding& here, TensorKind kind) {
 
 std::int64_t LivePeak::saved_bytes(GroupId g, std::int64_t channels) {
   const auto [it, is_new] = saved_[g.at()].try_emplace(channels, 0);
-  const GridSpec& grid = model_.h.grid;
   if (is_new) {
-    it->second = chain_layout(model_.h.graph, model_.h.grouped.group(g), grid.shard_samples(),
-                              channels, grid.bn_group)
-                     .bytes;
+    const Hypergraph& h = model_.h;
+    it->second = chain_layout(h.graph, h.grouped.group(g), h.grid, channels).bytes;
   }
   return it->second;
 }

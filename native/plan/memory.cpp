@@ -62,12 +62,11 @@ class Lifetimes {
         t.bytes = samples * total_size(t.channels) * s.h * s.w * 4;
         return;
       }
-      case TensorKind::saved: {
-        const std::int64_t channels = total_size(own_.at({t.group, t.shard}));
-        t.bytes =
-            chain_layout(graph_, grouped_.group(t.group), samples, channels, grid_.bn_group).bytes;
+      case TensorKind::saved:
+        t.bytes = chain_layout(graph_, grouped_.group(t.group), grid_,
+                               total_size(own_.at({t.group, t.shard})))
+                      .bytes;
         return;
-      }
       case TensorKind::stage_grad:
         t.bytes = stage_grad_bytes(graph_, grouped_.group(t.group), grid_,
                                    total_size(own_.at({t.group, t.shard})));

@@ -66,7 +66,7 @@ void touch_backward(const Staged& at, std::vector<TensorKey>& keys) {
   keys.push_back({TensorKind::saved, instr.group, instr.shard, -1});
   if (!at.norms.empty()) keys.push_back({TensorKind::stage_grad, instr.group, instr.shard, -1});
   if (instr.stage > 0) return;
-  if (backward_reads_output(at.graph, at.group))
+  if (backward_reads_output(at.graph, at.group, at.grid))
     keys.push_back({TensorKind::image, instr.group, instr.shard, -1});
   keys.push_back({TensorKind::image_grad, instr.group, instr.shard, -1});
 }

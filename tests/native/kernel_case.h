@@ -1,4 +1,5 @@
-// One op run by its CPU kernel and by a float64 reference: forward, and backward by differences.
+// One op, or a link of several, run by its CPU kernel and by a float64 reference: forward, and
+// backward by differences.
 #pragma once
 
 #include <cstring>
@@ -8,6 +9,7 @@
 
 #include "check.h"
 #include "engine/kernel.h"
+#include "graph/links.h"
 #include "graph/ops.h"
 #include "kernel_tensors.h"
 
@@ -16,6 +18,7 @@ namespace kernel_test {
 struct Case {
   OpKind op = OpKind::relu;
   Attrs attrs;
+  std::vector<std::pair<OpKind, Attrs>> fused;  // behind `op`; an add takes the last of `inputs`
   std::int64_t samples = 2;
   std::vector<Shape> inputs;
   std::vector<Param> params;
@@ -39,15 +42,17 @@ class Run {
     draw_values();
     prepare();
     scratch_ = std::make_unique<Memory>(kernel->scratch_bytes());
-    saved_ = std::make_unique<Memory>(static_cast<std::size_t>(
-        saved_bytes(graph_, node(), c.samples, output_->ref.c, c.bn_group)));
+    std::int64_t saved = 0;
+    for (NodeId n : tested_)
+      saved += saved_bytes(graph_, graph_.node(n), c.samples, output_->ref.c, c.bn_group);
+    saved_ = std::make_unique<Memory>(static_cast<std::size_t>(saved));
     std::vector<float*> pointers = param_pointers();
     kernel->load_params(pointers);
   }
 
   void check() {
     check_forward(false);
-    if (op_info(case_.op).in_place) check_forward(true);
+    if (link_.in_place) check_forward(true);
     if (case_.step.training || case_.op != OpKind::dropout) check_backward();
   }
 
@@ -79,8 +84,6 @@ class Run {
   std::unique_ptr<Kernel> kernel;
 
  private:
-  const Node& node() const { return graph_.nodes.back(); }
-
   void build_graph() {
     std::vector<ValueId> values;
     for (const Shape& s : case_.inputs) {
@@ -97,9 +100,34 @@ class Run {
       ids.push_back(ParamId(static_cast<std::int64_t>(graph_.params.size())));
       graph_.params.push_back(p);
     }
-    add_node(graph_, case_.op, "tested", values, ids, case_.attrs, "out");
-    output_shape_ = graph_.shape(node().output);
+    const auto own = static_cast<std::ptrdiff_t>(values.size()) - (adds() ? 1 : 0);
+    add_tested(case_.op, {values.begin(), values.begin() + own}, ids, case_.attrs);
+    for (const auto& [op, attrs] : case_.fused) {
+      std::vector<ValueId> operands{graph_.nodes.back().output};
+      if (op == OpKind::add) operands.push_back(values.back());
+      add_tested(op, operands, {}, attrs);
+    }
+    output_shape_ = graph_.shape(graph_.nodes.back().output);
+    Group group;
+    group.nodes = tested_;
+    const std::vector<Link> links = chain_links(graph_, group, true);
+    CHECK(links.size() == 1);
+    link_ = links[0];
     if (case_.channels.empty()) case_.channels = {{0, output_shape_.c}};
+  }
+
+  bool adds() const {
+    for (const auto& [op, attrs] : case_.fused) {
+      if (op == OpKind::add) return true;
+    }
+    return false;
+  }
+
+  void add_tested(OpKind op, std::vector<ValueId> operands, const std::vector<ParamId>& params,
+                  const Attrs& attrs) {
+    tested_.push_back(NodeId(static_cast<std::int64_t>(graph_.nodes.size())));
+    const std::string name = "tested" + std::to_string(tested_.size());
+    add_node(graph_, op, name, std::move(operands), params, attrs, name + ".out");
   }
 
   void draw_values() {
@@ -136,7 +164,8 @@ class Run {
   void prepare() {
     KernelSpec spec;
     spec.graph = &graph_;
-    spec.node = NodeId(static_cast<std::int64_t>(graph_.nodes.size()) - 1);
+    spec.node = tested_[0];
+    spec.fused.assign(tested_.begin() + 1, tested_.end());
     spec.samples = case_.samples;
     spec.channels = case_.channels;
     output_ = std::make_unique<Tensor>(Array(case_.samples, output_shape_), case_.channels,
@@ -148,7 +177,8 @@ class Run {
       Ranges needed;
       for (Range r : case_.channels) {
         const Region region{{0, case_.samples}, r, {0, output_shape_.h}};
-        needed.push_back(needs(graph_, node(), region, k).c);
+        needed.push_back(tested_.size() > 1 ? r
+                                            : needs(graph_, graph_.node(tested_[0]), region, k).c);
       }
       spec.input_channels.push_back(normalized(needed));
       inputs_.emplace_back(arrays_[k], spec.input_channels[k], case_.in_block);
@@ -188,7 +218,7 @@ class Run {
   }
 
   double difference(double& x, const Arrays& inputs, const Params& params) const {
-    const double keep = x, step = 1e-5;
+    const double keep = x, step = 1e-7;  // few values cross a bound on the way
     x = keep + step;
     const double above = objective(inputs, params);
     x = keep - step;
@@ -242,7 +272,7 @@ class Run {
     for (Tensor& g : grads) g.fill(3);
     backward(grads, true, false);
     check_grads(grads, 3, 2);
-    if (!op_info(case_.op).in_place) return;
+    if (!link_.gradient_in_place) return;
     backward(grads, false, true);
     check_grads(grads, 0, 3);
   }
@@ -261,7 +291,6 @@ class Run {
   }
 
   void backward(std::vector<Tensor>& grads, bool accumulate, bool in_place) {
-    const OpInfo& info = op_info(case_.op);
     Tensor grad_output(grad_array_, case_.channels, output_->ref.block);
     grad_output.set(grad_array_);
     if (in_place)
@@ -270,12 +299,13 @@ class Run {
     BackwardArgs args;
     for (std::size_t k = 0; k < inputs_.size(); ++k) {
       args.inputs.push_back(inputs_[k].ref);
-      if (!info.backward_reads_input) args.inputs.back().data = nullptr;
+      const bool added = adds() && k + 1 == inputs_.size();
+      if (added || !link_.backward_reads_input) args.inputs.back().data = nullptr;
       args.grad_inputs.push_back(grads[k].ref);
       args.accumulate.push_back(accumulate && !in_place);
     }
     args.output = output_->ref;
-    if (!info.backward_reads_output) args.output.data = nullptr;
+    if (!link_.backward_reads_output) args.output.data = nullptr;
     args.grad_output = in_place ? grads[0].ref : grad_output.ref;
     args.params = param_pointers();
     for (std::size_t j = 0; j < grads_.size(); ++j) {
@@ -292,6 +322,8 @@ class Run {
 
   Case case_;
   Graph graph_;
+  std::vector<NodeId> tested_;
+  Link link_;
   Shape output_shape_;
   Arrays arrays_;
   Params params_;

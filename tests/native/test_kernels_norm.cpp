@@ -70,6 +70,40 @@ void check_norm(Case c) {
   }
 }
 
+/// A batch_norm with an add, a relu or a clip behind it.
+Case link_case(bool adds, OpKind bound, Shape shape, bool training) {
+  Case c = norm_case(shape, 4, 2);
+  c.step.training = training;
+  Attrs attrs;
+  if (bound == OpKind::clip) attrs.min = -0.4;
+  if (bound == OpKind::clip) attrs.max = 0.6;
+  if (adds) c.inputs.push_back(shape);
+  if (adds) c.fused.push_back({OpKind::add, {}});
+  if (bound != OpKind::identity) c.fused.push_back({bound, attrs});
+  const Case norm = c;
+  c.reference = [=](const Arrays& x, const Params& p) {
+    Array y = normalised(x[0], p, norm);
+    for (std::size_t k = 0; k < y.data.size(); ++k) {
+      if (adds) y.data[k] += x[1].data[k];
+      if (bound == OpKind::relu) y.data[k] = std::max(y.data[k], 0.0);
+      if (bound == OpKind::clip) y.data[k] = std::clamp(y.data[k], attrs.min, attrs.max);
+    }
+    return y;
+  };
+  return c;
+}
+
+void check_link(bool adds, OpKind bound, Shape shape, const Ranges& channels = {}) {
+  for (bool training : {true, false}) {
+    Case c = link_case(adds, bound, shape, training);
+    c.channels = channels;
+    for (std::int64_t block : blocks_of(channels.empty() ? shape.c : total_size(channels))) {
+      c.in_block = c.out_block = block;
+      Run(c).check();
+    }
+  }
+}
+
 Case lrn_case(Shape shape, std::int64_t size, Ranges channels, double beta = 0.75) {
   Case c;
   c.op = OpKind::lrn;
@@ -140,6 +174,17 @@ TEST(batch_norm_with_running_statistics_treats_them_as_constants) {
   Case c = norm_case({16, 3, 5}, 4, 2);
   c.step.training = false;
   check_norm(c);
+}
+
+TEST(a_batch_norm_with_what_is_fused_behind_it_is_their_sequence) {
+  for (OpKind bound : {OpKind::identity, OpKind::relu, OpKind::clip}) {
+    for (bool adds : {false, true}) {
+      check_link(adds, bound, {16, 3, 5});
+      check_link(adds, bound, {13, 4, 4});
+      check_link(adds, bound, {40, 20, 11});
+      check_link(adds, bound, {48, 3, 3}, {{0, 5}, {16, 27}});
+    }
+  }
 }
 
 TEST(batch_norm_adds_its_share_to_the_running_statistics) {

@@ -100,6 +100,29 @@ TEST(max_pool_agrees_with_its_definition) {
   check_all_blocks(pool_case(OpKind::max_pool, {40, 23, 19}, windows()[2]));
 }
 
+TEST(max_pool_of_what_a_relu_or_clip_held_is_one_link) {
+  for (OpKind bound : {OpKind::relu, OpKind::clip}) {
+    for (const Attrs& a : windows()) {
+      for (Shape s : {Shape{16, 6, 7}, Shape{5, 8, 5}}) {
+        Case c = pool_case(OpKind::max_pool, s, a);
+        const auto pool = c.reference;
+        c.op = bound;
+        c.attrs = {};
+        c.attrs.min = bound == OpKind::relu ? 0 : -0.5;
+        if (bound == OpKind::clip) c.attrs.max = 1.5;
+        c.fused = {{OpKind::max_pool, a}};
+        const Attrs bounds = c.attrs;
+        c.reference = [=](const Arrays& x, const Params& p) {
+          Arrays held = x;
+          for (double& v : held[0].data) v = std::clamp(v, bounds.min, bounds.max);
+          return pool(held, p);
+        };
+        check_all_blocks(c);
+      }
+    }
+  }
+}
+
 TEST(average_pool_divides_by_the_right_count) {
   for (const Attrs& a : windows()) {
     for (Shape s : {Shape{16, 6, 7}, Shape{5, 8, 5}}) {

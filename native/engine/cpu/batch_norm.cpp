@@ -1,26 +1,44 @@
-// batch_norm: statistics per group of consecutive samples, which may go on in other tasks; running
-// statistics as additive parts.
+// batch_norm, with the add and the bounds that its link fuses behind it: statistics per group of
+// consecutive samples, which may go on in other tasks; running statistics as additive parts.
 #include <cmath>
 
+#include "engine/cpu/isa.h"
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/loops.h"
-#include "engine/cpu/sums.h"
+#include "engine/cpu/norm/code.h"
 
 namespace hpmp::cpu {
 
 namespace {
 
-constexpr float kZeros[kLanes] = {};
+using norm::Channels;
 
-/// What a pass knows of a chunk's channels: y = (x - mean) * factor + shift.
-struct Lanes {
-  float mean[kLanes], invstd[kLanes], factor[kLanes], offset[kLanes];
+/// What follows the batch_norm in its link.
+struct Tail {
+  bool adds = false, bounded = false;
+  Bounds bounds;
+
+  explicit Tail(const KernelSpec& spec) : bounds(bounds_of(spec, NodeId())) {
+    for (NodeId n : spec.fused) {
+      const bool is_add = spec.graph->node(n).op == OpKind::add;
+      (is_add ? adds : bounded) = true;
+      if (!is_add) bounds = bounds_of(spec, n);
+    }
+  }
+};
+
+/// Of one pass over a link's gradient: where the tail's part of it goes.
+struct TailGradient {
+  float* kept = nullptr;   // set to what the bounds let pass
+  float* added = nullptr;  // the same is added there
 };
 
 class BatchNorm : public Kernel {
  public:
   explicit BatchNorm(const KernelSpec& spec)
-      : epsilon_(node_of(spec).attrs.epsilon),
+      : code_(has_avx512() ? norm::avx512_code() : norm::baseline_code()),
+        tail_(spec),
+        epsilon_(node_of(spec).attrs.epsilon),
         momentum_(node_of(spec).attrs.momentum),
         sharing_(spec.bn_group > 0 ? spec.bn_group : spec.samples),
         group_(std::min(sharing_, spec.samples)),
@@ -30,7 +48,7 @@ class BatchNorm : public Kernel {
   std::size_t scratch_bytes() const override { return scratch_bytes_; }
 
   void forward(const ForwardArgs& args) override {
-    ensure_same_layout(args.inputs[0], args.output);
+    for (const TensorRef& input : args.inputs) ensure_same_layout(input, args.output);
     if (!args.step.training) return infer(args);
     ensure(args.saved, "training batch_norm has room for its saved statistics");
     ensure_sums(args.own_sums, args.all_sums);
@@ -55,6 +73,8 @@ class BatchNorm : public Kernel {
   void ensure_sums(const ChannelSums* own, const ChannelSums* all) const {
     ensure((sharing_ > group_) == (own || all),
            "batch_norm sums its samples, or is given the sums");
+    ensure(!(own || all) || !(tail_.adds || tail_.bounded),
+           "a batch_norm that exchanges its sums stands alone");
   }
 
   /// body(first sample of the group, chunk, may use threads): whole groups in parallel, so that a
@@ -70,17 +90,16 @@ class BatchNorm : public Kernel {
     });
   }
 
-  /// Per-sample sums of a and of a * (b - center), added in the order of the samples, into the slot
-  /// of the group's first sample.
-  void group_sums(const TensorRef& a, const TensorRef& b, const float* center, std::int64_t first,
-                  Chunk chunk, bool parallel, std::byte* scratch) const {
+  /// sum(view, offset of the sample, two rows of doubles) for every sample; added in their order,
+  /// into the slot of the group's first.
+  template <class Sum>
+  void group_sums(const TensorRef& t, std::int64_t first, Chunk chunk, bool parallel,
+                  std::byte* scratch, const Sum& sum) const {
     parallel_for(group_, parallel, [&](std::int64_t i) {
-      const std::int64_t at = a.at(first + i, chunk.channel, 0);
-      double sum[kLanes], product[kLanes];
-      channel_sums({a.pixels(), a.block, chunk.width}, a.data + at, b.data + at, center, sum,
-                   product);
+      double sums[kLanes], products[kLanes];
+      sum(view(t, chunk), t.at(first + i, chunk.channel, 0), sums, products);
       ChannelSums* slot = slots(scratch, first + i, chunk);
-      for (int j = 0; j < chunk.width; ++j) slot[j] = {sum[j], product[j]};
+      for (int j = 0; j < chunk.width; ++j) slot[j] = {sums[j], products[j]};
     });
     ChannelSums* total = slots(scratch, first, chunk);
     for (std::int64_t i = 1; i < group_; ++i) {
@@ -92,15 +111,6 @@ class BatchNorm : public Kernel {
     }
   }
 
-  /// What group_sums makes, or was given.
-  void find_sums(const TensorRef& a, const TensorRef& b, const float* center, std::int64_t first,
-                 Chunk chunk, bool parallel, std::byte* scratch, const ChannelSums* given) const {
-    if (given)
-      std::copy_n(given + chunk.channel, chunk.width, slots(scratch, first, chunk));
-    else
-      group_sums(a, b, center, first, chunk, parallel, scratch);
-  }
-
   void copy_sums(const std::byte* scratch, ChannelSums* to) const {
     std::copy_n(reinterpret_cast<const ChannelSums*>(scratch), channels_, to);
   }
@@ -109,15 +119,25 @@ class BatchNorm : public Kernel {
     return reinterpret_cast<ChannelSums*>(scratch) + sample * channels_ + chunk.channel;
   }
 
+  static ChunkView view(const TensorRef& t, Chunk chunk) {
+    return {t.pixels(), t.block, chunk.width};
+  }
+
   float* saved_mean(std::byte* saved, std::int64_t first) const {
     return reinterpret_cast<float*>(saved) + first / group_ * 2 * channels_;
   }
 
   void train_chunk(const ForwardArgs& args, std::int64_t first, Chunk chunk, bool parallel) const {
-    const TensorRef &x = args.inputs[0], &y = args.output;
-    find_sums(x, x, kZeros, first, chunk, parallel, args.scratch, args.all_sums);
-    if (args.own_sums) return;
+    const TensorRef& x = args.inputs[0];
     ChannelSums* statistics = slots(args.scratch, first, chunk);
+    if (args.all_sums) {
+      std::copy_n(args.all_sums + chunk.channel, chunk.width, statistics);
+    } else {
+      group_sums(
+          x, first, chunk, parallel, args.scratch,
+          [&](auto view, auto at, auto* s, auto* q) { code_.moments(view, x.data + at, s, q); });
+    }
+    if (args.own_sums) return;
     float* mean = saved_mean(args.saved, first) + chunk.channel;
     float* invstd = mean + channels_;
     const double count = static_cast<double>(sharing_ * x.pixels());
@@ -128,41 +148,42 @@ class BatchNorm : public Kernel {
       mean[j] = static_cast<float>(m);
       invstd[j] = static_cast<float>(1 / std::sqrt(statistics[j].second + epsilon_));
     }
-    const Lanes lanes = lanes_of(args.params, mean, invstd, chunk);
+    const Channels channels = channels_of(args.params, mean, invstd, chunk);
     parallel_for(group_, parallel,
-                 [&](std::int64_t i) { normalise(x, y, first + i, chunk, lanes); });
+                 [&](std::int64_t i) { normalise(args, first + i, chunk, channels); });
   }
 
-  Lanes lanes_of(const std::vector<float*>& params, const float* mean, const float* invstd,
-                 Chunk chunk) const {
-    Lanes lanes{};
+  Channels channels_of(const std::vector<float*>& params, const float* mean, const float* invstd,
+                       Chunk chunk) const {
+    Channels channels{};
     for (int j = 0; j < chunk.width; ++j) {
-      lanes.mean[j] = mean[j];
-      lanes.invstd[j] = invstd[j];
-      lanes.factor[j] = params[0][chunk.channel + j] * invstd[j];
-      lanes.offset[j] = params[1][chunk.channel + j];
+      channels.mean[j] = mean[j];
+      channels.invstd[j] = invstd[j];
+      channels.factor[j] = params[0][chunk.channel + j] * invstd[j];
+      channels.offset[j] = params[1][chunk.channel + j];
     }
-    return lanes;
+    return channels;
   }
 
-  Lanes running_lanes(const std::vector<float*>& params, Chunk chunk) const {
+  Channels running_channels(const std::vector<float*>& params, Chunk chunk) const {
     float invstd[kLanes] = {};
     for (int j = 0; j < chunk.width; ++j) {
       invstd[j] = static_cast<float>(1 / std::sqrt(params[3][chunk.channel + j] + epsilon_));
     }
-    return lanes_of(params, params[2] + chunk.channel, invstd, chunk);
+    return channels_of(params, params[2] + chunk.channel, invstd, chunk);
   }
 
-  static void normalise(const TensorRef& x, const TensorRef& y, std::int64_t i, Chunk chunk,
-                        const Lanes& lanes) {
+  void normalise(const ForwardArgs& args, std::int64_t i, Chunk chunk,
+                 const Channels& channels) const {
+    const TensorRef& x = args.inputs[0];
     const std::int64_t at = x.at(i, chunk.channel, 0);
-    scale_channels({x.pixels(), x.block, chunk.width}, x.data + at, lanes.mean, lanes.factor,
-                   lanes.offset, y.data + at, false);
+    code_.normalise(view(x, chunk), channels, tail_.bounds, x.data + at,
+                    tail_.adds ? args.inputs[1].data + at : nullptr, args.output.data + at);
   }
 
   void infer(const ForwardArgs& args) const {
     for_chunks(args.output, [&](std::int64_t i, Chunk chunk) {
-      normalise(args.inputs[0], args.output, i, chunk, running_lanes(args.params, chunk));
+      normalise(args, i, chunk, running_channels(args.params, chunk));
     });
   }
 
@@ -170,74 +191,93 @@ class BatchNorm : public Kernel {
     const double weight = args.step.statistics_weight * (1 - momentum_);
     const ChannelSums* statistics = reinterpret_cast<const ChannelSums*>(args.scratch);
     for (std::int64_t c = 0; c < channels_; ++c) {
-      ChannelSums sum;
-      for (std::int64_t i = 0; i < args.output.n; i += group_) {
-        sum.first += statistics[i * channels_ + c].first;
-        sum.second += statistics[i * channels_ + c].second;
-      }
+      const ChannelSums sum = over_groups(statistics + c, args.output.n);
       args.params[2][c] += static_cast<float>(weight * sum.first);
       args.params[3][c] += static_cast<float>(weight * sum.second);
     }
   }
 
-  Lanes backward_lanes(const BackwardArgs& args, std::int64_t first, Chunk chunk) const {
-    if (!args.step.training) return running_lanes(args.params, chunk);
+  ChannelSums over_groups(const ChannelSums* sums, std::int64_t samples) const {
+    ChannelSums total;
+    for (std::int64_t i = 0; i < samples; i += group_) {
+      total.first += sums[i * channels_].first;
+      total.second += sums[i * channels_].second;
+    }
+    return total;
+  }
+
+  Channels backward_channels(const BackwardArgs& args, std::int64_t first, Chunk chunk) const {
+    if (!args.step.training) return running_channels(args.params, chunk);
     const float* mean = saved_mean(args.saved, first) + chunk.channel;
-    return lanes_of(args.params, mean, mean + channels_, chunk);
+    return channels_of(args.params, mean, mean + channels_, chunk);
+  }
+
+  /// Behind an add the bounds are looked up in the output, once: what passes is kept, as the
+  /// other operand's gradient if that is not added to, else over the output's.
+  TailGradient tail_gradient(const BackwardArgs& args) const {
+    if (!tail_.adds) return {};
+    const TensorRef& other = args.grad_inputs[1];
+    if (other.data) ensure_same_layout(other, args.grad_output);
+    TailGradient to;
+    if (other.data && args.accumulate[1])
+      to.added = other.data;
+    else if (other.data)
+      to.kept = other.data;
+    if (tail_.bounded && !to.kept) to.kept = args.grad_output.data;
+    return to;
+  }
+
+  void sum_gradient(const BackwardArgs& args, const TailGradient& to, std::int64_t first,
+                    Chunk chunk, bool parallel, const Channels& channels) const {
+    const TensorRef &x = args.inputs[0], &dy = args.grad_output;
+    const float* y = tail_.adds && tail_.bounded ? args.output.data : nullptr;
+    const auto from = [](auto* data, std::int64_t at) { return data ? data + at : nullptr; };
+    group_sums(x, first, chunk, parallel, args.scratch, [&](auto view, auto at, auto* s, auto* q) {
+      code_.gradient_sums(
+          view, channels, tail_.bounds,
+          {x.data + at, dy.data + at, from(y, at), from(to.kept, at), from(to.added, at), s, q});
+    });
   }
 
   void backward_chunk(const BackwardArgs& args, std::int64_t first, Chunk chunk,
                       bool parallel) const {
-    const TensorRef &x = args.inputs[0], &dy = args.grad_output, &dx = args.grad_inputs[0];
-    const Lanes lanes = backward_lanes(args, first, chunk);
-    find_sums(dy, x, lanes.mean, first, chunk, parallel, args.scratch, args.all_sums);
+    const TensorRef &x = args.inputs[0], &dx = args.grad_inputs[0];
+    const Channels channels = backward_channels(args, first, chunk);
+    const TailGradient to = tail_gradient(args);
     ChannelSums* sums = slots(args.scratch, first, chunk);
-    float shift[kLanes] = {}, slope[kLanes] = {};  // dx = factor * (dy - shift - slope (x - mean))
+    if (args.all_sums)
+      std::copy_n(args.all_sums + chunk.channel, chunk.width, sums);
+    else
+      sum_gradient(args, to, first, chunk, parallel, channels);
+    float shift[kLanes] = {}, slope[kLanes] = {};
     const double count = static_cast<double>(sharing_ * x.pixels());
     for (int j = 0; j < chunk.width; ++j) {
-      if (!args.all_sums) sums[j].second *= lanes.invstd[j];
+      if (!args.all_sums) sums[j].second *= channels.invstd[j];
       if (!args.step.training) continue;
       shift[j] = static_cast<float>(sums[j].first / count);
-      slope[j] = static_cast<float>(sums[j].second * lanes.invstd[j] / count);
+      slope[j] = static_cast<float>(sums[j].second * channels.invstd[j] / count);
     }
     if (args.own_sums || !dx.data) return;
+    const float* dy = to.kept ? to.kept : args.grad_output.data;
     parallel_for(group_, parallel, [&](std::int64_t i) {
       const std::int64_t at = x.at(first + i, chunk.channel, 0);
-      input_gradient({x.pixels(), x.block, chunk.width}, x.data + at, dy.data + at, lanes, shift,
-                     slope, dx.data + at, args.accumulate[0]);
-    });
-  }
-
-  static void input_gradient(const ChunkView& view, const float* x, const float* dy,
-                             const Lanes& lanes, const float* shift, const float* slope, float* dx,
-                             bool accumulate) {
-    with_width(view.width, [&](auto width) {
-      with_flag(accumulate, [&](auto add) {
-        for (std::int64_t p = 0; p < view.pixels; ++p) {
-#pragma omp simd
-          for (int j = 0; j < width; ++j) {
-            const std::int64_t at = p * view.stride + j;
-            const float centred = dy[at] - shift[j] - slope[j] * (x[at] - lanes.mean[j]);
-            put(dx[at], lanes.factor[j] * centred, add);
-          }
-        }
-      });
+      code_.input_gradient(
+          view(x, chunk), channels, tail_.bounds,
+          {x.data + at, dy + at, shift, slope, !tail_.adds, dx.data + at, args.accumulate[0]});
     });
   }
 
   void add_param_grads(const BackwardArgs& args) const {
     const ChannelSums* sums = reinterpret_cast<const ChannelSums*>(args.scratch);
     for (std::int64_t c = 0; c < channels_; ++c) {
-      ChannelSums sum;
-      for (std::int64_t i = 0; i < args.grad_output.n; i += group_) {
-        sum.first += sums[i * channels_ + c].first;
-        sum.second += sums[i * channels_ + c].second;
-      }
+      const ChannelSums sum = over_groups(sums + c, args.grad_output.n);
       if (args.param_grads[0]) args.param_grads[0][c] += static_cast<float>(sum.second);
       if (args.param_grads[1]) args.param_grads[1][c] += static_cast<float>(sum.first);
     }
   }
 
+  const norm::Code& code_;
+  Tail tail_;
   double epsilon_, momentum_;
   std::int64_t sharing_;  // samples that share statistics
   std::int64_t group_;    // those of them that are here

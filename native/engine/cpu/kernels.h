@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/cpu/bounds.h"
 #include "engine/kernel.h"
 
 namespace hpmp::cpu {
@@ -28,6 +29,9 @@ KernelPtr make_loss(const KernelSpec& spec);
 KernelPtr make_output(const KernelSpec& spec);
 
 inline const Node& node_of(const KernelSpec& spec) { return spec.graph->node(spec.node); }
+
+/// Of a relu or clip; none where the id is not valid.
+Bounds bounds_of(const KernelSpec& spec, NodeId n);
 
 /// Elementwise kernels walk both tensors with one index.
 inline void ensure_same_layout(const TensorRef& a, const TensorRef& b) {

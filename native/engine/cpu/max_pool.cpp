@@ -1,4 +1,6 @@
-// max_pool: remembers each winner's pixel in training; padding never wins, NaN always does.
+// max_pool, with the relu or clip that its link fuses before it: the bounds hold the winners, which
+// is the same. Remembers each winner's pixel in training, -1 where no gradient passes; padding
+// never wins, NaN always does.
 #include <limits>
 
 #include "engine/cpu/kernels.h"
@@ -10,13 +12,30 @@ namespace hpmp::cpu {
 
 namespace {
 
+const Node& pool_of(const KernelSpec& spec) {
+  return spec.fused.empty() ? node_of(spec) : spec.graph->node(spec.fused.back());
+}
+
+/// Whether the windows, each a run of neighbours, cover [0, size) once.
+bool are_tiles(const std::vector<PoolWindow>& windows, std::int64_t size) {
+  std::int64_t next = 0;
+  for (const PoolWindow& w : windows) {
+    if (w.begin != next) return false;
+    next += w.taps;
+  }
+  return next == size;
+}
+
 class MaxPool : public Kernel {
  public:
   explicit MaxPool(const KernelSpec& spec)
-      : dilations_(node_of(spec).attrs.dilations),
-        rows_(pool_windows(node_of(spec).attrs, 0, spec.input_shapes[0].h, spec.output_shape.h)),
-        columns_(
-            pool_windows(node_of(spec).attrs, 1, spec.input_shapes[0].w, spec.output_shape.w)) {}
+      : bounds_(bounds_of(spec, spec.fused.empty() ? NodeId() : spec.node)),
+        dilations_(pool_of(spec).attrs.dilations),
+        rows_(pool_windows(pool_of(spec).attrs, 0, spec.input_shapes[0].h, spec.output_shape.h)),
+        columns_(pool_windows(pool_of(spec).attrs, 1, spec.input_shapes[0].w, spec.output_shape.w)),
+        tiles_(dilations_ == std::array<std::int64_t, 2>{1, 1} &&
+               are_tiles(rows_, spec.input_shapes[0].h) &&
+               are_tiles(columns_, spec.input_shapes[0].w)) {}
 
   void forward(const ForwardArgs& args) override {
     const TensorRef &x = args.inputs[0], &y = args.output;
@@ -37,9 +56,10 @@ class MaxPool : public Kernel {
     for_chunks(dy, [&](std::int64_t i, Chunk chunk) {
       const std::int64_t at = dy.at(i, chunk.channel, 0);
       float* to = dx.data + dx.at(i, chunk.channel, 0);
-      with_width(chunk.width, [&](auto width) {
-        if (!args.accumulate[0]) clear_plane(to, dx, width);
-        scatter_plane(dy.data + at, winners + at, dy, to, width);
+      const bool overwrites = tiles_ && !args.accumulate[0];
+      if (!tiles_ && !args.accumulate[0]) clear_plane(to, dx, chunk.width);
+      with_flag(!overwrites, [&](auto add) {
+        spread_plane(dy.data + at, winners + at, dx, to, chunk.width, add);
       });
     });
   }
@@ -80,27 +100,55 @@ class MaxPool : public Kernel {
         pixel += static_cast<std::int32_t>(dilations_[1]);
       }
     }
+    if (!empty) {
+      winner = (best <= bounds_.low) | (best >= bounds_.high) ? Index{} - 1 : winner;
+      best = best < bounds_.low ? Float{} + bounds_.low : best;
+      best = best > bounds_.high ? Float{} + bounds_.high : best;
+    }
     store_lanes(y, best);
     if (winners) store_lanes(winners, winner);
   }
 
-  template <class Width>
-  static void clear_plane(float* dx, const TensorRef& in, Width width) {
-    for (std::int64_t p = 0; p < in.pixels(); ++p, dx += in.block) std::fill_n(dx, int{width}, 0.f);
+  static void clear_plane(float* dx, const TensorRef& in, int width) {
+    for (std::int64_t p = 0; p < in.pixels(); ++p, dx += in.block) std::fill_n(dx, width, 0.f);
   }
 
-  template <class Width>
-  static void scatter_plane(const float* dy, const std::int32_t* winners, const TensorRef& out,
-                            float* dx, Width width) {
-    for (std::int64_t p = 0; p < out.pixels(); ++p, dy += out.block, winners += out.block) {
-      for (int j = 0; j < width; ++j) {
-        if (winners[j] >= 0) dx[winners[j] * out.block + j] += dy[j];
+  template <class Accumulate>
+  void spread_plane(const float* dy, const std::int32_t* winners, const TensorRef& in, float* dx,
+                    int width, Accumulate add) const {
+    for (const PoolWindow& row : rows_) {
+      for (const PoolWindow& column : columns_) {
+        for_lanes(width, [&](auto zero, int lane) {
+          using Float = decltype(zero);
+          using Index = typename IndexOf<Float>::type;
+          spread_pixel(load_lanes<Float>(dy + lane), load_lanes<Index>(winners + lane), in, row,
+                       column, dx + lane, add);
+        });
+        dy += in.block;
+        winners += in.block;
       }
     }
   }
 
+  /// The gradient of one output to every tap, though only the winner's is not zero: no branches.
+  template <class Float, class Index, class Accumulate>
+  void spread_pixel(const Float& dy, const Index& winner, const TensorRef& in,
+                    const PoolWindow& row, const PoolWindow& column, float* dx, Accumulate) const {
+    for (std::int64_t r = 0; r < row.taps; ++r) {
+      std::int64_t pixel = (row.begin + r * dilations_[0]) * in.w + column.begin;
+      for (std::int64_t s = 0; s < column.taps; ++s, pixel += dilations_[1]) {
+        Float part = winner == Index{} + static_cast<std::int32_t>(pixel) ? dy : Float{};
+        float* to = dx + pixel * in.block;
+        if constexpr (Accumulate::value) part += load_lanes<Float>(to);
+        store_lanes(to, part);
+      }
+    }
+  }
+
+  Bounds bounds_;
   std::array<std::int64_t, 2> dilations_;
   std::vector<PoolWindow> rows_, columns_;
+  bool tiles_;  // every input pixel is in one window
 };
 
 }  // namespace

@@ -1,0 +1,11 @@
+// Which instruction set the hand-written loops may use beyond the one the library is built for.
+// Files called isa_avx512.cpp are compiled for it alone; they must not instantiate or inline
+// anything that other files use too, or the linker might keep their version for every machine.
+#pragma once
+
+namespace hpmp::cpu {
+
+/// Whether this machine has AVX-512 (F, BW, CD, DQ, VL) and oneDNN was not told to leave it.
+bool has_avx512();
+
+}  // namespace hpmp::cpu

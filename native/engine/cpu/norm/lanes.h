@@ -1,0 +1,265 @@
+// batch_norm's arithmetic on vectors of channels, for one instruction set. Only norm/isa_*.cpp
+// include this, each compiled for its own instruction set and inside a namespace of its own;
+// nothing here may use an inline function that other files use, too.
+#include <cstdint>
+
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
+
+#include "engine/cpu/norm/code.h"
+
+#ifndef HPMP_LANES
+#error "define HPMP_LANES, the floats of a register, and HPMP_ISA, the namespace"
+#endif
+
+#define HPMP_FORCED __attribute__((always_inline))
+#define HPMP_INLINE inline HPMP_FORCED
+
+namespace hpmp::cpu::norm::HPMP_ISA {
+
+/// Sums are of doubles: half as many of them are in a register.
+constexpr int kSumLanes = HPMP_LANES / 2;
+
+/// W channels: vectors, or plain numbers where W is 1.
+template <int W>
+struct Types {
+  typedef float Float __attribute__((vector_size(4 * W)));
+  typedef double Double __attribute__((vector_size(8 * W)));
+};
+template <>
+struct Types<1> {
+  using Float = float;
+  using Double = double;
+};
+template <int W>
+using Float = typename Types<W>::Float;
+template <int W>
+using Double = typename Types<W>::Double;
+
+template <int W>
+HPMP_INLINE Float<W> load(const float* at) {
+  Float<W> v;
+  __builtin_memcpy(&v, at, sizeof v);
+  return v;
+}
+template <int W>
+HPMP_INLINE void store(float* at, const Float<W>& v) {
+  __builtin_memcpy(at, &v, sizeof v);
+}
+template <int W>
+HPMP_INLINE Double<W> wide(const Float<W>& v) {
+  if constexpr (W == 1) {
+    return v;
+#ifdef __AVX512F__  // gcc 12 makes of a conversion two of its halves
+  } else if constexpr (W == 8) {
+    return (Double<W>)_mm512_maskz_cvtps_pd(0xff, (__m256)v);
+#endif
+#ifdef __AVX__
+  } else if constexpr (W == 4) {
+    return (Double<W>)_mm256_cvtps_pd((__m128)v);
+#endif
+  } else {
+    return __builtin_convertvector(v, Double<W>);
+  }
+}
+
+/// W * K adjacent channels, from channel `first` of the chunk on.
+template <int W, int K>
+struct Columns {
+  static constexpr int kWidth = W, kCount = K;
+  int first;
+};
+
+/// Calls f with columns that cover `width` channels; W is the widest vector to use.
+template <int W, class F>
+HPMP_INLINE void for_columns(int width, const F& f) {
+  constexpr int kHalf = W < 8 ? W : 8;
+  if (width == kMostChannels) return f(Columns<W, kMostChannels / W>{0});
+  int first = 0;
+  for (; first + 8 <= width; first += 8) f(Columns<kHalf, 8 / kHalf>{first});
+  for (; first < width; ++first) f(Columns<1, 1>{first});
+}
+
+/// Sums of doubles; where that leaves registers, two of each, so that additions do not wait for
+/// each other.
+template <int W, int K>
+struct Sums {
+  static constexpr int kTurns = K <= 2 ? 2 : 1;
+  Double<W> first[kTurns][K] = {}, second[kTurns][K] = {};
+
+  HPMP_INLINE void add(int turn, int k, const Double<W>& a, const Double<W>& b) {
+    first[turn % kTurns][k] += a;
+    second[turn % kTurns][k] += a * b;
+  }
+  HPMP_INLINE void write(double* sum, double* product) const {
+#pragma GCC unroll 4
+    for (int k = 0; k < K; ++k) {
+      Double<W> a = first[0][k], b = second[0][k];
+      if constexpr (kTurns == 2) {
+        a += first[1][k];
+        b += second[1][k];
+      }
+      __builtin_memcpy(sum + k * W, &a, sizeof a);
+      __builtin_memcpy(product + k * W, &b, sizeof b);
+    }
+  }
+};
+
+/// body(offset of the pixel, 0 or 1 by turns).
+template <class Body>
+HPMP_INLINE void for_pixels(const ChunkView& view, int first, const Body& body) {
+  std::int64_t p = 0, at = first;
+  for (; p + 2 <= view.pixels; p += 2, at += 2 * view.stride) {
+    body(at, 0);
+    body(at + view.stride, 1);
+  }
+  if (p < view.pixels) body(at, 0);
+}
+
+/// The constants of the channels of some columns.
+template <int W, int K>
+struct Constants {
+  Float<W> mean[K], factor[K], offset[K];
+
+  HPMP_INLINE Constants(const Channels& c, int first) {
+#pragma GCC unroll 4
+    for (int k = 0; k < K; ++k) {
+      mean[k] = load<W>(c.mean + first + k * W);
+      factor[k] = load<W>(c.factor + first + k * W);
+      offset[k] = load<W>(c.offset + first + k * W);
+    }
+  }
+  HPMP_INLINE Float<W> value(int k, const Float<W>& x) const {
+    return (x - mean[k]) * factor[k] + offset[k];
+  }
+};
+
+/// The bounds in every lane.
+template <int W>
+struct Gate {
+  Float<W> low, high;
+
+  HPMP_INLINE explicit Gate(Bounds bounds)
+      : low(Float<W>{} + bounds.low), high(Float<W>{} + bounds.high) {}
+  HPMP_INLINE Float<W> held(Float<W> v) const {
+    v = v < low ? low : v;
+    return v > high ? high : v;
+  }
+  /// dy where `v` is inside the bounds.
+  HPMP_INLINE Float<W> passed(const Float<W>& v, Float<W> dy) const {
+    dy = v <= low ? Float<W>{} : dy;
+    return v >= high ? Float<W>{} : dy;
+  }
+};
+
+inline void moments(ChunkView view, const float* x, double* sum, double* squares) {
+  for_columns<kSumLanes>(view.width, [&](auto columns) HPMP_FORCED {
+    constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
+    Sums<W, K> sums;
+    for_pixels(view, columns.first, [&](std::int64_t at, int turn) HPMP_FORCED {
+#pragma GCC unroll 4
+      for (int k = 0; k < K; ++k) {
+        const Double<W> v = wide<W>(load<W>(x + at + k * W));
+        sums.add(turn, k, v, v);
+      }
+    });
+    sums.write(sum + columns.first, squares + columns.first);
+  });
+}
+
+inline void normalise(ChunkView view, const Channels& channels, Bounds bounds, const float* x,
+                      const float* other, float* y) {
+  for_columns<HPMP_LANES>(view.width, [&](auto columns) HPMP_FORCED {
+    constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
+    const Constants<W, K> constants(channels, columns.first);
+    const Gate<W> gate(bounds);
+    for_pixels(view, columns.first, [&](std::int64_t at, int) HPMP_FORCED {
+#pragma GCC unroll 4
+      for (int k = 0; k < K; ++k, at += W) {
+        Float<W> v = constants.value(k, load<W>(x + at));
+        if (other) v += load<W>(other + at);
+        store<W>(y + at, gate.held(v));
+      }
+    });
+  });
+}
+
+enum class LookUp { kNothing, kInput, kOutput };
+
+template <LookUp kBounds>
+void gradient_sums_by(ChunkView view, const Channels& channels, Bounds bounds, GradientSums g) {
+  for_columns<kSumLanes>(view.width, [&](auto columns) HPMP_FORCED {
+    constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
+    const Constants<W, K> constants(channels, columns.first);
+    const Gate<W> gate(bounds);
+    Sums<W, K> sums;
+    for_pixels(view, columns.first, [&](std::int64_t at, int turn) HPMP_FORCED {
+#pragma GCC unroll 4
+      for (int k = 0; k < K; ++k, at += W) {
+        const Float<W> x = load<W>(g.x + at);
+        Float<W> dy = load<W>(g.dy + at);
+        if constexpr (kBounds == LookUp::kInput) dy = gate.passed(constants.value(k, x), dy);
+        if constexpr (kBounds == LookUp::kOutput) dy = gate.passed(load<W>(g.y + at), dy);
+        if (g.kept) store<W>(g.kept + at, dy);
+        if (g.added) store<W>(g.added + at, load<W>(g.added + at) + dy);
+        sums.add(turn, k, wide<W>(dy), wide<W>(x) - wide<W>(constants.mean[k]));
+      }
+    });
+    sums.write(g.sum + columns.first, g.product + columns.first);
+  });
+}
+
+inline bool is_bounded(const Bounds& bounds) {
+  return bounds.low == bounds.low || bounds.high == bounds.high;
+}
+
+inline void gradient_sums(ChunkView view, const Channels& channels, Bounds bounds, GradientSums g) {
+  if (!is_bounded(bounds)) {
+    gradient_sums_by<LookUp::kNothing>(view, channels, bounds, g);
+  } else if (g.y) {
+    gradient_sums_by<LookUp::kOutput>(view, channels, bounds, g);
+  } else {
+    gradient_sums_by<LookUp::kInput>(view, channels, bounds, g);
+  }
+}
+
+template <bool kBounded, bool kAccumulate>
+void input_gradient_by(ChunkView view, const Channels& channels, Bounds bounds, InputGradient g) {
+  for_columns<HPMP_LANES>(view.width, [&](auto columns) HPMP_FORCED {
+    constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
+    const Constants<W, K> constants(channels, columns.first);
+    const Gate<W> gate(bounds);
+    Float<W> shift[K], slope[K];
+#pragma GCC unroll 4
+    for (int k = 0; k < K; ++k) {
+      shift[k] = load<W>(g.shift + columns.first + k * W);
+      slope[k] = load<W>(g.slope + columns.first + k * W);
+    }
+    for_pixels(view, columns.first, [&](std::int64_t at, int) HPMP_FORCED {
+#pragma GCC unroll 4
+      for (int k = 0; k < K; ++k, at += W) {
+        const Float<W> x = load<W>(g.x + at);
+        Float<W> dy = load<W>(g.dy + at);
+        if constexpr (kBounded) dy = gate.passed(constants.value(k, x), dy);
+        Float<W> dx = constants.factor[k] * (dy - shift[k] - slope[k] * (x - constants.mean[k]));
+        if constexpr (kAccumulate) dx += load<W>(g.dx + at);
+        store<W>(g.dx + at, dx);
+      }
+    });
+  });
+}
+
+inline void input_gradient(ChunkView view, const Channels& channels, Bounds bounds,
+                           InputGradient g) {
+  if (g.bounded && is_bounded(bounds)) {
+    if (g.accumulate) return input_gradient_by<true, true>(view, channels, bounds, g);
+    return input_gradient_by<true, false>(view, channels, bounds, g);
+  }
+  if (g.accumulate) return input_gradient_by<false, true>(view, channels, bounds, g);
+  input_gradient_by<false, false>(view, channels, bounds, g);
+}
+
+inline Code make_code() { return {moments, normalise, gradient_sums, input_gradient}; }
+
+}  // namespace hpmp::cpu::norm::HPMP_ISA
