@@ -12,134 +12,138 @@
 #ifndef HPMP_LANES
 #error "define HPMP_LANES, the floats of a register, and HPMP_ISA, the namespace"
 #endif
+#define HPMP_ALWAYS __attribute__((always_inline))
 
 namespace hpmp::cpu::winograd::HPMP_ISA {
 
 constexpr int kLanes = HPMP_LANES;
 using Vector = float __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
 
-inline __attribute__((always_inline)) Vector load(const float* at) {
-  return *reinterpret_cast<const Vector*>(at);
-}
-inline __attribute__((always_inline)) void store(float* at, Vector v) {
-  *reinterpret_cast<Vector*>(at) = v;
-}
+inline HPMP_ALWAYS Vector load(const float* at) { return *reinterpret_cast<const Vector*>(at); }
+inline HPMP_ALWAYS void store(float* at, Vector v) { *reinterpret_cast<Vector*>(at) = v; }
 
-// One-dimensional transforms of `in[0], in[step], ...` to `out[0], out[step], ...`.
+// One-dimensional transforms of `in[0], in[1], ...` to `out[0], out[1], ...`.
 
 struct InputTransform {  // B^T d
   static constexpr int kIn = 6, kOut = 6;
-  static __attribute__((always_inline)) void apply(const Vector* d, int step, Vector* t, int to) {
-    const Vector even = d[4 * step] - 4 * d[2 * step], odd = d[3 * step] - 4 * d[step];
-    const Vector near = d[4 * step] - d[2 * step], far = 2 * (d[3 * step] - d[step]);
-    t[0] = 4 * d[0] + (d[4 * step] - 5 * d[2 * step]);
-    t[to] = even + odd;
-    t[2 * to] = even - odd;
-    t[3 * to] = near + far;
-    t[4 * to] = near - far;
-    t[5 * to] = 4 * d[step] + (d[5 * step] - 5 * d[3 * step]);
+  static HPMP_ALWAYS void apply(const Vector* d, Vector* t) {
+    const Vector even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1];
+    const Vector near = d[4] - d[2], far = 2 * (d[3] - d[1]);
+    t[0] = 4 * d[0] + (d[4] - 5 * d[2]);
+    t[1] = even + odd;
+    t[2] = even - odd;
+    t[3] = near + far;
+    t[4] = near - far;
+    t[5] = 4 * d[1] + (d[5] - 5 * d[3]);
   }
 };
 
 struct OutputTransform {  // A^T m
   static constexpr int kIn = 6, kOut = 4;
-  static __attribute__((always_inline)) void apply(const Vector* m, int step, Vector* t, int to) {
-    const Vector sum1 = m[step] + m[2 * step], difference1 = m[step] - m[2 * step];
-    const Vector sum2 = m[3 * step] + m[4 * step], difference2 = m[3 * step] - m[4 * step];
+  static HPMP_ALWAYS void apply(const Vector* m, Vector* t) {
+    const Vector sum1 = m[1] + m[2], difference1 = m[1] - m[2];
+    const Vector sum2 = m[3] + m[4], difference2 = m[3] - m[4];
     t[0] = m[0] + sum1 + sum2;
-    t[to] = difference1 + 2 * difference2;
-    t[2 * to] = sum1 + 4 * sum2;
-    t[3 * to] = difference1 + 8 * difference2 + m[5 * step];
+    t[1] = difference1 + 2 * difference2;
+    t[2] = sum1 + 4 * sum2;
+    t[3] = difference1 + 8 * difference2 + m[5];
   }
 };
 
 struct OutputGradTransform {  // A dy
   static constexpr int kIn = 4, kOut = 6;
-  static __attribute__((always_inline)) void apply(const Vector* y, int step, Vector* t, int to) {
-    const Vector even1 = y[0] + y[2 * step], odd1 = y[step] + y[3 * step];
-    const Vector even2 = y[0] + 4 * y[2 * step], odd2 = 2 * y[step] + 8 * y[3 * step];
+  static HPMP_ALWAYS void apply(const Vector* y, Vector* t) {
+    const Vector even1 = y[0] + y[2], odd1 = y[1] + y[3];
+    const Vector even2 = y[0] + 4 * y[2], odd2 = 2 * y[1] + 8 * y[3];
     t[0] = y[0];
-    t[to] = even1 + odd1;
-    t[2 * to] = even1 - odd1;
-    t[3 * to] = even2 + odd2;
-    t[4 * to] = even2 - odd2;
-    t[5 * to] = y[3 * step];
+    t[1] = even1 + odd1;
+    t[2] = even1 - odd1;
+    t[3] = even2 + odd2;
+    t[4] = even2 - odd2;
+    t[5] = y[3];
   }
 };
 
 struct WeightTransform {  // G g
   static constexpr int kIn = 3, kOut = 6;
-  static __attribute__((always_inline)) void apply(const Vector* g, int step, Vector* t, int to) {
-    const Vector even1 = (g[0] + g[2 * step]) * (-1.F / 6), odd1 = g[step] * (1.F / 6);
-    const Vector even2 = g[0] * (1.F / 24) + g[2 * step] * (1.F / 6), odd2 = g[step] * (1.F / 12);
+  static HPMP_ALWAYS void apply(const Vector* g, Vector* t) {
+    const Vector even1 = (g[0] + g[2]) * (-1.F / 6), odd1 = g[1] * (1.F / 6);
+    const Vector even2 = g[0] * (1.F / 24) + g[2] * (1.F / 6), odd2 = g[1] * (1.F / 12);
     t[0] = g[0] * 0.25F;
-    t[to] = even1 - odd1;
-    t[2 * to] = even1 + odd1;
-    t[3 * to] = even2 + odd2;
-    t[4 * to] = even2 - odd2;
-    t[5 * to] = g[2 * step];
+    t[1] = even1 - odd1;
+    t[2] = even1 + odd1;
+    t[3] = even2 + odd2;
+    t[4] = even2 - odd2;
+    t[5] = g[2];
   }
 };
 
 struct WeightGradTransform {  // G^T u
   static constexpr int kIn = 6, kOut = 3;
-  static __attribute__((always_inline)) void apply(const Vector* u, int step, Vector* t, int to) {
-    const Vector sum1 = u[step] + u[2 * step], difference1 = u[2 * step] - u[step];
-    const Vector sum2 = u[3 * step] + u[4 * step], difference2 = u[3 * step] - u[4 * step];
+  static HPMP_ALWAYS void apply(const Vector* u, Vector* t) {
+    const Vector sum1 = u[1] + u[2], difference1 = u[2] - u[1];
+    const Vector sum2 = u[3] + u[4], difference2 = u[3] - u[4];
     t[0] = u[0] * 0.25F - sum1 * (1.F / 6) + sum2 * (1.F / 24);
-    t[to] = difference1 * (1.F / 6) + difference2 * (1.F / 12);
-    t[2 * to] = (sum2 - sum1) * (1.F / 6) + u[5 * step];
+    t[1] = difference1 * (1.F / 6) + difference2 * (1.F / 12);
+    t[2] = (sum2 - sum1) * (1.F / 6) + u[5];
   }
 };
 
-/// T in both dimensions: kIn x kIn vectors to kOut x kOut, by rows.
-template <class T>
-inline __attribute__((always_inline)) void transform(const Vector* in, Vector* out) {
+/// T in both dimensions: of get(y, x) for y, x < kIn to put(y * kOut + x, value).
+template <class T, class Get, class Put>
+inline HPMP_ALWAYS void transform(const Get& get, const Put& put) {
   Vector half[T::kOut * T::kIn];
-  for (int x = 0; x < T::kIn; ++x) T::apply(in + x, T::kIn, half + x, T::kIn);
-  for (int y = 0; y < T::kOut; ++y) T::apply(half + y * T::kIn, 1, out + y * T::kOut, 1);
+#pragma GCC unroll 6
+  for (int x = 0; x < T::kIn; ++x) {
+    Vector in[T::kIn], out[T::kOut];
+#pragma GCC unroll 6
+    for (int y = 0; y < T::kIn; ++y) in[y] = get(y, x);
+    T::apply(in, out);
+#pragma GCC unroll 6
+    for (int y = 0; y < T::kOut; ++y) half[y * T::kIn + x] = out[y];
+  }
+#pragma GCC unroll 1
+  for (int y = 0; y < T::kOut; ++y) {
+    Vector out[T::kOut];
+    T::apply(half + y * T::kIn, out);
+#pragma GCC unroll 6
+    for (int x = 0; x < T::kOut; ++x) put(y * T::kOut + x, out[x]);
+  }
 }
 
-/// The Size x Size pixels of a window; zero outside of the image.
-template <int Size>
-inline __attribute__((always_inline)) void load_window(const Window& w, const float* image,
-                                                       Vector* d) {
+/// T of the pixels of a window, zero outside of the image.
+template <class T>
+inline HPMP_ALWAYS void transform_window(const Window& w, const float* image, float* points,
+                                         std::ptrdiff_t stride) {
+  constexpr int kSize = T::kIn;
   const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(w.width) * kLanes;
-  if (w.y >= 0 && w.x >= 0 && w.y + Size <= w.height && w.x + Size <= w.width) {
-    const float* at = image + w.y * row + static_cast<std::ptrdiff_t>(w.x) * kLanes;
-    for (int y = 0; y < Size; ++y, at += row) {
-      for (int x = 0; x < Size; ++x) d[y * Size + x] = load(at + x * kLanes);
-    }
+  const auto put = [=](int p, Vector v) HPMP_ALWAYS { store(points + p * stride, v); };
+  const float* corner = image + w.y * row + static_cast<std::ptrdiff_t>(w.x) * kLanes;
+  if (w.y >= 0 && w.x >= 0 && w.y + kSize <= w.height && w.x + kSize <= w.width) {
+    transform<T>([=](int y, int x) HPMP_ALWAYS { return load(corner + y * row + x * kLanes); },
+                 put);
     return;
   }
-  for (int y = 0; y < Size; ++y) {
-    for (int x = 0; x < Size; ++x) {
-      const int at_y = w.y + y, at_x = w.x + x;
-      const bool inside = at_y >= 0 && at_x >= 0 && at_y < w.height && at_x < w.width;
-      d[y * Size + x] =
-          inside ? load(image + at_y * row + static_cast<std::ptrdiff_t>(at_x) * kLanes) : Vector{};
-    }
-  }
+  const auto get = [=](int y, int x) HPMP_ALWAYS {
+    const int at_y = w.y + y, at_x = w.x + x;
+    const bool inside = at_y >= 0 && at_x >= 0 && at_y < w.height && at_x < w.width;
+    return inside ? load(corner + y * row + x * kLanes) : Vector{};
+  };
+  transform<T>(get, put);
 }
 
 inline void transform_input(const Window& w, const float* image, float* points,
                             std::ptrdiff_t stride) {
-  Vector d[kPoints], t[kPoints];
-  load_window<6>(w, image, d);
-  transform<InputTransform>(d, t);
-  for (int p = 0; p < kPoints; ++p) store(points + p * stride, t[p]);
+  transform_window<InputTransform>(w, image, points, stride);
 }
 
 inline void transform_output_grad(const Window& w, const float* image, float* points,
                                   std::ptrdiff_t stride) {
-  Vector d[16], t[kPoints];
-  load_window<4>(w, image, d);
-  transform<OutputGradTransform>(d, t);
-  for (int p = 0; p < kPoints; ++p) store(points + p * stride, t[p]);
+  transform_window<OutputGradTransform>(w, image, points, stride);
 }
 
 /// NaN, as a bound and as a value, changes nothing.
-inline __attribute__((always_inline)) Vector bounded(Vector v, Bounds bounds) {
+inline HPMP_ALWAYS Vector bounded(Vector v, Bounds bounds) {
   const Vector low = Vector{} + bounds.low, high = Vector{} + bounds.high;
   v = v < low ? low : v;
   return v > high ? high : v;
@@ -147,20 +151,20 @@ inline __attribute__((always_inline)) Vector bounded(Vector v, Bounds bounds) {
 
 inline void transform_output(const Window& w, const float* points, std::ptrdiff_t stride,
                              const Ending& ending, float* image) {
-  Vector m[kPoints], t[16];
-  for (int p = 0; p < kPoints; ++p) m[p] = load(points + p * stride);
-  transform<OutputTransform>(m, t);
   const Vector shift = ending.bias ? load(ending.bias) : Vector{};
-  const int height = w.height - w.y < 4 ? w.height - w.y : 4;
-  const int width = w.width - w.x < 4 ? w.width - w.x : 4;
-  for (int y = 0; y < height; ++y) {
-    std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(w.y + y) * w.width + w.x) * kLanes;
-    for (int x = 0; x < width; ++x, at += kLanes) {
-      Vector v = t[y * 4 + x] + shift;
-      if (ending.addend) v += load(ending.addend + at);
-      store(image + at, bounded(v, ending.bounds));
-    }
-  }
+  const int height = w.height - w.y, width = w.width - w.x;
+  const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(w.width) * kLanes;
+  const std::ptrdiff_t corner = w.y * row + static_cast<std::ptrdiff_t>(w.x) * kLanes;
+  const auto get = [=](int y, int x) HPMP_ALWAYS { return load(points + (y * 6 + x) * stride); };
+  const auto put = [&](int p, Vector v) HPMP_ALWAYS {
+    const int y = p / kTile, x = p % kTile;
+    if (y >= height || x >= width) return;
+    const std::ptrdiff_t at = corner + y * row + x * kLanes;
+    v += shift;
+    if (ending.addend) v += load(ending.addend + at);
+    store(image + at, bounded(v, ending.bounds));
+  };
+  transform<OutputTransform>(get, put);
 }
 
 using Indices = std::int32_t __attribute__((vector_size(4 * kLanes)));
@@ -168,7 +172,7 @@ using Indices = std::int32_t __attribute__((vector_size(4 * kLanes)));
 /// One stage of the transposition of kLanes vectors: blocks of Step x Step off the diagonal of
 /// blocks of 2 Step x 2 Step change places.
 template <int Step>
-inline __attribute__((always_inline)) void exchange(Vector* v) {
+inline HPMP_ALWAYS void exchange(Vector* v) {
   using Plain = float __attribute__((vector_size(4 * kLanes)));
   Indices low, high;
   for (int j = 0; j < kLanes; ++j) {
@@ -196,17 +200,15 @@ inline void transpose(const float* from, std::ptrdiff_t stride, float* to,
 }
 
 inline void transform_weights(const float* taps, float* points, std::ptrdiff_t stride) {
-  Vector g[9], t[kPoints];
-  for (int j = 0; j < 9; ++j) g[j] = load(taps + j * kLanes);
-  transform<WeightTransform>(g, t);
-  for (int p = 0; p < kPoints; ++p) store(points + p * stride, t[p]);
+  transform<WeightTransform>([=](int y, int x)
+                                 HPMP_ALWAYS { return load(taps + (y * 3 + x) * kLanes); },
+                             [=](int p, Vector v) HPMP_ALWAYS { store(points + p * stride, v); });
 }
 
 inline void transform_weight_grad(const float* points, std::ptrdiff_t stride, float* taps) {
-  Vector u[kPoints], t[9];
-  for (int p = 0; p < kPoints; ++p) u[p] = load(points + p * stride);
-  transform<WeightGradTransform>(u, t);
-  for (int j = 0; j < 9; ++j) store(taps + j * kLanes, t[j]);
+  transform<WeightGradTransform>([=](int y, int x)
+                                     HPMP_ALWAYS { return load(points + (y * 6 + x) * stride); },
+                                 [=](int j, Vector v) HPMP_ALWAYS { store(taps + j * kLanes, v); });
 }
 
 // Products of one point: `Rows` x `Columns` registers of sums.
@@ -216,8 +218,8 @@ template <int Rows, int Columns>
 struct Sums {
   Vector sum[Rows][Columns];
 
-  __attribute__((always_inline)) void add(const float* a, std::ptrdiff_t a_step, const float* b,
-                                          std::ptrdiff_t b_step) {
+  HPMP_ALWAYS void add(const float* a, std::ptrdiff_t a_step, const float* b,
+                       std::ptrdiff_t b_step) {
     Vector column[Columns];
 #pragma GCC unroll 16
     for (int n = 0; n < Columns; ++n) column[n] = load(b + n * b_step);
