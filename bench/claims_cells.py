@@ -79,7 +79,7 @@ def cells(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield {"network": network, "ranks": ranks, "batch": batch, "machine": machine}
 
 
-def request_of(cell: dict[str, Any], seconds: float) -> Request:
+def request_of(cell: dict[str, Any], seconds: float, patience: float = 1.0) -> Request:
     volume = cell["machine"] == VOLUME
     return Request(
         ranks=cell["ranks"],
@@ -88,6 +88,7 @@ def request_of(cell: dict[str, Any], seconds: float) -> Request:
         bn_group=bn_group(cell["ranks"], cell["batch"]),
         machine={} if volume else MACHINES[cell["machine"]],
         seconds=seconds,
+        patience=patience,
     )
 
 

@@ -26,6 +26,7 @@ KINKED_TOLERANCE = 2e-2  # the same where units may turn on; seen on one rank at
 REORDERED = 3  # times what another order of sums does on one rank is allowed beside it
 EPSILON = 2.0**-23
 DESCENT = 0.01  # of the loss, by one step
+PATIENCE = 3600.0  # seconds: more ranks than cores wait for each other
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
 ON = {False: (5.0, 5.0, 5.0, -5.0), True: (3.0, 3.0, 11.0, -5.0)}  # shifts; True: bounded above
 
@@ -109,7 +110,7 @@ def trained(plan: Plan, params: Params, rate: float, threads: int) -> Trained:
     def work(rank: int) -> Trained:
         sgd = pyhpmp.SGD(rate, MOMENTUM, WEIGHT_DECAY)
         given = params if rank == 0 else {}
-        trainer = pyhpmp.Trainer(plan, sgd, params=given, threads=threads)
+        trainer = pyhpmp.Trainer(plan, sgd, params=given, threads=threads, timeout=PATIENCE)
         losses = [trainer.step(images, labels) for _ in range(STEPS)]
         return Trained(losses, trainer.params(), trainer.bytes_sent())
 

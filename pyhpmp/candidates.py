@@ -91,7 +91,7 @@ def attempts(graph: _core.Graph, request: Request) -> Iterator[Attempt]:
 
     The classical strategies always have their turn, first on the coarsest grid.
     """
-    deadline = time.monotonic() + request.seconds
+    deadline = time.monotonic() + request.seconds * request.patience
     counts, names = shard_counts(graph, request), _names(request)
     grids, classical = Grids(graph, request), [name for name in names if name in BASELINES]
     for position, shards in enumerate(counts):

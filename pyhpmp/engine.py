@@ -13,6 +13,8 @@ from pyhpmp.graph import Params
 from pyhpmp.plans import Plan
 from pyhpmp.strategies import ELEMENT_BYTES
 
+DEFAULT_TIMEOUT = 60.0
+
 
 class RankEngine:
     """The native engine of this rank; collective.
@@ -23,6 +25,7 @@ class RankEngine:
             holds the whole model.
         seed: of dropout. threads: that this rank computes with; 0 for its share of the cores.
         trace: keep the times of the last step's instructions.
+        timeout: seconds that a rank waits for another in a step, before it fails.
     """
 
     def __init__(
@@ -33,7 +36,10 @@ class RankEngine:
         seed: int = 0,
         threads: int = 0,
         trace: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
+        if not timeout > 0:
+            raise InvalidArgumentError(f"a timeout of {timeout} s is none; it is above 0")
         self.world = world.current()
         if self.world.size != plan.ranks:
             raise InvalidArgumentError(
@@ -49,6 +55,7 @@ class RankEngine:
             seed=seed,
             threads=threads or share_of_cores(self.world),
             trace=trace,
+            comm_timeout_seconds=timeout,
             status=self.world.status,
         )
         self.load(params)

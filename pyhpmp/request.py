@@ -15,8 +15,10 @@ class Request:
     shards: sample shards, or None to try several. bn_group: samples that share batch statistics, 0
     for the smaller of the batch and 32. bn_sync: shards may cut such a group. epsilon: imbalance
     that the partitioner may leave. machine: what `_core.Plan.build` takes. memory_bytes: limit per
-    rank, 0 for none. seconds: for making candidates. compare: predict the classical strategies even
-    where `strategy` names another.
+    rank, 0 for none. seconds: for making candidates, on two idle cores. patience: wall-clock
+    seconds for each of them before the search is cut short; more, on a busy machine, for the plan
+    that an idle one makes. compare: predict the classical strategies even where `strategy` names
+    another.
     """
 
     ranks: int
@@ -33,4 +35,5 @@ class Request:
     memory_bytes: int = 0
     training: bool = True
     seconds: float = DEFAULT_SECONDS
+    patience: float = 1.0
     compare: bool = False

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyhpmp import planning, world
-from pyhpmp.engine import RankEngine
+from pyhpmp.engine import DEFAULT_TIMEOUT, RankEngine
 from pyhpmp.graph import Params
 from pyhpmp.plans import Plan
 from pyhpmp.plans import plan as make_plan
@@ -25,14 +25,21 @@ class Session:
         params: weights on rank 0; by default the model's.
         threads: of this rank; 0 for its share of the cores.
         trace: keep the times of the last batch's instructions.
+        timeout: seconds that a rank waits for another, before it fails.
     """
 
     def __init__(
-        self, plan: Plan, *, params: Params | None = None, threads: int = 0, trace: bool = False
+        self,
+        plan: Plan,
+        *,
+        params: Params | None = None,
+        threads: int = 0,
+        trace: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self.plan = _for_inference(plan) if plan.core.training else plan
         weights = plan.graph.params if params is None else params
-        self.engine = RankEngine(self.plan, weights, threads=threads, trace=trace)
+        self.engine = RankEngine(self.plan, weights, threads=threads, trace=trace, timeout=timeout)
         self._shapes = [output.shape for output in self.plan.prepared.outputs]
 
     def __call__(self, images: Any) -> Floats:

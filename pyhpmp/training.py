@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyhpmp import model_files, world
-from pyhpmp.engine import RankEngine
+from pyhpmp.engine import DEFAULT_TIMEOUT, RankEngine
 from pyhpmp.errors import DivergenceError, InvalidArgumentError
 from pyhpmp.files import check_writable
 from pyhpmp.graph import Params
@@ -35,6 +35,7 @@ class Trainer:
         params: initial weights on rank 0; by default the model's.
         seed: of dropout. threads: of this rank; 0 for its share of the cores.
         trace: keep the times of the last step's instructions.
+        timeout: seconds that a rank waits for another in a step, before it fails.
 
     Attributes:
         steps: how many were made. correct: right answers of the last step's batch.
@@ -49,6 +50,7 @@ class Trainer:
         seed: int = 0,
         threads: int = 0,
         trace: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         if not plan.core.training:
             raise InvalidArgumentError("the plan is for inference; plan with training=True")
@@ -57,7 +59,9 @@ class Trainer:
         self.steps = 0
         self.correct = 0
         self._loaded = plan.graph.params if params is None else params
-        self.engine = RankEngine(plan, self._loaded, seed=seed, threads=threads, trace=trace)
+        self.engine = RankEngine(
+            plan, self._loaded, seed=seed, threads=threads, trace=trace, timeout=timeout
+        )
 
     def step(self, images: Any, labels: Any) -> float:
         """One step on a global batch, the same on every rank; returns the mean loss.

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from pyhpmp.engine import DEFAULT_TIMEOUT
 from pyhpmp.errors import USER_MISTAKE
 from pyhpmp.partitioners import PARTITIONERS
 from pyhpmp.planning import OBJECTIVES, STRATEGIES
@@ -117,6 +118,13 @@ def run_parser() -> Parser:
     parser.add_argument("--trace", metavar="OUT.json", help="last step's times, for Perfetto")
     parser.add_argument("--dry-run", action="store_true", help="print the launch command and end")
     parser.add_argument("--threads", type=natural, default=0, help="compute threads per rank")
+    parser.add_argument(
+        "--timeout",
+        type=positive,
+        default=DEFAULT_TIMEOUT,
+        metavar="SECONDS",
+        help="that a rank waits for another in a step, before the run fails [60]",
+    )
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", type=count, help="passes over the data [10]")
     group.add_argument("--steps", type=count, help="steps in all, instead of epochs")

@@ -26,7 +26,9 @@ WARM_UP_RUNS, SYNTHETIC_RUNS = 2, 20
 
 def infer(plan: Plan, data: Dataset, arguments: argparse.Namespace, say: Reporter) -> int:
     """Runs the test part (else the training part) once; synthetic images several times."""
-    session = Session(plan, threads=arguments.threads, trace=wants_trace(arguments))
+    session = Session(
+        plan, threads=arguments.threads, trace=wants_trace(arguments), timeout=arguments.timeout
+    )
     synthetic = data.name == "synthetic"
     runs = (arguments.steps or SYNTHETIC_RUNS) if synthetic else 1
     split = data.test or data.train

@@ -89,7 +89,11 @@ def _train(
 ) -> int:
     recipe = recipe_of(arguments, data, plan)
     trainer = pyhpmp.Trainer(
-        plan, seed=arguments.seed, threads=arguments.threads, trace=results.wants_trace(arguments)
+        plan,
+        seed=arguments.seed,
+        threads=arguments.threads,
+        trace=results.wants_trace(arguments),
+        timeout=arguments.timeout,
     )
     outcome = Loop(trainer, data, recipe, say).run()
     results.save_measured(plan, outcome.trace, outcome.step_seconds, arguments)

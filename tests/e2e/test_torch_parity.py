@@ -29,7 +29,7 @@ Labels = npt.NDArray[np.int64]
 # Image side at which torchvision's adaptive pooling is an exact one, batch, and a learning rate at
 # which ten steps lower the loss clearly before rounding has grown to 1e-3 (in PyTorch as well).
 NETWORKS = {
-    "resnet18": (64, 8, 5e-4),
+    "resnet18": (64, 8, 2e-4),
     "resnet50": (64, 8, 2e-8),
     "alexnet": (224, 4, 3e-3),
     "vgg16": (224, 1, 2e-4),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import tiny_network as tiny
 
 import pyhpmp
 from pyhpmp import local, world
+from pyhpmp.errors import CommError, InvalidArgumentError
 
 STEPS = 5
 
@@ -133,6 +135,25 @@ def test_a_failing_rank_ends_the_others_and_its_error_is_raised() -> None:
 
     with pytest.raises(RuntimeError, match="had enough"):
         local.run(2, work)
+
+
+def test_a_rank_waits_as_long_for_another_as_it_was_told() -> None:
+    given_up = threading.Event()
+
+    def work(rank: int) -> None:
+        plan = pyhpmp.plan(tiny.graph(rank), batch=16, bn_group=4)
+        trainer = pyhpmp.Trainer(plan, timeout=0.2)
+        if rank == 1:
+            given_up.wait()
+        try:
+            trainer.step(*tiny.batch())
+        finally:
+            given_up.set()
+
+    with pytest.raises(CommError, match=r"waited 0\.2 s"):
+        local.run(2, work)
+    with pytest.raises(InvalidArgumentError, match="above 0"):
+        pyhpmp.Trainer(pyhpmp.plan(tiny.graph(), batch=16), timeout=0.0)
 
 
 def test_values_arrays_and_errors_travel_between_local_ranks() -> None:

@@ -1,0 +1,13 @@
+// Winograd's inner loops for AVX-512; the build compiles this file alone for it.
+#define HPMP_LANES 16
+#define HPMP_ISA avx512
+#include "engine/cpu/winograd/lanes.h"
+
+namespace hpmp::cpu::winograd {
+
+const Code& avx512_code() {
+  static const Code code = avx512::make_code();
+  return code;
+}
+
+}  // namespace hpmp::cpu::winograd

@@ -1,0 +1,13 @@
+// Winograd's inner loops for the instruction set that the whole library is compiled for.
+#define HPMP_LANES 8
+#define HPMP_ISA baseline
+#include "engine/cpu/winograd/lanes.h"
+
+namespace hpmp::cpu::winograd {
+
+const Code& baseline_code() {
+  static const Code code = baseline::make_code();
+  return code;
+}
+
+}  // namespace hpmp::cpu::winograd

@@ -1,0 +1,155 @@
+// Winograd's convolution of activations: tiles to points, one product per point, points to tiles.
+#include <omp.h>
+
+#include <algorithm>
+
+#include "engine/cpu/loops.h"
+#include "engine/cpu/winograd/winograd.h"
+
+namespace hpmp::cpu::winograd {
+namespace {
+
+// Points of a block of tiles: small where weights are kept, so that caches keep the points; large
+// where weights are made again for every block.
+constexpr std::int64_t kBlockBytes = 2 << 20, kGroupedBlockBytes = 10 << 20, kFewestTiles = 56;
+constexpr std::int64_t kGroupBytes = 5 << 20;
+
+std::int64_t tiles_per_block(const Shape3x3& s, const Groups& groups) {
+  const std::int64_t point = kPoints * 4;
+  if (!groups.kept()) return kGroupedBlockBytes / (point * s.in_channels) + 1;
+  return std::max(kFewestTiles, kBlockBytes / (point * (s.in_channels + s.out_channels)));
+}
+
+}  // namespace
+
+Map::Map(const Code& code, const Shape3x3& shape, bool transposed, int threads)
+    : Map(code, shape, Groups(shape, code.lanes, kGroupBytes), transposed, threads) {}
+
+Map::Map(const Code& code, const Shape3x3& shape, const Groups& groups, bool transposed,
+         int threads)
+    : l_(code, shape, groups, tiles_per_block(shape, groups)),
+      transposed_(transposed),
+      threads_(threads) {
+  if (l_.groups.kept())
+    kept_ = allocate_bytes(static_cast<std::int64_t>(resident_bytes()), "Winograd weights");
+}
+
+std::size_t Map::resident_bytes() const {
+  if (!l_.groups.kept()) return 0;
+  return static_cast<std::size_t>(kPoints * l_.weight_stride()) * sizeof(float);
+}
+
+std::size_t Map::scratch_bytes() const {
+  std::ptrdiff_t each = l_.point_stride(l_.groups.most());
+  if (!l_.groups.kept()) each = threads_ * (each + l_.weight_stride());
+  return static_cast<std::size_t>(kPoints * (l_.point_stride(l_.in_blocks()) + each)) *
+         sizeof(float);
+}
+
+void Map::load(const float* weights) {
+  plain_ = weights;
+  if (!l_.groups.kept()) return;
+  auto* points = reinterpret_cast<float*>(kept_.get());
+  parallel_for(l_.out_blocks(), true,
+               [&](std::int64_t block) { transform_weights(0, block, points); });
+}
+
+/// Of one block of the group's output channels.
+void Map::transform_weights(std::int64_t group, std::int64_t block, float* points) const {
+  const int lanes = l_.code.lanes;
+  float* to = points + l_.weight_at(block);
+  const std::ptrdiff_t step = l_.weight_step(group, block);
+  const std::int64_t out = (l_.groups.begin(group) + block) * lanes;
+  alignas(64) float taps[kLanes * 9 * kLanes];  // [in][tap][out]
+  for (std::int64_t in = 0; in < l_.shape.in_channels; in += lanes) {
+    if (transposed_) {
+      gather_transposed(out, in, taps);
+    } else {
+      gather(out, in, taps);
+    }
+    for (int c = 0; c < lanes; ++c, to += step)
+      l_.code.transform_weights(taps + c * 9 * lanes, to, l_.weight_stride());
+  }
+}
+
+/// The weights of a block of output and one of input channels, as [in][tap][out].
+void Map::gather(std::int64_t out, std::int64_t in, float* taps) const {
+  const std::int64_t row = l_.shape.in_channels * 9;
+  const int lanes = l_.code.lanes;
+  const float* from = plain_ + out * row + in * 9;
+  for (int i = 0; i < 9; ++i)
+    l_.code.transpose(from + i * lanes, row, taps + i * lanes * lanes, lanes);
+}
+
+/// The same with inputs and outputs exchanged and taps in reverse order.
+void Map::gather_transposed(std::int64_t out, std::int64_t in, float* taps) const {
+  const std::int64_t row = l_.shape.out_channels * 9;
+  const int lanes = l_.code.lanes;
+  const float* from = plain_ + in * row + out * 9;
+  alignas(64) float turned[kLanes * 9 * kLanes];  // [out][tap][in]
+  for (int i = 0; i < 9; ++i)
+    l_.code.transpose(from + i * lanes, row, turned + i * lanes * lanes, lanes);
+  for (int tap = 0; tap < 9; ++tap)
+    l_.code.transpose(turned + tap * lanes, 9 * lanes, taps + (8 - tap) * lanes, 9 * lanes);
+}
+
+void Map::run(const float* src, float* dst, const float* bias, bool add, std::byte* scratch) const {
+  auto* inputs = reinterpret_cast<float*>(scratch);
+  float* products = inputs + kPoints * l_.point_stride(l_.in_blocks());
+  const std::ptrdiff_t out = kPoints * l_.point_stride(l_.groups.most());
+  const std::ptrdiff_t each = out + kPoints * l_.weight_stride();
+  for (int block = 0; block < l_.tiles.blocks(); ++block) {
+    l_.transform_inputs(block, src, inputs);
+    if (l_.groups.kept()) {
+      run_kept(block, inputs, products);
+      parallel_for(l_.out_blocks(), true, [&](std::int64_t b) {
+        transform_output(block, 0, b, products, bias, add, dst);
+      });
+      continue;
+    }
+#pragma omp parallel for schedule(static) num_threads(threads_)
+    for (std::int64_t group = 0; group < l_.groups.count(); ++group) {
+      float* own = products + omp_get_thread_num() * each;
+      run_group(block, group, inputs, own + out, own);
+      for (std::int64_t b = 0; b < l_.groups.size(group); ++b)
+        transform_output(block, group, b, own, bias, add, dst);
+    }
+  }
+}
+
+void Map::run_kept(int block, const float* inputs, float* products) const {
+  const Product product = l_.product(block, 0);
+  const auto* weights = reinterpret_cast<const float*>(kept_.get());
+  parallel_for(kPoints, true, [&](std::int64_t p) {
+    l_.code.multiply(product, inputs + p * l_.point_stride(l_.in_blocks()),
+                     weights + p * l_.weight_stride(),
+                     products + p * l_.point_stride(l_.groups.most()));
+  });
+}
+
+void Map::run_group(int block, std::int64_t group, const float* inputs, float* weights,
+                    float* products) const {
+  for (std::int64_t b = 0; b < l_.groups.size(group); ++b) transform_weights(group, b, weights);
+  const Product product = l_.product(block, group);
+  for (int p = 0; p < kPoints; ++p) {
+    l_.code.multiply(product, inputs + p * l_.point_stride(l_.in_blocks()),
+                     weights + p * l_.weight_stride(),
+                     products + p * l_.point_stride(l_.groups.most()));
+  }
+}
+
+/// Of one block of the group's output channels.
+void Map::transform_output(int block, std::int64_t group, std::int64_t in_group,
+                           const float* products, const float* bias, bool add, float* dst) const {
+  const std::int64_t b = l_.groups.begin(group) + in_group;
+  const float* from = products + in_group * l_.block_stride();
+  const float* shift = bias == nullptr ? nullptr : bias + b * l_.code.lanes;
+  for (std::int64_t t = l_.tiles.begin(block); t < l_.tiles.begin(block + 1); ++t) {
+    const Tiles::Place place = l_.tiles[t];
+    l_.code.transform_output(l_.output_window(place), from, l_.point_stride(l_.groups.most()),
+                             shift, add, l_.output(dst, place.sample, b));
+    from += l_.code.lanes;
+  }
+}
+
+}  // namespace hpmp::cpu::winograd
