@@ -13,6 +13,8 @@ using namespace cpu::HPMP_ISA;
 /// Sums are of doubles: half as many of them are in a register.
 constexpr int kSumLanes = HPMP_LANES / 2;
 
+constexpr std::int64_t kAhead = 512;  // floats: what comes from memory is asked for early
+
 /// W * K adjacent channels, from channel `first` of the chunk on.
 template <int W, int K>
 struct Columns {
@@ -107,6 +109,7 @@ inline void moments(ChunkView view, const float* x, double* sum, double* squares
     constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
     Sums<W, K> sums;
     for_pixels(view, columns.first, [&](std::int64_t at, int turn) HPMP_FORCED {
+      __builtin_prefetch(x + at + kAhead);
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k) {
         const Double<W> v = wide<W>(load<W>(x + at + k * W));
@@ -144,6 +147,10 @@ void gradient_sums_by(ChunkView view, const Channels& channels, Bounds bounds, G
     const Gate<W> gate(bounds);
     Sums<W, K> sums;
     for_pixels(view, columns.first, [&](std::int64_t at, int turn) HPMP_FORCED {
+      __builtin_prefetch(g.x + at + kAhead);
+      __builtin_prefetch(g.dy + at + kAhead);
+      if constexpr (kBounds == LookUp::kOutput) __builtin_prefetch(g.y + at + kAhead);
+      if (g.added) __builtin_prefetch(g.added + at + kAhead, 1);
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k, at += W) {
         const Float<W> x = load<W>(g.x + at);
