@@ -3,8 +3,10 @@
 Compared are the losses and what the steps did to every parameter and running statistic. So that a
 difference is a plan's and not chaos, networks with batch-norm have their channels shifted off the
 kink of the ReLUs, and the learning rate is one at which a step lowers the loss by about a percent.
-Without batch-norm there is no such shift: now and then the last bit of a sum turns one unit on,
-which moves every gradient before it by about 1 / sqrt(units of its layer in the batch).
+Without batch-norm there is no such shift: now and then the last bit of a sum turns one unit on, or
+makes another one the largest of its window, which moves every gradient before it by about
+1 / sqrt(units of its layer in the batch), at random. There the losses are the sharper test: an
+error of a few thousandths along the gradient moves the later ones by more than 1e-5.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from pyhpmp.plans import Plan
 STEPS = 3
 LOSS_TOLERANCE = 1e-5  # that of tests/e2e/test_strategies.py
 UPDATE_TOLERANCE = 1e-4  # that of the gradients in tests/e2e/test_torch_parity.py
-KINKED_TOLERANCE = 2e-2  # the same where units may turn on; seen on one rank at batch 32: 4e-3
+KINKED_TOLERANCE = 0.2  # the same where units may turn on; 6e-2 was traced to a few such units
 REORDERED = 3  # times what another order of sums does on one rank is allowed beside it
 EPSILON = 2.0**-23
 DESCENT = 0.01  # of the loss, by one step

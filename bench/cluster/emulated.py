@@ -110,18 +110,22 @@ class Cluster:
     def _start(self) -> None:
         state = self.state
         state.folder.mkdir(parents=True)
+        self._write_state()  # so that `down` finds what is left of a start that was killed
         for namespace in state.namespaces:
             ip("netns", "add", namespace)
         self.set_delay(0.0)
         self._switch = start_switch(state)
         self.state = State(**asdict(state) | {"pid": self._switch.pid})
+        self._write_state()
         await_switch(self._switch, state)
         for host, namespace in enumerate(state.namespaces):
             ip("-n", namespace, "link", "set", "lo", "up")
             ip("-n", namespace, "addr", "add", f"{address(host)}/24", "dev", "eth0")
             ip("-n", namespace, "link", "set", "eth0", "mtu", str(MTU), "up")
+
+    def _write_state(self) -> None:
         text = json.dumps(asdict(self.state))
-        (state.folder / "state.json").write_text(text, encoding="utf-8")
+        (self.state.folder / "state.json").write_text(text, encoding="utf-8")
 
     def set_delay(self, seconds: float) -> None:
         """Of the switch alone; hosts and MPI add their own to it."""

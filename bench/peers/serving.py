@@ -77,11 +77,11 @@ def serve(build: Callable[[Job], Work], job: Job, rank: int = 0) -> None:
             work = build(job)
             for _ in range(WARM_UP):
                 _finite(work.step())
+            line.say({"rank": rank, "facts": work.facts})
+            _answer(work, line)
         except Exception as error:
             line.say({"rank": rank, "unavailable": reason(error)})
             raise SystemExit(0 if isinstance(error, Unavailable) else 1) from error
-        line.say({"rank": rank, "facts": work.facts})
-        _answer(work, line)
 
 
 def _answer(work: Work, line: Line) -> None:

@@ -22,12 +22,14 @@ struct Link {
 
 /// The links of the group, in order:
 ///
+///   conv [batch_norm] [add of two] [relu or clip]   in inference only
 ///   batch_norm [add of two] [relu or clip]   backward computes the bounded value again, or, behind
 ///                                            an add, reads the output
 ///   relu or clip, max_pool                   the pool's winners know whether a bound held them
 ///   any other op                             alone
 ///
 /// `whole_statistics`: no batch_norm waits for sums of other tasks; those that do stand alone.
-std::vector<Link> chain_links(const Graph& graph, const Group& group, bool whole_statistics);
+std::vector<Link> chain_links(const Graph& graph, const Group& group, bool training,
+                              bool whole_statistics);
 
 }  // namespace hpmp

@@ -12,7 +12,7 @@ constexpr std::int64_t kAlign = 64;
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
 std::vector<Link> links_of(const Graph& graph, const Group& group, const GridSpec& grid) {
-  return chain_links(graph, group, grid.statistics_shards() == 1);
+  return chain_links(graph, group, grid.training, grid.statistics_shards() == 1);
 }
 
 std::int64_t take(ChainLayout& layout, std::int64_t bytes) {

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import claims_cells
+import claims_train as train
+
 CLAIMS = Path(__file__).resolve().parents[2] / "bench" / "claims.py"
 CELL = ("--networks", "vgg16@32", "--ranks", "2", "--batches", "32", "--machines", "cpu-1")
 
@@ -30,6 +33,18 @@ def test_a_planned_cell_trains_as_one_rank_does_and_is_not_run_twice(tmp_path: P
     assert [row["status"] for row in rows] == ["matched"]
     assert summary.startswith("1 cells: 1 run and matched, 0 run and not matched, 0 failed")
     assert claims(tmp_path) == (summary, rows)
+
+
+def test_an_error_of_a_few_thousandths_along_the_gradient_is_no_match() -> None:
+    graph = claims_cells.load("vgg16@32")
+    expected = train.reference(graph, batch=8, bn_group=2, threads=2)
+    plan = train.one_rank(graph, batch=8, bn_group=2, shards=2)
+    right, wrong = (
+        train.trained(plan, graph.params, expected.rate * factor, threads=2)
+        for factor in (1.0, 1.003)
+    )
+    assert train.deviations(right, expected)["status"] == "matched"
+    assert train.deviations(wrong, expected)["status"] == "mismatched"
 
 
 def test_a_cell_that_does_not_fit_is_named_with_its_need(tmp_path: Path) -> None:

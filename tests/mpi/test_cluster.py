@@ -13,9 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
-
 import wire
 from cluster import emulated, ping
 from cluster.cluster import main
@@ -85,6 +82,24 @@ def test_a_cluster_that_is_down_leaves_nothing_behind(cluster: Cluster) -> None:
     assert not set(spaces) & set(os.listdir("/run/netns"))
     assert not cluster.state.folder.exists()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def dying(state: emulated.State) -> None:
+    raise KeyboardInterrupt
+
+
+def test_down_removes_what_is_left_of_a_start_that_was_killed(
+    monkeypatch: pytest.MonkeyPatch, cluster: Cluster
+) -> None:
+    killed = f"{NAME}k"
+    monkeypatch.setattr(Cluster, "down", lambda self: None)
+    monkeypatch.setattr(emulated, "start_switch", dying)
+    with pytest.raises(KeyboardInterrupt):
+        Cluster(2, "1Gbit/50us", name=killed)
+    monkeypatch.undo()
+    assert {f"{killed}0", f"{killed}1"} <= set(os.listdir("/run/netns"))
+    assert main(["--name", killed, "down"]) == 0
+    assert not {f"{killed}0", f"{killed}1"} & set(os.listdir("/run/netns"))
 
 
 def test_a_user_who_is_not_root_is_told_so(

@@ -110,7 +110,7 @@ class Run {
     output_shape_ = graph_.shape(graph_.nodes.back().output);
     Group group;
     group.nodes = tested_;
-    const std::vector<Link> links = chain_links(graph_, group, true);
+    const std::vector<Link> links = chain_links(graph_, group, true, true);
     CHECK(links.size() == 1);
     link_ = links[0];
     if (case_.channels.empty()) case_.channels = {{0, output_shape_.c}};

@@ -1,5 +1,6 @@
 // Winograd's convolutions against loops over taps in double precision.
 #include <functional>
+#include <limits>
 #include <random>
 
 #include "check.h"
@@ -110,7 +111,8 @@ std::vector<float> mapped(const Shape3x3& s, int lanes, bool transposed,
   map.load(weights.data());
   const AlignedBytes scratch =
       allocate_bytes(static_cast<std::int64_t>(map.scratch_bytes()), "scratch");
-  map.run(src.data(), dst.data(), bias, add, scratch.get());
+  const float none = std::numeric_limits<float>::quiet_NaN();
+  map.run(src.data(), dst.data(), {bias, add ? dst.data() : nullptr, {none, none}}, scratch.get());
   return dst;
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "engine/cpu/bounds.h"
 #include "engine/kernel.h"
 
 namespace hpmp::cpu {
@@ -16,8 +17,9 @@ class ConvMap {
   virtual std::size_t resident_bytes() const = 0;
   /// Before the first `run` and after every change; weights: as the graph has them.
   virtual void load(const float* weights) = 0;
-  /// dst = or += src * weights + bias, which is null where there is none.
-  virtual void run(float* src, float* dst, float* bias, bool add, std::byte* scratch) = 0;
+  /// dst = src * weights + bias + addend, within the bounds that it was prepared with; bias and
+  /// addend are null where there are none, the addend may be dst itself.
+  virtual void run(float* src, float* dst, float* bias, float* addend, std::byte* scratch) = 0;
 };
 
 /// The gradients of weights and bias.
@@ -36,11 +38,21 @@ struct ConvPasses {
   std::unique_ptr<ConvParamGrad> backward_params;
 };
 
+/// What the forward pass does with the sums, by the nodes that its link fuses behind the conv.
+struct ConvTail {
+  explicit ConvTail(const KernelSpec& spec);
+
+  NodeId norm;  // folded into weights and bias
+  bool adds = false;
+  Bounds bounds;
+  bool has_bias;  // its own or the folded one
+};
+
 /// Prepares the passes that are still missing and that the spec asks for, with oneDNN.
-void add_direct_passes(const KernelSpec& spec, ConvPasses& passes);
+void add_direct_passes(const KernelSpec& spec, const ConvTail& tail, ConvPasses& passes);
 
 /// Prepares, by Winograd, the passes that this makes faster.
-void add_winograd_passes(const KernelSpec& spec, ConvPasses& passes);
+void add_winograd_passes(const KernelSpec& spec, const ConvTail& tail, ConvPasses& passes);
 
 /// The block of the tensor that the kernel will be given.
 std::int64_t input_block(const KernelSpec& spec);

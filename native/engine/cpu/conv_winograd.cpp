@@ -17,18 +17,19 @@ using winograd::Shape3x3;
 
 class WinogradMap : public ConvMap {
  public:
-  WinogradMap(const Code& code, const Shape3x3& shape, bool transposed, int threads)
-      : map_(code, shape, transposed, threads) {}
+  WinogradMap(const Code& code, const Shape3x3& shape, bool transposed, Bounds bounds, int threads)
+      : map_(code, shape, transposed, threads), bounds_(bounds) {}
 
   std::size_t scratch_bytes() const override { return map_.scratch_bytes(); }
   std::size_t resident_bytes() const override { return map_.resident_bytes(); }
   void load(const float* weights) override { map_.load(weights); }
-  void run(float* src, float* dst, float* bias, bool add, std::byte* scratch) override {
-    map_.run(src, dst, bias, add, scratch);
+  void run(float* src, float* dst, float* bias, float* addend, std::byte* scratch) override {
+    map_.run(src, dst, {bias, addend, bounds_}, scratch);
   }
 
  private:
   winograd::Map map_;
+  Bounds bounds_;
 };
 
 /// bias[channel] += the sum of x over samples and pixels; x in blocks of `lanes` channels.
@@ -124,17 +125,20 @@ bool pays(const Shape3x3& s) {
 
 }  // namespace
 
-void add_winograd_passes(const KernelSpec& spec, ConvPasses& passes) {
+void add_winograd_passes(const KernelSpec& spec, const ConvTail& tail, ConvPasses& passes) {
   if (!applies(spec)) return;
   const Shape3x3 shape = shape_of(spec), back = shape.transposed();
   const Code& code = *winograd::code_for(input_block(spec));
   const int threads = static_cast<int>(thread_count());
-  if (pays(shape)) passes.forward = std::make_unique<WinogradMap>(code, shape, false, threads);
+  const bool forward = pays(shape);
+  if (forward)
+    passes.forward = std::make_unique<WinogradMap>(code, shape, false, tail.bounds, threads);
   if (!spec.training) return;
-  if (pays(shape))
-    passes.backward_params = std::make_unique<WinogradParamGrad>(code, shape, threads);
-  if (spec.input_gradient && pays(back))
-    passes.backward_data = std::make_unique<WinogradMap>(code, back, true, threads);
+  if (forward) passes.backward_params = std::make_unique<WinogradParamGrad>(code, shape, threads);
+  if (spec.input_gradient && pays(back)) {
+    passes.backward_data =
+        std::make_unique<WinogradMap>(code, back, true, bounds_of(spec, NodeId()), threads);
+  }
 }
 
 }  // namespace hpmp::cpu

@@ -7,7 +7,8 @@ namespace hpmp {
 
 std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec) {
   const Node& node = cpu::node_of(spec);
-  if (!spec.fused.empty() && node.op != OpKind::batch_norm) return cpu::make_max_pool(spec);
+  if (!spec.fused.empty() && spec.graph->node(spec.fused.back()).op == OpKind::max_pool)
+    return cpu::make_max_pool(spec);
   switch (node.op) {
     case OpKind::conv:
       return cpu::make_conv(spec);

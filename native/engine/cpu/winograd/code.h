@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "engine/cpu/bounds.h"
+
 namespace hpmp::cpu::winograd {
 
 constexpr int kTile = 4;     // outputs of a tile, in each direction
@@ -23,13 +25,19 @@ struct Product {
   std::ptrdiff_t in_stride, out_stride;
 };
 
+/// What is done with outputs.
+struct Ending {
+  const float* bias = nullptr;    // [lane], or null
+  const float* addend = nullptr;  // an image, may be the output itself; or null
+  Bounds bounds;
+};
+
 /// Images are one block of channels, [height][width][lane]; points are `stride` floats apart.
 struct Code {
   int lanes;
   void (*transform_input)(const Window&, const float* image, float* points, std::ptrdiff_t stride);
-  /// bias: [lane] or null. add: to what is there.
-  void (*transform_output)(const Window&, const float* points, std::ptrdiff_t stride,
-                           const float* bias, bool add, float* image);
+  void (*transform_output)(const Window&, const float* points, std::ptrdiff_t stride, const Ending&,
+                           float* image);
   void (*transform_output_grad)(const Window&, const float* image, float* points,
                                 std::ptrdiff_t stride);
   /// taps: [9][lane].

@@ -138,19 +138,27 @@ inline void transform_output_grad(const Window& w, const float* image, float* po
   for (int p = 0; p < kPoints; ++p) store(points + p * stride, t[p]);
 }
 
+/// NaN, as a bound and as a value, changes nothing.
+inline __attribute__((always_inline)) Vector bounded(Vector v, Bounds bounds) {
+  const Vector low = Vector{} + bounds.low, high = Vector{} + bounds.high;
+  v = v < low ? low : v;
+  return v > high ? high : v;
+}
+
 inline void transform_output(const Window& w, const float* points, std::ptrdiff_t stride,
-                             const float* bias, bool add, float* image) {
+                             const Ending& ending, float* image) {
   Vector m[kPoints], t[16];
   for (int p = 0; p < kPoints; ++p) m[p] = load(points + p * stride);
   transform<OutputTransform>(m, t);
-  const Vector shift = bias ? load(bias) : Vector{};
+  const Vector shift = ending.bias ? load(ending.bias) : Vector{};
   const int height = w.height - w.y < 4 ? w.height - w.y : 4;
   const int width = w.width - w.x < 4 ? w.width - w.x : 4;
   for (int y = 0; y < height; ++y) {
-    float* at = image + (static_cast<std::ptrdiff_t>(w.y + y) * w.width + w.x) * kLanes;
+    std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(w.y + y) * w.width + w.x) * kLanes;
     for (int x = 0; x < width; ++x, at += kLanes) {
-      const Vector v = t[y * 4 + x] + shift;
-      store(at, add ? load(at) + v : v);
+      Vector v = t[y * 4 + x] + shift;
+      if (ending.addend) v += load(ending.addend + at);
+      store(image + at, bounded(v, ending.bounds));
     }
   }
 }

@@ -93,7 +93,7 @@ void Map::gather_transposed(std::int64_t out, std::int64_t in, float* taps) cons
     l_.code.transpose(turned + tap * lanes, 9 * lanes, taps + (8 - tap) * lanes, 9 * lanes);
 }
 
-void Map::run(const float* src, float* dst, const float* bias, bool add, std::byte* scratch) const {
+void Map::run(const float* src, float* dst, const Ending& ending, std::byte* scratch) const {
   auto* inputs = reinterpret_cast<float*>(scratch);
   float* products = inputs + kPoints * l_.point_stride(l_.in_blocks());
   const std::ptrdiff_t out = kPoints * l_.point_stride(l_.groups.most());
@@ -102,9 +102,8 @@ void Map::run(const float* src, float* dst, const float* bias, bool add, std::by
     l_.transform_inputs(block, src, inputs);
     if (l_.groups.kept()) {
       run_kept(block, inputs, products);
-      parallel_for(l_.out_blocks(), true, [&](std::int64_t b) {
-        transform_output(block, 0, b, products, bias, add, dst);
-      });
+      parallel_for(l_.out_blocks(), true,
+                   [&](std::int64_t b) { transform_output(block, 0, b, products, ending, dst); });
       continue;
     }
 #pragma omp parallel for schedule(static) num_threads(threads_)
@@ -112,7 +111,7 @@ void Map::run(const float* src, float* dst, const float* bias, bool add, std::by
       float* own = products + omp_get_thread_num() * each;
       run_group(block, group, inputs, own + out, own);
       for (std::int64_t b = 0; b < l_.groups.size(group); ++b)
-        transform_output(block, group, b, own, bias, add, dst);
+        transform_output(block, group, b, own, ending, dst);
     }
   }
 }
@@ -140,14 +139,17 @@ void Map::run_group(int block, std::int64_t group, const float* inputs, float* w
 
 /// Of one block of the group's output channels.
 void Map::transform_output(int block, std::int64_t group, std::int64_t in_group,
-                           const float* products, const float* bias, bool add, float* dst) const {
+                           const float* products, const Ending& ending, float* dst) const {
   const std::int64_t b = l_.groups.begin(group) + in_group;
   const float* from = products + in_group * l_.block_stride();
-  const float* shift = bias == nullptr ? nullptr : bias + b * l_.code.lanes;
+  Ending own = ending;
+  if (ending.bias) own.bias += b * l_.code.lanes;
   for (std::int64_t t = l_.tiles.begin(block); t < l_.tiles.begin(block + 1); ++t) {
     const Tiles::Place place = l_.tiles[t];
-    l_.code.transform_output(l_.output_window(place), from, l_.point_stride(l_.groups.most()),
-                             shift, add, l_.output(dst, place.sample, b));
+    float* image = l_.output(dst, place.sample, b);
+    if (ending.addend) own.addend = ending.addend + (image - dst);
+    l_.code.transform_output(l_.output_window(place), from, l_.point_stride(l_.groups.most()), own,
+                             image);
     from += l_.code.lanes;
   }
 }

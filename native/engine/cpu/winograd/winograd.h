@@ -121,8 +121,8 @@ class Map {
   /// Must come before `run`, and again when the weights change; they stay where they are.
   /// weights: [channels of the output][of the input][3][3] of the convolution.
   void load(const float* weights);
-  /// dst (=|+=) src * weights + bias; bias: [out_channels] or null.
-  void run(const float* src, float* dst, const float* bias, bool add, std::byte* scratch) const;
+  /// dst = src * weights, ended so; the ending's bias is [out_channels], its addend like dst.
+  void run(const float* src, float* dst, const Ending& ending, std::byte* scratch) const;
 
  private:
   Map(const Code& code, const Shape3x3& shape, const Groups& groups, bool transposed, int threads);
@@ -132,8 +132,8 @@ class Map {
   void run_kept(int block, const float* inputs, float* products) const;
   void run_group(int block, std::int64_t group, const float* inputs, float* weights,
                  float* products) const;
-  void transform_output(int block, std::int64_t group, std::int64_t in_group, const float* products,
-                        const float* bias, bool add, float* dst) const;
+  void transform_output(int block, std::int64_t group, std::int64_t in_group,
+                        const float* products, const Ending& ending, float* dst) const;
 
   Layout l_;
   bool transposed_;
