@@ -1,5 +1,7 @@
 #include "engine/buffers.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <string>
 
@@ -11,12 +13,18 @@ namespace hpmp {
 void FreeAligned::operator()(std::byte* p) const { std::free(p); }
 
 AlignedBytes allocate_bytes(std::int64_t bytes, const char* what) {
-  const auto size = static_cast<std::size_t>(Scratch::rounded(std::max<std::int64_t>(bytes, 64)));
-  void* p = std::aligned_alloc(64, size);
+  constexpr std::int64_t kLine = 64, kLargePage = 2 << 20;
+  const bool large = bytes >= 2 * kLargePage;
+  const std::int64_t align = large ? kLargePage : kLine;
+  const auto size =
+      static_cast<std::size_t>((std::max<std::int64_t>(bytes, 1) + align - 1) / align * align);
+  void* p = std::aligned_alloc(static_cast<std::size_t>(align), size);
   if (p == nullptr) {
     fail(ErrorCode::out_of_memory, "cannot allocate " + std::to_string(size) + " bytes for " +
                                        what + "; use more ranks or a smaller batch");
   }
+  // Only advice: without large pages all else is the same.
+  if (large) madvise(p, size, MADV_HUGEPAGE);
   return AlignedBytes(static_cast<std::byte*>(p));
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "engine/tensor.h"
 #include "plan/touch.h"
@@ -15,8 +16,26 @@ struct FreeAligned {
 };
 using AlignedBytes = std::unique_ptr<std::byte[], FreeAligned>;
 
-/// 64-byte aligned, untouched. Errors: `out_of_memory` naming the bytes.
+/// 64-byte aligned, untouched; where it is large, in large pages if the system has them.
+/// Errors: `out_of_memory` naming the bytes.
 AlignedBytes allocate_bytes(std::int64_t bytes, const char* what);
+
+/// Vectors of floats that begin at a cache line.
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  LineAllocator() = default;
+  template <class U>
+  LineAllocator(const LineAllocator<U>&) {}
+  T* allocate(std::size_t count) {
+    const auto bytes = static_cast<std::int64_t>(count * sizeof(T));
+    return reinterpret_cast<T*>(allocate_bytes(bytes, "parameters").release());
+  }
+  void deallocate(T* p, std::size_t) { FreeAligned()(reinterpret_cast<std::byte*>(p)); }
+  friend bool operator==(const LineAllocator&, const LineAllocator&) { return true; }
+  friend bool operator!=(const LineAllocator&, const LineAllocator&) { return false; }
+};
+using Floats = std::vector<float, LineAllocator<float>>;
 
 /// A planned tensor as the kernels see it. Buffers and `saved` only have `data`.
 struct ArenaTensor {

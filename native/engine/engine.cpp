@@ -169,12 +169,9 @@ class CpuEngine final : public Engine {
     info.global_batch = plan_.grid.batch;
     info.statistics_weight = static_cast<double>(std::min(plan_.grid.bn_group, task.samples)) /
                              static_cast<double>(plan_.grid.batch);
-    return {arena_,
-            scratch_,
-            info,
-            labels_ == nullptr ? nullptr : labels_ + first,
-            step.instr->stage,
-            step.clear_sums};
+    return {
+        arena_, scratch_,          info,           labels_ == nullptr ? nullptr : labels_ + first,
+        sgd_,   step.instr->stage, step.clear_sums};
   }
 
   void load(const Instr& instr) {

@@ -63,6 +63,8 @@ struct ForwardArgs {
   const ChannelSums* all_sums = nullptr;  // of all the samples; what to normalise by
 };
 
+struct Sgd;  // engine.h
+
 struct BackwardArgs {
   std::vector<TensorRef> inputs;       // null data where backward_reads_input is false
   TensorRef output;                    // null data where backward_reads_output is false
@@ -72,6 +74,9 @@ struct BackwardArgs {
   std::vector<bool> accumulate;        // per input: += instead of = (never with aliasing)
   std::vector<float*> params;
   std::vector<float*> param_grads;  // always +=; null for running statistics
+  // dense: given, param_grads[0] is = instead, and params[0] and its momentum are updated with it
+  const Sgd* update = nullptr;
+  float* momentum = nullptr;
   std::byte* saved = nullptr;
   std::byte* scratch = nullptr;
   const std::int64_t* labels = nullptr;  // as in forward

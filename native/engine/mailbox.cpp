@@ -75,7 +75,7 @@ void Mailbox::pack(const Message& m, float* out) {
   }
   for (const Piece& p : m.pieces) {
     const HeldParam& held = *params_.find(p.param);
-    const std::vector<float>& from = m.kind == MessageKind::param ? held.weight : held.grad;
+    const Floats& from = m.kind == MessageKind::param ? held.weight : held.grad;
     std::copy_n(from.data() + held.row(p.range.begin) * held.row_elems, p.elems, out);
     out += p.elems;
   }

@@ -84,9 +84,9 @@ void ParamStore::get(ParamId p, What what, float* data) {
   HeldParam* held = find(p);
   if (held == nullptr) return;
   if (what != What::weight && !held->trainable) return;
-  const std::vector<float>& from = what == What::momentum              ? held->momentum
-                                   : what == What::grad || held->state ? held->grad
-                                                                       : held->weight;
+  const Floats& from = what == What::momentum              ? held->momentum
+                       : what == What::grad || held->state ? held->grad
+                                                           : held->weight;
   const bool packed_by_owned = what == What::momentum;
   const Ranges& rows = held->state ? held->rows.used : held->rows.owned;
   for_rows(*held, rows, [&](std::int64_t used, std::int64_t i, std::int64_t row) {
@@ -97,7 +97,7 @@ void ParamStore::get(ParamId p, What what, float* data) {
 
 void ParamStore::begin_step() {
   for (HeldParam& held : held_) {
-    if (held.trainable) std::fill(held.grad.begin(), held.grad.end(), 0.0F);
+    if (held.trainable && !held.set_by_task) std::fill(held.grad.begin(), held.grad.end(), 0.0F);
     if (!held.state) continue;
     const auto decay = static_cast<float>(held.decay);
     for (float& v : held.grad) v *= decay;
@@ -106,7 +106,7 @@ void ParamStore::begin_step() {
 
 void ParamStore::update(ParamId p, const Sgd& sgd) {
   HeldParam* held = find(p);
-  if (held == nullptr || !held->trainable) return;
+  if (held == nullptr || !held->trainable || held->set_by_task) return;
   const auto lr = static_cast<float>(sgd.lr), mu = static_cast<float>(sgd.momentum),
              wd = static_cast<float>(sgd.weight_decay);
   std::int64_t first_owned = 0;

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "engine/buffers.h"
 #include "engine/engine.h"
 
 namespace hpmp {
@@ -14,9 +15,10 @@ struct HeldParam {
   std::int64_t row_elems = 0;
   bool trainable = false;
   bool state = false;
-  double decay = 1;                           // of running statistics, per step
-  std::vector<std::int64_t> column_order;     // position -> column of the whole parameter, or empty
-  std::vector<float> weight, grad, momentum;  // momentum: rows owned
+  double decay = 1;                        // of running statistics, per step
+  bool set_by_task = false;                // one task sets the gradient and updates the weight
+  std::vector<std::int64_t> column_order;  // position -> column of the whole parameter, or empty
+  Floats weight, grad, momentum;           // momentum: rows owned
 
   /// Packed row of a row of the whole parameter; -1 where it is not used here.
   std::int64_t row(std::int64_t whole_row) const { return packed_position(rows.used, whole_row); }
@@ -41,7 +43,7 @@ class ParamStore {
 
   /// Start of a training step: gradients to zero, running statistics decayed.
   void begin_step();
-  void update(ParamId p, const Sgd& sgd);
+  void update(ParamId p, const Sgd& sgd);  // nothing where a task did
   std::int64_t bytes() const;
 
  private:

@@ -38,6 +38,7 @@ BoundProgram::BoundProgram(const Graph& graph, const GroupedGraph& grouped, cons
   find_grad_modes();
   find_first_sums();
   order_dense_columns();
+  find_own_updates();
 }
 
 void BoundProgram::params_changed() {
@@ -158,6 +159,35 @@ void BoundProgram::order_dense_columns() {
     const Shape shape{operand.channels, operand.shape.h, operand.shape.w};
     store_.find(head.params[0])->column_order = dense_column_order(shape, operand.block);
   }
+}
+
+/// A dense op whose weight's gradient comes from one backward instruction of this rank, and from
+/// nowhere else, updates the weight while it is in cache.
+void BoundProgram::find_own_updates() {
+  std::map<GroupId, std::vector<BoundTask*>> backward;
+  for (Step& step : steps_) {
+    if (step.instr->kind == InstrKind::backward) backward[step.instr->group].push_back(step.task);
+  }
+  for (auto& [group, tasks] : backward) {
+    if (tasks.size() == 1 && updates_alone(*tasks[0])) tasks[0]->kernels->update_in_backward();
+  }
+}
+
+bool BoundProgram::updates_alone(const BoundTask& task) const {
+  const Node& head = graph_.node(task.kernels->group().nodes[0]);
+  if (head.op != OpKind::dense) return false;
+  const ParamId weight = head.params[0];
+  const HeldParam& held = *store_.find(weight);
+  if (!held.trainable || held.rows.used != task.kernels->channels() ||
+      held.rows.owned != held.rows.used)
+    return false;
+  std::int64_t users = 0;
+  for (const Node& node : graph_.nodes)
+    users += std::count(node.params.begin(), node.params.end(), weight);
+  for (const Message& m : plan_.messages) {
+    for (const Piece& p : m.pieces) users += p.param == weight ? 1 : 0;
+  }
+  return users == 1;
 }
 
 }  // namespace hpmp

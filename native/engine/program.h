@@ -42,6 +42,8 @@ class BoundProgram {
   void set_grad_mode(BoundTask& task, std::size_t k);
   void find_first_sums();
   void order_dense_columns();
+  void find_own_updates();
+  bool updates_alone(const BoundTask& task) const;
   /// Whether something was added to the image gradient before; from now on, yes.
   bool was_written(GroupId g, std::int32_t shard);
 

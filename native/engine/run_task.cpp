@@ -240,6 +240,8 @@ class TaskRun {
     }
     args.params = kernels_.params(l, true);
     args.param_grads = kernels_.param_grads(l);
+    args.momentum = kernels_.momentum_to_update(l);
+    args.update = args.momentum ? context_.sgd : nullptr;
     args.all_sums = given_sums(l, true);
     args.saved = saved(l);
     args.scratch = kernel_scratch(l);

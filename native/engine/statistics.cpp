@@ -66,7 +66,7 @@ class Sharing {
   }
 
   template <class F>
-  void apply(Exchange& e, F f, std::vector<float>& values) const {
+  void apply(Exchange& e, F f, Floats& values) const {
     std::size_t at = 0;
     for (Range r : e.rows) {
       float* v = values.data() + held_.row(r.begin) * held_.row_elems;
@@ -74,7 +74,7 @@ class Sharing {
     }
   }
 
-  void send(Exchange& e, std::vector<float>& values) const {
+  void send(Exchange& e, Floats& values) const {
     std::vector<float> out;
     for (Range r : e.rows) {
       const float* v = values.data() + held_.row(r.begin) * held_.row_elems;

@@ -121,8 +121,8 @@ std::vector<float*> TaskKernels::params(std::size_t l, bool training) {
   std::vector<float*> pointers;
   for (TaskParam& p : params_[l]) {
     const bool part = p.held->state && training;
-    std::vector<float>& whole = part ? p.held->grad : p.held->weight;
-    std::vector<float>& packed = part ? p.grad : p.weight;
+    Floats& whole = part ? p.held->grad : p.held->weight;
+    Floats& packed = part ? p.grad : p.weight;
     pointers.push_back(p.direct ? whole.data() : packed.data());
   }
   return pointers;
@@ -135,6 +135,15 @@ std::vector<float*> TaskKernels::param_grads(std::size_t l) {
     pointers.push_back(!wanted ? nullptr : p.direct ? p.held->grad.data() : p.grad.data());
   }
   return pointers;
+}
+
+void TaskKernels::update_in_backward() {
+  updates_weight_ = true;
+  params_[0][0].held->set_by_task = true;
+}
+
+float* TaskKernels::momentum_to_update(std::size_t l) {
+  return updates_weight_ && l == 0 ? params_[0][0].held->momentum.data() : nullptr;
 }
 
 void TaskKernels::begin_param_sums(bool states) {

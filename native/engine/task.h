@@ -40,7 +40,7 @@ struct GradMode {
 struct TaskParam {
   HeldParam* held = nullptr;
   bool direct = true;
-  std::vector<float> weight, grad;  // packed copies, where not direct
+  Floats weight, grad;  // packed copies, where not direct
 };
 
 /// Kernels shared by all shards for which the rank computes the same channels of a group.
@@ -63,6 +63,10 @@ class TaskKernels {
   void params_changed() { dirty_ = true; }
   std::vector<float*> params(std::size_t l, bool training);
   std::vector<float*> param_grads(std::size_t l);
+  /// The head, a dense op, updates its weight in its backward pass: nothing else adds to the
+  /// weight's gradient. Its momentum, or null where that is not so.
+  void update_in_backward();
+  float* momentum_to_update(std::size_t l);
   /// Adds what the kernels left in packed copies to the rank's own gradients or statistics.
   void begin_param_sums(bool states);
   void end_param_sums(bool states);
@@ -85,6 +89,7 @@ class TaskKernels {
   std::vector<std::size_t> norms_;
   std::vector<std::unique_ptr<Kernel>> kernels_;  // by link; null for loss-less sinks (output)
   std::vector<std::vector<TaskParam>> params_;    // by link
+  bool updates_weight_ = false;
   bool dirty_ = true, loaded_for_training_ = false;
 };
 

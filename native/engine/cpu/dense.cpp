@@ -1,12 +1,16 @@
-// dense: matrix products on the plain weights [out][in], which are never copied nor reordered.
+// dense: matrix products on the plain weights [out][in], which are never copied nor reordered;
+// where the engine asks for it, one pass that updates them as well.
 #include "engine/cpu/dense.h"
 
 #include <dnnl.hpp>
 
 #include <unordered_map>
 
+#include "engine/cpu/dense/code.h"
+#include "engine/cpu/isa.h"
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/loops.h"
+#include "engine/engine.h"
 
 namespace hpmp {
 
@@ -80,13 +84,59 @@ class ForwardProduct {
   std::unordered_map<int, dnnl::memory> operands_;
 };
 
+/// Samples [n][features] as panels (dense/code.h), in scratch.
+class Panels {
+ public:
+  Panels(std::int64_t samples, std::int64_t features) : samples_(samples), features_(features) {}
+
+  std::int64_t count() const { return (features_ + dense::kPanel - 1) / dense::kPanel; }
+  std::int64_t floats() const { return count() * samples_ * dense::kPanel; }
+
+  void pack(const float* from, float* to) const {
+    for_rows(
+        [&](std::int64_t at, float* row, std::int64_t size) {
+          std::fill(std::copy_n(from + at, size, row), row + dense::kPanel, 0.f);
+        },
+        to);
+  }
+  void unpack(float* from, float* to, bool accumulate) const {
+    with_flag(accumulate, [&](auto add) {
+      for_rows(
+          [&](std::int64_t at, const float* row, std::int64_t size) {
+            for (std::int64_t k = 0; k < size; ++k) put(to[at + k], row[k], add);
+          },
+          from);
+    });
+  }
+
+ private:
+  /// body(offset of the row's first feature in a plain tensor, row of a panel, features in it).
+  template <class Body>
+  void for_rows(const Body& body, float* panels) const {
+    parallel_for(count(), floats() >= kMinParallelElems, [&](std::int64_t p) {
+      const std::int64_t first = p * dense::kPanel;
+      const std::int64_t size = std::min(dense::kPanel, features_ - first);
+      for (std::int64_t i = 0; i < samples_; ++i)
+        body(i * features_ + first, panels + (p * samples_ + i) * dense::kPanel, size);
+    });
+  }
+
+  std::int64_t samples_, features_;
+};
+
 class Dense : public Kernel {
  public:
   explicit Dense(const KernelSpec& spec)
-      : forward_(spec.samples, spec.input_shapes[0].elems(), spec.output_shape.c,
-                 node_of(spec).params.size() > 1) {}
+      : code_(has_avx512() ? dense::avx512_code() : dense::baseline_code()),
+        panels_(spec.samples, spec.input_shapes[0].elems()),
+        forward_(spec.samples, spec.input_shapes[0].elems(), spec.output_shape.c,
+                 node_of(spec).params.size() > 1),
+        scratch_bytes_(forward_.scratch_bytes()) {
+    const auto backward_bytes = static_cast<std::size_t>(2 * panels_.floats()) * sizeof(float);
+    if (spec.training) scratch_bytes_ = std::max(scratch_bytes_, backward_bytes);
+  }
 
-  std::size_t scratch_bytes() const override { return forward_.scratch_bytes(); }
+  std::size_t scratch_bytes() const override { return scratch_bytes_; }
 
   void forward(const ForwardArgs& args) override {
     forward_.run(args.inputs[0].data, args.params, args.output.data, args.scratch);
@@ -94,6 +144,8 @@ class Dense : public Kernel {
 
   void backward(const BackwardArgs& args) override {
     const TensorRef &x = args.inputs[0], &dy = args.grad_output, &dx = args.grad_inputs[0];
+    if (args.params.size() > 1 && args.param_grads[1]) add_bias_grad(dy, args.param_grads[1]);
+    if (args.update) return update(args);
     if (dx.data) {
       multiply('N', 'N', dy.n, features(dx), dy.c, dy.data, args.params[0],
                args.accumulate[0] ? 1 : 0, dx.data);
@@ -101,7 +153,6 @@ class Dense : public Kernel {
     if (float* grad = args.param_grads[0]) {
       multiply('T', 'N', dy.c, features(x), dy.n, dy.data, x.data, 1, grad);
     }
-    if (args.params.size() > 1 && args.param_grads[1]) add_bias_grad(dy, args.param_grads[1]);
   }
 
  private:
@@ -115,7 +166,29 @@ class Dense : public Kernel {
     }
   }
 
+  void update(const BackwardArgs& args) const {
+    const TensorRef &x = args.inputs[0], &dy = args.grad_output, &dx = args.grad_inputs[0];
+    float* x_panels = reinterpret_cast<float*>(args.scratch);
+    float* dx_panels = x_panels + panels_.floats();
+    panels_.pack(x.data, x_panels);
+    if (dx.data) std::fill_n(dx_panels, panels_.floats(), 0.f);
+    // Few enough panels for a part of all samples to stay in a core's cache.
+    const std::int64_t share = (panels_.count() + thread_count() - 1) / thread_count();
+    const std::int64_t part = std::min<std::int64_t>(64, share);
+    parallel_for((panels_.count() + part - 1) / part, true, [&](std::int64_t k) {
+      code_.update({dy.n, dy.c, features(x), k * part, std::min((k + 1) * part, panels_.count()),
+                    x_panels, dy.data, dx.data ? dx_panels : nullptr, args.params[0], args.momentum,
+                    args.param_grads[0], static_cast<float>(args.update->lr),
+                    static_cast<float>(args.update->momentum),
+                    static_cast<float>(args.update->weight_decay)});
+    });
+    if (dx.data) panels_.unpack(dx_panels, dx.data, args.accumulate[0]);
+  }
+
+  const dense::Code& code_;
+  Panels panels_;
   ForwardProduct forward_;
+  std::size_t scratch_bytes_;
 };
 
 }  // namespace

@@ -3,66 +3,17 @@
 // nothing here may use an inline function that other files use, too.
 #include <cstdint>
 
-#ifdef __AVX__
-#include <immintrin.h>
-#endif
-
 #include "engine/cpu/norm/code.h"
-
-#ifndef HPMP_LANES
-#error "define HPMP_LANES, the floats of a register, and HPMP_ISA, the namespace"
-#endif
-
-#define HPMP_FORCED __attribute__((always_inline))
-#define HPMP_INLINE inline HPMP_FORCED
+#include "engine/cpu/vectors.h"
 
 namespace hpmp::cpu::norm::HPMP_ISA {
+
+using namespace cpu::HPMP_ISA;
 
 /// Sums are of doubles: half as many of them are in a register.
 constexpr int kSumLanes = HPMP_LANES / 2;
 
-/// W channels: vectors, or plain numbers where W is 1.
-template <int W>
-struct Types {
-  typedef float Float __attribute__((vector_size(4 * W)));
-  typedef double Double __attribute__((vector_size(8 * W)));
-};
-template <>
-struct Types<1> {
-  using Float = float;
-  using Double = double;
-};
-template <int W>
-using Float = typename Types<W>::Float;
-template <int W>
-using Double = typename Types<W>::Double;
-
-template <int W>
-HPMP_INLINE Float<W> load(const float* at) {
-  Float<W> v;
-  __builtin_memcpy(&v, at, sizeof v);
-  return v;
-}
-template <int W>
-HPMP_INLINE void store(float* at, const Float<W>& v) {
-  __builtin_memcpy(at, &v, sizeof v);
-}
-template <int W>
-HPMP_INLINE Double<W> wide(const Float<W>& v) {
-  if constexpr (W == 1) {
-    return v;
-#ifdef __AVX512F__  // gcc 12 makes of a conversion two of its halves
-  } else if constexpr (W == 8) {
-    return (Double<W>)_mm512_maskz_cvtps_pd(0xff, (__m256)v);
-#endif
-#ifdef __AVX__
-  } else if constexpr (W == 4) {
-    return (Double<W>)_mm256_cvtps_pd((__m128)v);
-#endif
-  } else {
-    return __builtin_convertvector(v, Double<W>);
-  }
-}
+constexpr std::int64_t kAhead = 512;  // floats: what comes from memory is asked for early
 
 /// W * K adjacent channels, from channel `first` of the chunk on.
 template <int W, int K>
@@ -158,6 +109,7 @@ inline void moments(ChunkView view, const float* x, double* sum, double* squares
     constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
     Sums<W, K> sums;
     for_pixels(view, columns.first, [&](std::int64_t at, int turn) HPMP_FORCED {
+      __builtin_prefetch(x + at + kAhead);
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k) {
         const Double<W> v = wide<W>(load<W>(x + at + k * W));
@@ -195,6 +147,10 @@ void gradient_sums_by(ChunkView view, const Channels& channels, Bounds bounds, G
     const Gate<W> gate(bounds);
     Sums<W, K> sums;
     for_pixels(view, columns.first, [&](std::int64_t at, int turn) HPMP_FORCED {
+      __builtin_prefetch(g.x + at + kAhead);
+      __builtin_prefetch(g.dy + at + kAhead);
+      if constexpr (kBounds == LookUp::kOutput) __builtin_prefetch(g.y + at + kAhead);
+      if (g.added) __builtin_prefetch(g.added + at + kAhead, 1);
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k, at += W) {
         const Float<W> x = load<W>(g.x + at);

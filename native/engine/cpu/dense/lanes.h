@@ -1,0 +1,114 @@
+// A dense layer's update on vectors of columns, for one instruction set. Only dense/isa_*.cpp
+// include this; nothing here may use an inline function that other files use, too.
+#include "engine/cpu/dense/code.h"
+#include "engine/cpu/vectors.h"
+
+namespace hpmp::cpu::dense::HPMP_ISA {
+
+using namespace cpu::HPMP_ISA;
+
+/// Rows, or samples, that are in registers with K vectors of columns each.
+constexpr int kTall = HPMP_LANES == 16 ? 8 : 4;
+constexpr int kVectors = 2;
+constexpr int kPrefetch = 64;                 // columns ahead
+constexpr int kStep = kVectors * HPMP_LANES;  // columns of a tile, a divisor of kPanel
+static_assert(kPanel % kStep == 0, "panels hold whole tiles");
+
+/// kHeight rows of W * K columns in registers.
+template <int W, int K, int kHeight>
+struct Tile {
+  Float<W> at[kHeight][K];
+
+  HPMP_INLINE void load_from(const float* from, std::int64_t stride) {
+#pragma GCC unroll 8
+    for (int h = 0; h < kHeight; ++h) {
+#pragma GCC unroll 2
+      for (int k = 0; k < K; ++k) at[h][k] = load<W>(from + h * stride + k * W);
+    }
+  }
+  HPMP_INLINE void store_to(float* to, std::int64_t stride) const {
+#pragma GCC unroll 8
+    for (int h = 0; h < kHeight; ++h) {
+#pragma GCC unroll 2
+      for (int k = 0; k < K; ++k) store<W>(to + h * stride + k * W, at[h][k]);
+    }
+  }
+  /// at[h] += factor[h * stride] * v.
+  HPMP_INLINE void add(const float* factor, std::int64_t stride, const float* from) {
+    Float<W> v[K];
+#pragma GCC unroll 2
+    for (int k = 0; k < K; ++k) v[k] = load<W>(from + k * W);
+#pragma GCC unroll 8
+    for (int h = 0; h < kHeight; ++h) {
+      const float f = factor[h * stride];
+#pragma GCC unroll 2
+      for (int k = 0; k < K; ++k) at[h][k] += f * v[k];
+    }
+  }
+};
+
+/// dx of kSamples samples from kHeight rows; `dx` and `weight` at the tile's first column.
+template <int W, int K, int kHeight, int kSamples>
+HPMP_INLINE void add_input_gradient(const Update& u, std::int64_t sample, std::int64_t row,
+                                    const float* weight, float* dx) {
+  Tile<W, K, kSamples> tile;
+  tile.load_from(dx + sample * kPanel, kPanel);
+  const float* dy = u.dy + sample * u.rows + row;
+#pragma GCC unroll 8
+  for (int h = 0; h < kHeight; ++h) tile.add(dy + h, u.rows, weight + h * u.columns);
+  tile.store_to(dx + sample * kPanel, kPanel);
+}
+
+/// The tile of kHeight rows from `row` on at `column`; `panel`: where that column's samples are.
+template <int W, int K, int kHeight>
+void update_tile(const Update& u, std::int64_t row, std::int64_t column, std::int64_t panel) {
+  float* weight = u.weight + row * u.columns + column;
+  if (u.dx) {
+    std::int64_t i = 0;
+    for (; i + kTall <= u.samples; i += kTall)
+      add_input_gradient<W, K, kHeight, kTall>(u, i, row, weight, u.dx + panel);
+    for (; i < u.samples; ++i)
+      add_input_gradient<W, K, kHeight, 1>(u, i, row, weight, u.dx + panel);
+  }
+  Tile<W, K, kHeight> grad{};
+  for (std::int64_t i = 0; i < u.samples; ++i)
+    grad.add(u.dy + i * u.rows + row, 1, u.x + panel + i * kPanel);
+  float* momentum = u.momentum + row * u.columns + column;
+  float* to = u.grad + row * u.columns + column;
+#pragma GCC unroll 8
+  for (int h = 0; h < kHeight; ++h) {
+#pragma GCC unroll 2
+    for (int k = 0; k < K; ++k) {
+      const std::int64_t at = h * u.columns + k * W;
+      __builtin_prefetch(weight + at + kPrefetch, 1);
+      __builtin_prefetch(momentum + at + kPrefetch, 1);
+      const Float<W> g = grad.at[h][k], w = load<W>(weight + at);
+      const Float<W> m = u.momentum_factor * load<W>(momentum + at) + (g + u.decay * w);
+      stream<W>(to + at, g);
+      store<W>(momentum + at, m);
+      store<W>(weight + at, w - u.rate * m);
+    }
+  }
+}
+
+template <int kHeight>
+void update_rows(const Update& u, std::int64_t row) {
+  const std::int64_t begin = u.begin * kPanel;
+  const std::int64_t end = u.end * kPanel < u.columns ? u.end * kPanel : u.columns;
+  const auto panel = [&](std::int64_t c) { return c / kPanel * kPanel * u.samples + c % kPanel; };
+  std::int64_t c = begin;
+  for (; c + kStep <= end; c += kStep)
+    update_tile<HPMP_LANES, kVectors, kHeight>(u, row, c, panel(c));
+  for (; c < end; ++c) update_tile<1, 1, kHeight>(u, row, c, panel(c));
+}
+
+inline void update(const Update& u) {
+  std::int64_t row = 0;
+  for (; row + kTall <= u.rows; row += kTall) update_rows<kTall>(u, row);
+  for (; row < u.rows; ++row) update_rows<1>(u, row);
+  end_streams();
+}
+
+inline Code make_code() { return {update}; }
+
+}  // namespace hpmp::cpu::dense::HPMP_ISA

@@ -1,0 +1,78 @@
+// Vectors of floats for the files that are compiled once per instruction set (isa.h): each version
+// is a namespace of its own, HPMP_ISA, with registers of HPMP_LANES floats.
+#ifndef HPMP_LANES
+#error "define HPMP_LANES, the floats of a register, and HPMP_ISA, the namespace"
+#endif
+
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
+
+#define HPMP_FORCED __attribute__((always_inline))
+#define HPMP_INLINE inline HPMP_FORCED
+
+namespace hpmp::cpu::HPMP_ISA {
+
+/// W floats, or doubles: vectors, or plain numbers where W is 1.
+template <int W>
+struct Types {
+  typedef float Float __attribute__((vector_size(4 * W)));
+  typedef double Double __attribute__((vector_size(8 * W)));
+};
+template <>
+struct Types<1> {
+  using Float = float;
+  using Double = double;
+};
+template <int W>
+using Float = typename Types<W>::Float;
+template <int W>
+using Double = typename Types<W>::Double;
+
+template <int W>
+HPMP_INLINE Float<W> load(const float* at) {
+  Float<W> v;
+  __builtin_memcpy(&v, at, sizeof v);
+  return v;
+}
+template <int W>
+HPMP_INLINE void store(float* at, const Float<W>& v) {
+  __builtin_memcpy(at, &v, sizeof v);
+}
+template <int W>
+HPMP_INLINE Double<W> wide(const Float<W>& v) {
+  if constexpr (W == 1) {
+    return v;
+#ifdef __AVX512F__  // gcc 12 makes of a conversion two of its halves
+  } else if constexpr (W == 8) {
+    return (Double<W>)_mm512_maskz_cvtps_pd(0xff, (__m256)v);
+#endif
+#ifdef __AVX__
+  } else if constexpr (W == 4) {
+    return (Double<W>)_mm256_cvtps_pd((__m128)v);
+#endif
+  } else {
+    return __builtin_convertvector(v, Double<W>);
+  }
+}
+
+/// Stores past the caches where the address is that of a whole register: for what is not read soon.
+template <int W>
+HPMP_INLINE void stream(float* at, const Float<W>& v) {
+  if (reinterpret_cast<__UINTPTR_TYPE__>(at) % sizeof v != 0) return store<W>(at, v);
+#ifdef __AVX512F__
+  if constexpr (W == 16) return _mm512_stream_ps(at, (__m512)v);
+#endif
+#ifdef __AVX__
+  if constexpr (W == 8) return _mm256_stream_ps(at, (__m256)v);
+#endif
+  store<W>(at, v);
+}
+/// Before another thread reads what was streamed.
+HPMP_INLINE void end_streams() {
+#ifdef __AVX__
+  _mm_sfence();
+#endif
+}
+
+}  // namespace hpmp::cpu::HPMP_ISA
