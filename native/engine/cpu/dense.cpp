@@ -124,6 +124,9 @@ class Panels {
   std::int64_t samples_, features_;
 };
 
+/// Samples for which reading the weights takes longer than multiplying.
+constexpr std::int64_t kFewSamples = 8;
+
 class Dense : public Kernel {
  public:
   explicit Dense(const KernelSpec& spec)
@@ -139,7 +142,16 @@ class Dense : public Kernel {
   std::size_t scratch_bytes() const override { return scratch_bytes_; }
 
   void forward(const ForwardArgs& args) override {
-    forward_.run(args.inputs[0].data, args.params, args.output.data, args.scratch);
+    if (args.output.n > kFewSamples)
+      return forward_.run(args.inputs[0].data, args.params, args.output.data, args.scratch);
+    const TensorRef &x = args.inputs[0], &y = args.output;
+    constexpr std::int64_t kRows = 32;
+    parallel_for((y.c + kRows - 1) / kRows, features(x) * y.c >= kMinParallelElems,
+                 [&](std::int64_t k) {
+                   code_.forward({x.n, y.c, features(x), k * kRows, std::min((k + 1) * kRows, y.c),
+                                  x.data, args.params[0],
+                                  args.params.size() > 1 ? args.params[1] : nullptr, y.data});
+                 });
   }
 
   void backward(const BackwardArgs& args) override {

@@ -1,5 +1,6 @@
-// The backward pass of a dense layer whose weights are updated at once, one version per instruction
-// set: it reads and writes weights and momentum once, which is what such a layer's time is made of.
+// Dense layers of few samples, one version per instruction set: they read weights (and, where they
+// are updated at once, read and write weights and momentum) once, which is what their time is made
+// of.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,19 @@ struct Update {
   float rate, momentum_factor, decay;
 };
 
+/// Rows [begin, end) of the weights [rows][columns], row-major.
+struct Forward {
+  std::int64_t samples, rows, columns;
+  std::int64_t begin, end;
+  const float* x;  // [samples][columns]
+  const float* weight;
+  const float* bias;  // [rows], or null
+  float* y;           // [samples][rows]
+};
+
 struct Code {
+  /// y = x weight^T + bias.
+  void (*forward)(const Forward& forward);
   /// g = dy^T x; m = momentum_factor m + (g + decay w); w -= rate m.
   void (*update)(const Update& update);
 };

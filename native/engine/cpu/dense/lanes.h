@@ -10,8 +10,11 @@ using namespace cpu::HPMP_ISA;
 /// Rows, or samples, that are in registers with K vectors of columns each.
 constexpr int kTall = HPMP_LANES == 16 ? 8 : 4;
 constexpr int kVectors = 2;
-constexpr int kPrefetch = 64;                 // columns ahead
-constexpr int kStep = kVectors * HPMP_LANES;  // columns of a tile, a divisor of kPanel
+constexpr int kPrefetch = 64;                   // columns ahead
+constexpr int kStep = kVectors * HPMP_LANES;    // columns of a tile, a divisor of kPanel
+constexpr int kFew = HPMP_LANES == 16 ? 4 : 2;  // rows, and samples, of products in registers
+constexpr std::int64_t kColumns =
+    2048;  // of kFew rows, that a core keeps while it goes over samples
 static_assert(kPanel % kStep == 0, "panels hold whole tiles");
 
 /// kHeight rows of W * K columns in registers.
@@ -109,6 +112,68 @@ inline void update(const Update& u) {
   end_streams();
 }
 
-inline Code make_code() { return {update}; }
+template <int W>
+HPMP_INLINE float total(const Float<W>& v) {
+  if constexpr (W == 1) {
+    return v;
+  } else {
+    float lanes[W], sum = 0;
+    store<W>(lanes, v);
+    for (float lane : lanes) sum += lane;
+    return sum;
+  }
+}
+
+/// Adds the products of columns [begin, end) for kHeight rows and kSamples samples.
+template <int W, int kHeight, int kSamples>
+HPMP_INLINE void add_products(const Forward& f, std::int64_t row, std::int64_t sample,
+                              std::int64_t begin, std::int64_t end) {
+  const float* weight = f.weight + row * f.columns;
+  const float* x = f.x + sample * f.columns;
+  Float<W> sum[kSamples][kHeight] = {};
+  for (std::int64_t c = begin; c < end; c += W) {
+    Float<W> w[kHeight];
+#pragma GCC unroll 8
+    for (int h = 0; h < kHeight; ++h) {
+      w[h] = load<W>(weight + h * f.columns + c);
+      __builtin_prefetch(weight + h * f.columns + c + 4 * kPrefetch);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kSamples; ++i) {
+      const Float<W> v = load<W>(x + i * f.columns + c);
+#pragma GCC unroll 8
+      for (int h = 0; h < kHeight; ++h) sum[i][h] += v * w[h];
+    }
+  }
+  for (int i = 0; i < kSamples; ++i) {
+    for (int h = 0; h < kHeight; ++h) f.y[(sample + i) * f.rows + row + h] += total<W>(sum[i][h]);
+  }
+}
+
+template <int W, int kHeight>
+void add_columns(const Forward& f, std::int64_t row, std::int64_t begin, std::int64_t end) {
+  std::int64_t i = 0;
+  for (; i + kFew <= f.samples; i += kFew) add_products<W, kHeight, kFew>(f, row, i, begin, end);
+  for (; i < f.samples; ++i) add_products<W, kHeight, 1>(f, row, i, begin, end);
+}
+
+template <int kHeight>
+void forward_rows(const Forward& f, std::int64_t row) {
+  for (std::int64_t i = 0; i < f.samples; ++i) {
+    for (int h = 0; h < kHeight; ++h) f.y[i * f.rows + row + h] = f.bias ? f.bias[row + h] : 0;
+  }
+  const std::int64_t whole = f.columns / HPMP_LANES * HPMP_LANES;
+  for (std::int64_t c = 0; c < whole; c += kColumns)
+    add_columns<HPMP_LANES, kHeight>(f, row, c, c + kColumns < whole ? c + kColumns : whole);
+  if (whole < f.columns) add_columns<1, kHeight>(f, row, whole, f.columns);
+}
+
+inline void forward(const Forward& f) {
+  std::int64_t row = f.begin;
+  for (; row + kFew <= f.end; row += kFew) forward_rows<kFew>(f, row);
+  for (; row < f.end; ++row) forward_rows<1>(f, row);
+}
+
+inline Code make_code() { return {forward, update}; }
 
 }  // namespace hpmp::cpu::dense::HPMP_ISA
