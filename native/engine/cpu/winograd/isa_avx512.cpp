@@ -1,7 +1,7 @@
 // Winograd's inner loops for AVX-512; the build compiles this file alone for it.
 #define HPMP_LANES 16
 #define HPMP_ISA avx512
-#include "engine/cpu/winograd/lanes.h"
+#include "engine/cpu/winograd/table.h"
 
 namespace hpmp::cpu::winograd {
 

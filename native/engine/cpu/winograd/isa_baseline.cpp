@@ -1,7 +1,7 @@
 // Winograd's inner loops for the instruction set that the whole library is compiled for.
 #define HPMP_LANES 8
 #define HPMP_ISA baseline
-#include "engine/cpu/winograd/lanes.h"
+#include "engine/cpu/winograd/table.h"
 
 namespace hpmp::cpu::winograd {
 

@@ -132,8 +132,8 @@ class Map {
   void run_kept(int block, const float* inputs, float* products) const;
   void run_group(int block, std::int64_t group, const float* inputs, float* weights,
                  float* products) const;
-  void transform_output(int block, std::int64_t group, std::int64_t in_group,
-                        const float* products, const Ending& ending, float* dst) const;
+  void transform_output(int block, std::int64_t group, std::int64_t in_group, const float* products,
+                        const Ending& ending, float* dst) const;
 
   Layout l_;
   bool transposed_;
