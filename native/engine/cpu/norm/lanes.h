@@ -127,6 +127,7 @@ inline void normalise(ChunkView view, const Channels& channels, Bounds bounds, c
     const Constants<W, K> constants(channels, columns.first);
     const Gate<W> gate(bounds);
     for_pixels(view, columns.first, [&](std::int64_t at, int) HPMP_FORCED {
+      if (other) __builtin_prefetch(other + at + kAhead);
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k, at += W) {
         Float<W> v = constants.value(k, load<W>(x + at));
