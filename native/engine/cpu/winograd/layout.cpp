@@ -1,8 +1,7 @@
 // How a Winograd convolution is cut to fit the caches, and the code for this machine.
-#include <dnnl.h>
-
 #include <algorithm>
 
+#include "engine/cpu/isa.h"
 #include "engine/cpu/loops.h"
 #include "engine/cpu/winograd/winograd.h"
 
@@ -23,9 +22,7 @@ Shape3x3 Shape3x3::transposed() const {
 }
 
 const Code* code_for(std::int64_t lanes) {
-  const bool avx512 =
-      (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
-  if (avx512 && avx512_code().lanes == lanes) return &avx512_code();
+  if (has_avx512() && avx512_code().lanes == lanes) return &avx512_code();
   return baseline_code().lanes == lanes ? &baseline_code() : nullptr;
 }
 

@@ -11,7 +11,7 @@ template <int Rows, int Columns>
 struct Sums {
   Vector sum[Rows][Columns];
 
-  HPMP_ALWAYS void add(const float* a, std::ptrdiff_t a_step, const float* b,
+  HPMP_FORCED void add(const float* a, std::ptrdiff_t a_step, const float* b,
                        std::ptrdiff_t b_step) {
     Vector column[Columns];
 #pragma GCC unroll 16

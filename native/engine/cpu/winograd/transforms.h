@@ -11,7 +11,7 @@ namespace hpmp::cpu::winograd::HPMP_ISA {
 
 struct InputTransform {  // B^T d
   static constexpr int kIn = 6, kOut = 6;
-  static HPMP_ALWAYS void apply(const Vector* d, Vector* t) {
+  static HPMP_FORCED void apply(const Vector* d, Vector* t) {
     const Vector even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1];
     const Vector near = d[4] - d[2], far = 2 * (d[3] - d[1]);
     t[0] = 4 * d[0] + (d[4] - 5 * d[2]);
@@ -25,7 +25,7 @@ struct InputTransform {  // B^T d
 
 struct OutputTransform {  // A^T m
   static constexpr int kIn = 6, kOut = 4;
-  static HPMP_ALWAYS void apply(const Vector* m, Vector* t) {
+  static HPMP_FORCED void apply(const Vector* m, Vector* t) {
     const Vector sum1 = m[1] + m[2], difference1 = m[1] - m[2];
     const Vector sum2 = m[3] + m[4], difference2 = m[3] - m[4];
     t[0] = m[0] + sum1 + sum2;
@@ -37,7 +37,7 @@ struct OutputTransform {  // A^T m
 
 struct OutputGradTransform {  // A dy
   static constexpr int kIn = 4, kOut = 6;
-  static HPMP_ALWAYS void apply(const Vector* y, Vector* t) {
+  static HPMP_FORCED void apply(const Vector* y, Vector* t) {
     const Vector even1 = y[0] + y[2], odd1 = y[1] + y[3];
     const Vector even2 = y[0] + 4 * y[2], odd2 = 2 * y[1] + 8 * y[3];
     t[0] = y[0];
@@ -51,7 +51,7 @@ struct OutputGradTransform {  // A dy
 
 struct WeightTransform {  // G g
   static constexpr int kIn = 3, kOut = 6;
-  static HPMP_ALWAYS void apply(const Vector* g, Vector* t) {
+  static HPMP_FORCED void apply(const Vector* g, Vector* t) {
     const Vector even1 = (g[0] + g[2]) * (-1.F / 6), odd1 = g[1] * (1.F / 6);
     const Vector even2 = g[0] * (1.F / 24) + g[2] * (1.F / 6), odd2 = g[1] * (1.F / 12);
     t[0] = g[0] * 0.25F;
@@ -65,7 +65,7 @@ struct WeightTransform {  // G g
 
 struct WeightGradTransform {  // G^T u
   static constexpr int kIn = 6, kOut = 3;
-  static HPMP_ALWAYS void apply(const Vector* u, Vector* t) {
+  static HPMP_FORCED void apply(const Vector* u, Vector* t) {
     const Vector sum1 = u[1] + u[2], difference1 = u[2] - u[1];
     const Vector sum2 = u[3] + u[4], difference2 = u[3] - u[4];
     t[0] = u[0] * 0.25F - sum1 * (1.F / 6) + sum2 * (1.F / 24);
@@ -76,7 +76,7 @@ struct WeightGradTransform {  // G^T u
 
 /// T in both dimensions: of get(y, x) for y, x < kIn to put(y * kOut + x, value).
 template <class T, class Get, class Put>
-inline HPMP_ALWAYS void transform(const Get& get, const Put& put) {
+HPMP_INLINE void transform(const Get& get, const Put& put) {
   Vector half[T::kOut * T::kIn];
 #pragma GCC unroll 6
   for (int x = 0; x < T::kIn; ++x) {
@@ -98,18 +98,18 @@ inline HPMP_ALWAYS void transform(const Get& get, const Put& put) {
 
 /// T of the pixels of a window, zero outside of the image.
 template <class T>
-inline HPMP_ALWAYS void transform_window(const Window& w, const float* image, float* points,
-                                         std::ptrdiff_t stride) {
+HPMP_INLINE void transform_window(const Window& w, const float* image, float* points,
+                                  std::ptrdiff_t stride) {
   constexpr int kSize = T::kIn;
   const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(w.width) * kLanes;
-  const auto put = [=](int p, Vector v) HPMP_ALWAYS { store(points + p * stride, v); };
+  const auto put = [=](int p, Vector v) HPMP_FORCED { store(points + p * stride, v); };
   const float* corner = image + w.y * row + static_cast<std::ptrdiff_t>(w.x) * kLanes;
   if (w.y >= 0 && w.x >= 0 && w.y + kSize <= w.height && w.x + kSize <= w.width) {
-    transform<T>([=](int y, int x) HPMP_ALWAYS { return load(corner + y * row + x * kLanes); },
+    transform<T>([=](int y, int x) HPMP_FORCED { return load(corner + y * row + x * kLanes); },
                  put);
     return;
   }
-  const auto get = [=](int y, int x) HPMP_ALWAYS {
+  const auto get = [=](int y, int x) HPMP_FORCED {
     const int at_y = w.y + y, at_x = w.x + x;
     const bool inside = at_y >= 0 && at_x >= 0 && at_y < w.height && at_x < w.width;
     return inside ? load(corner + y * row + x * kLanes) : Vector{};
@@ -128,7 +128,7 @@ inline void transform_output_grad(const Window& w, const float* image, float* po
 }
 
 /// NaN, as a bound and as a value, changes nothing.
-inline HPMP_ALWAYS Vector bounded(Vector v, Bounds bounds) {
+HPMP_INLINE Vector bounded(Vector v, Bounds bounds) {
   const Vector low = Vector{} + bounds.low, high = Vector{} + bounds.high;
   v = v < low ? low : v;
   return v > high ? high : v;
@@ -140,8 +140,8 @@ inline void transform_output(const Window& w, const float* points, std::ptrdiff_
   const int height = w.height - w.y, width = w.width - w.x;
   const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(w.width) * kLanes;
   const std::ptrdiff_t corner = w.y * row + static_cast<std::ptrdiff_t>(w.x) * kLanes;
-  const auto get = [=](int y, int x) HPMP_ALWAYS { return load(points + (y * 6 + x) * stride); };
-  const auto put = [&](int p, Vector v) HPMP_ALWAYS {
+  const auto get = [=](int y, int x) HPMP_FORCED { return load(points + (y * 6 + x) * stride); };
+  const auto put = [&](int p, Vector v) HPMP_FORCED {
     const int y = p / kTile, x = p % kTile;
     if (y >= height || x >= width) return;
     const std::ptrdiff_t at = corner + y * row + x * kLanes;
@@ -157,8 +157,7 @@ using Indices = std::int32_t __attribute__((vector_size(4 * kLanes)));
 /// One stage of the transposition of kLanes vectors: blocks of Step x Step off the diagonal of
 /// blocks of 2 Step x 2 Step change places.
 template <int Step>
-inline HPMP_ALWAYS void exchange(Vector* v) {
-  using Plain = float __attribute__((vector_size(4 * kLanes)));
+HPMP_INLINE void exchange(Vector* v) {
   Indices low, high;
   for (int j = 0; j < kLanes; ++j) {
     low[j] = j & Step ? kLanes + j - Step : j;
@@ -167,7 +166,7 @@ inline HPMP_ALWAYS void exchange(Vector* v) {
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes; ++i) {
     if (i & Step) continue;
-    const Plain a = v[i], b = v[i + Step];
+    const Vector a = v[i], b = v[i + Step];
     v[i] = __builtin_shuffle(a, b, low);
     v[i + Step] = __builtin_shuffle(a, b, high);
   }
@@ -186,14 +185,14 @@ inline void transpose(const float* from, std::ptrdiff_t stride, float* to,
 
 inline void transform_weights(const float* taps, float* points, std::ptrdiff_t stride) {
   transform<WeightTransform>([=](int y, int x)
-                                 HPMP_ALWAYS { return load(taps + (y * 3 + x) * kLanes); },
-                             [=](int p, Vector v) HPMP_ALWAYS { store(points + p * stride, v); });
+                                 HPMP_FORCED { return load(taps + (y * 3 + x) * kLanes); },
+                             [=](int p, Vector v) HPMP_FORCED { store(points + p * stride, v); });
 }
 
 inline void transform_weight_grad(const float* points, std::ptrdiff_t stride, float* taps) {
   transform<WeightGradTransform>([=](int y, int x)
-                                     HPMP_ALWAYS { return load(points + (y * 6 + x) * stride); },
-                                 [=](int j, Vector v) HPMP_ALWAYS { store(taps + j * kLanes, v); });
+                                     HPMP_FORCED { return load(points + (y * 6 + x) * stride); },
+                                 [=](int j, Vector v) HPMP_FORCED { store(taps + j * kLanes, v); });
 }
 
 }  // namespace hpmp::cpu::winograd::HPMP_ISA
