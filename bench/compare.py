@@ -5,6 +5,7 @@
     python bench/compare.py train --models resnet18 vgg16@32 --peers eager channels_last
     python bench/compare.py infer --batch 1 16          # onnxruntime too
     python bench/compare.py ranks -n 2                  # DDP and pipelining, over gloo
+    python bench/compare.py ranks -n 2 --network 1Gbit/50us   # on an emulated cluster, as root
 
 Every peer is a process that builds its network once and then waits without using the processor
 until it is asked for steps. Ours and a peer take turns; a ratio is median(peer's step) /
@@ -18,6 +19,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import compare_tables
+from cluster import ping
+from cluster.emulated import Cluster, ClusterError
 from peers.driver import Samples, Worker, alternate
 from peers.job import Job, Unavailable
 
@@ -77,7 +81,10 @@ def job_of(network: str, batch: int, arguments: argparse.Namespace) -> Job:
     name, _, side = network.partition("@")
     image = int(side) if side else SMALL_IMAGE if name == "resnet20" else IMAGE
     dtype, threads, profile = arguments.dtype, arguments.threads, arguments.profile
-    return Job(name, image, batch, "", dtype, threads, arguments.ranks, profile=profile)
+    network = arguments.network
+    return Job(
+        name, image, batch, "", dtype, threads, arguments.ranks, profile=profile, network=network
+    )
 
 
 def jobs(arguments: argparse.Namespace) -> Iterator[tuple[str, Job]]:
@@ -91,29 +98,37 @@ def with_variant(job: Job, variant: str) -> Job:
     return dataclasses.replace(job, variant=variant)
 
 
-def compared(network: str, job: Job, arguments: argparse.Namespace) -> Iterator[Row]:
+def compared(
+    network: str, job: Job, cluster: Cluster | None, arguments: argparse.Namespace
+) -> Iterator[Row]:
     """One row per peer; ours is built once and waits between them."""
     purpose = "infer" if arguments.mode == "infer" else "train"
-    base = {"mode": arguments.mode, "network": network, **vars(job)}
+    base = vars(job) | {"mode": arguments.mode, "network": network, "link": job.network}
     for unused in ("variant", "socket", "model"):
         del base[unused]
     with contextlib.ExitStack() as stack:
         ours: Worker | None = None
         try:
-            ours = stack.enter_context(Worker("ours", with_variant(job, purpose)))
+            ours = stack.enter_context(Worker("ours", with_variant(job, purpose), cluster=cluster))
         except Unavailable as error:
             base["ours_unavailable"] = str(error)
         for name in arguments.peers or PEERS[arguments.mode]:
-            yield base | {"peer": name} | against(ours, name, job, arguments)
+            yield base | {"peer": name} | against(ours, name, job, cluster, arguments)
 
 
-def against(ours: Worker | None, name: str, job: Job, arguments: argparse.Namespace) -> Row:
+def against(
+    ours: Worker | None,
+    name: str,
+    job: Job,
+    cluster: Cluster | None,
+    arguments: argparse.Namespace,
+) -> Row:
     """What a peer gave beside ours, or why there is nothing."""
     peer = PEERS[arguments.mode][name]
     seconds = arguments.seconds / len(arguments.peers or PEERS[arguments.mode])
     processes = job.ranks if peer.process_per_rank else 1
     try:
-        with Worker(peer.module, with_variant(job, peer.variant), processes) as theirs:
+        with Worker(peer.module, with_variant(job, peer.variant), processes, cluster) as theirs:
             if ours is not None:
                 check_same(ours.facts, theirs.facts)
             workers = [theirs] if ours is None else [ours, theirs]
@@ -153,11 +168,12 @@ def parser() -> argparse.ArgumentParser:
     _flags(ranks, "ranks", ())
     ranks.add_argument("-n", "--ranks", type=int, default=2, help="processes of each side")
     ranks.add_argument("--profile", help="of the machine, for our planner (hpmp-bench writes it)")
+    ranks.add_argument("--network", help="one host per rank, joined so: 1Gbit/50us; needs root")
     return result
 
 
 def _flags(command: argparse.ArgumentParser, mode: str, batches: Sequence[int]) -> None:
-    command.set_defaults(ranks=1, profile=None)
+    command.set_defaults(ranks=1, profile=None, network=None)
     add = command.add_argument
     add("--models", nargs="+", choices=list(BATCHES), metavar="NAME", help="by default all")
     add("--peers", nargs="+", choices=list(PEERS[mode]), metavar="NAME", help="by default all")
@@ -180,20 +196,42 @@ def mistake(arguments: argparse.Namespace) -> str | None:
     return None
 
 
-def main() -> None:
-    words = parser()
-    arguments = words.parse_args()
-    if problem := mistake(arguments):
-        words.error(problem)
+@contextlib.contextmanager
+def _cluster(arguments: argparse.Namespace) -> Iterator[Cluster | None]:
+    """The hosts of the ranks, where a network is wished for."""
+    if arguments.network is None:
+        yield None
+        return
+    with Cluster(arguments.ranks, arguments.network, name=f"hpmpcmp{os.getpid() % 1000}x") as made:
+        ping.calibrated(made)
+        print(ping.measured(made).text(), file=sys.stderr, flush=True)
+        yield made
+
+
+def _rows(cluster: Cluster | None, arguments: argparse.Namespace) -> list[Row]:
+    """Printed, and written, as they are found."""
     stamp = {"machine": machine_facts(arguments.threads), "command": shlex.join(sys.argv)}
     rows: list[Row] = []
     for network, job in jobs(arguments):
-        for row in compared(network, job, arguments):
+        for row in compared(network, job, cluster, arguments):
             rows.append(row | stamp)
             print(compare_tables.line(row), file=sys.stderr, flush=True)
             if arguments.json:
                 with arguments.json.open("a") as file:
                     file.write(json.dumps(rows[-1]) + "\n")
+    return rows
+
+
+def main() -> None:
+    words = parser()
+    arguments = words.parse_args()
+    if problem := mistake(arguments):
+        words.error(problem)
+    try:
+        with _cluster(arguments) as cluster:
+            rows = _rows(cluster, arguments)
+    except ClusterError as error:
+        words.error(str(error))
     print(compare_tables.markdown(rows))
 
 

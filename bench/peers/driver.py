@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from cluster.emulated import Cluster
+
 from peers.job import Job, Unavailable
 
 START_SECONDS = 120.0
@@ -61,19 +63,22 @@ class Worker:
         module: of `peers`, for instance `torch_train`.
         job: what it builds.
         processes: 1 where the worker starts its ranks itself, else one per rank.
+        cluster: whose hosts the ranks are on; None for this machine.
 
     Raises:
         Unavailable: with the worker's reason, or the last line that it wrote.
     """
 
-    def __init__(self, module: str, job: Job, processes: int = 1) -> None:
+    def __init__(
+        self, module: str, job: Job, processes: int = 1, cluster: Cluster | None = None
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="peers-", dir="/tmp")
         path = str(Path(self._folder.name) / "socket")
         self.job = dataclasses.replace(job, socket=path)
         self._log = (Path(self._folder.name) / "log").open("w+")
         self._ranks: list[Rank] = []
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._module, self._count = module, processes
+        self._module, self._count, self._cluster = module, processes, cluster
         try:
             self.facts = self._start(path)
         except BaseException:
@@ -97,11 +102,12 @@ class Worker:
 
     def _process(self, rank: int) -> subprocess.Popen[bytes]:
         paths = [str(HERE.parents[1]), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
-        environ = KEEP_MEMORY | dict(os.environ)
+        environ = KEEP_MEMORY | (self._cluster.environment() if self._cluster else dict(os.environ))
         environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        command = [sys.executable, "-P", "-m", f"peers.{self._module}", self.job.text()]
         if self._count > 1:
             environ |= {"RANK": str(rank), "WORLD_SIZE": str(self._count)}
-        command = [sys.executable, "-P", "-m", f"peers.{self._module}", self.job.text()]
+            command = self._cluster.command(rank, command) if self._cluster else command
         quiet, log = subprocess.DEVNULL, self._log
         return subprocess.Popen(command, env=environ, stdin=quiet, stdout=log, stderr=log)
 

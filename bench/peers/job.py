@@ -29,6 +29,7 @@ class Job:
     ranks: int = 1
     socket: str = ""
     profile: str | None = None
+    network: str | None = None
 
     def text(self) -> str:
         return json.dumps(dataclasses.asdict(self))

@@ -27,6 +27,7 @@ def build(job: Job) -> serving.Work:
         batch=job.batch,
         bn_group=job.batch // job.ranks if training else 0,
         profile=job.profile,
+        network=job.network,
         training=training,
     )
     step = _training(plan, job) if training else _inference(plan, job)
