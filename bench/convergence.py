@@ -25,11 +25,11 @@ import numpy as np
 from cluster import ping
 from cluster.emulated import Cluster, ClusterError
 from learn.task import Task
+from paths import python_path
 
 import pyhpmp
 from pyhpmp.bench.summary import machine_facts
 
-HERE = Path(__file__).resolve().parent
 OURS = ("data", "layer", "filter", "owt", "hypergraph")
 THEIRS = ("ddp", "1f1b")
 Result = dict[str, Any]
@@ -60,7 +60,7 @@ def task_of(method: str, arguments: argparse.Namespace, meeting: Path) -> Task:
 def learned(cluster: Cluster, task: Task) -> Result:
     """The curve of a method; runs its ranks, one per host."""
     environ = cluster.environment()
-    environ["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parent)])
+    environ["PYTHONPATH"] = python_path()
     environ["OMP_NUM_THREADS"] = "1"
     module = "learn.ours" if task.method in OURS else "learn.theirs"
     words = [sys.executable, "-P", "-m", module, task.text()]

@@ -24,12 +24,12 @@ from typing import Any
 from cluster import ping
 from cluster.emulated import Cluster, ClusterError
 from cluster.steps import Wanted
+from paths import python_path
 from rich.console import Console
 from rich.table import Table
 
 from pyhpmp.bench.summary import machine_facts
 
-HERE = Path(__file__).resolve().parent
 STRATEGIES = ("data", "layer", "filter", "owt", "hypergraph")
 NETWORKS = ("resnet20:128", "vgg16@32:128", "alexnet:32")
 APART = 1.1  # predictions nearer than this have no order
@@ -54,7 +54,7 @@ def wanted(text: str, arguments: argparse.Namespace) -> Wanted:
 
 def measured(cluster: Cluster, what: Wanted) -> list[Row]:
     environ = cluster.environment()
-    environ["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parent)])
+    environ["PYTHONPATH"] = python_path()
     environ["OMP_NUM_THREADS"] = "1"
     words = [sys.executable, "-P", "-m", "cluster.steps", json.dumps(dataclasses.asdict(what))]
     command = [environ["HPMP_MPIEXEC"], "-n", str(cluster.state.hosts), *words]

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from cluster.emulated import Cluster
+from paths import python_path
 
 from peers.job import Job, Unavailable
 
@@ -27,7 +28,6 @@ POLL_SECONDS = 0.2
 # glibc hands freed activations back to the kernel and faults them in again in every step, which
 # costs PyTorch up to a third of it; its guides advise an allocator that keeps them, as these do.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
-HERE = Path(__file__).resolve().parent
 Answer = dict[str, Any]
 
 
@@ -101,9 +101,8 @@ class Worker:
         return facts
 
     def _process(self, rank: int) -> subprocess.Popen[bytes]:
-        paths = [str(HERE.parents[1]), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
         environ = KEEP_MEMORY | (self._cluster.environment() if self._cluster else dict(os.environ))
-        environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        environ["PYTHONPATH"] = python_path()
         command = [sys.executable, "-P", "-m", f"peers.{self._module}", self.job.text()]
         if self._count > 1:
             environ |= {"RANK": str(rank), "WORLD_SIZE": str(self._count)}
