@@ -15,11 +15,11 @@ import pytest
 import torch
 from learn import theirs
 from learn.task import Floats, Task
+from paths import python_path
 
 import pyhpmp
 from pyhpmp import local
 
-BENCH = Path(__file__).resolve().parents[2] / "bench"
 RANKS, BATCH, RATE = 2, 32, 0.05
 RANK = f"""
 import os, sys
@@ -54,8 +54,8 @@ def task(tmp_path: Path) -> Task:
 
 def by_ranks(task: Task) -> dict[str, Floats]:
     """The network after a step on `RANKS` processes of PyTorch."""
-    paths = os.pathsep.join([str(BENCH), os.environ.get("PYTHONPATH", "")])
-    environ = os.environ | {"PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    ours = {"PYTHONPATH": python_path(), "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    environ = os.environ | ours
     command = [sys.executable, "-P", "-c", RANK, task.text()]
     ranks = [subprocess.Popen(command, env=environ | {"RANK": str(rank)}) for rank in range(RANKS)]
     assert [rank.wait() for rank in ranks] == [0] * RANKS
