@@ -53,6 +53,8 @@ class DeviceError(HpmpError):
 class CommError(HpmpError):
     """A message between ranks failed or did not arrive in time."""
 
+    may_be_anothers = True  # the end of the other rank may be the cause
+
 
 class InternalError(HpmpError):
     """A fault of hpmp itself."""

@@ -20,6 +20,8 @@ from pyhpmp.launch.processes import die_with_parent
 from pyhpmp.launch.status import open_crash_report, open_status
 from pyhpmp.launch.transport import Transport
 
+AFTERMATH_SECONDS = 0.3
+
 if TYPE_CHECKING:
     from mpi4py.MPI import Intracomm
 
@@ -106,6 +108,8 @@ def _message(error: BaseException) -> str:
 
 
 def _failed(channel: Channel, error: BaseException, program: str, debug: bool) -> int:
+    if getattr(error, "may_be_anothers", False):
+        time.sleep(AFTERMATH_SECONDS)  # if another rank died, that is the cause: it is seen first
     code = int(getattr(error, "exit_code", 1))
     if debug:
         traceback.print_exception(error)

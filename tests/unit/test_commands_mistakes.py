@@ -151,12 +151,12 @@ def test_a_memory_limit_that_nothing_fits_says_by_how_much(plan: Run, strategy: 
 
 
 def test_what_would_fit_a_memory_limit_is_named_and_does_fit(plan: Run) -> None:
-    words = ("zoo:lenet5", "--memory", 0.0013, "--plan-seconds", 0.2)
-    said = plan(*words, "-n", 2, "--batch", 256)
+    words = ("zoo:lenet5", "--memory", 0.001, "--plan-seconds", 0.2)
+    said = plan(*words, "-n", 2, "--batch", 128)
     assert said.is_one_line_mistake()
     found = re.search(r"it would fit at (\d+) ranks or at batch (\d+)$", said.err.strip())
     assert found is not None, said.err
-    assert plan(*words, "-n", found[1], "--batch", 256).code == 0
+    assert plan(*words, "-n", found[1], "--batch", 128).code == 0
     assert plan(*words, "-n", 2, "--batch", found[2]).code == 0
 
 
