@@ -116,9 +116,7 @@ bool pays(const Shape3x3& s) {
   const double in = static_cast<double>(s.in_channels), out = static_cast<double>(s.out_channels);
   const double direct = samples * taps(s.in_height, s.out_height, s.pad_top) *
                         taps(s.in_width, s.out_width, s.pad_left) * in * out;
-  const int down = (s.out_height + winograd::kTile - 1) / winograd::kTile;
-  const int across = (s.out_width + winograd::kTile - 1) / winograd::kTile;
-  const double tiles = samples * down * across;
+  const auto tiles = static_cast<double>(winograd::Tiles(s, 1).total());
   const double products = tiles * winograd::kPoints * in * out;
   return products + tiles * kTransform * (in + out) + kWeight * in * out < direct;
 }

@@ -3,10 +3,10 @@
 #include "engine/cpu/dense.h"
 
 #include <dnnl.hpp>
-
 #include <unordered_map>
 
 #include "engine/cpu/dense/code.h"
+#include "engine/cpu/direct/pass.h"
 #include "engine/cpu/isa.h"
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/loops.h"
@@ -42,16 +42,12 @@ void multiply(char transpose_a, char transpose_b, std::int64_t m, std::int64_t n
 class ForwardProduct {
  public:
   ForwardProduct(std::int64_t samples, std::int64_t in, std::int64_t out, bool has_bias)
-      : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
-    using tag = dnnl::memory::format_tag;
-    const auto desc = [](std::int64_t rows, std::int64_t columns, tag layout) {
-      return dnnl::memory::desc({rows, columns}, dnnl::memory::data_type::f32, layout);
-    };
-    dnnl::primitive_attr attr;
-    attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    const dnnl::matmul::primitive_desc pd(
-        engine_, desc(samples, in, tag::ab), desc(in, out, tag::ba),
-        has_bias ? desc(1, out, tag::ab) : dnnl::memory::desc(), desc(samples, out, tag::ab), attr);
+      : stream_(cpu_engine()) {
+    using tag = memory::format_tag;
+    const dnnl::matmul::primitive_desc pd(cpu_engine(), describe({samples, in}, tag::ab),
+                                          describe({in, out}, tag::ba),
+                                          has_bias ? describe({1, out}, tag::ab) : memory::desc(),
+                                          describe({samples, out}, tag::ab), user_scratchpad());
     matmul_ = dnnl::matmul(pd);
     scratch_bytes_ = pd.scratchpad_desc().get_size();
     operands_ = {{DNNL_ARG_SRC, unbound(pd.src_desc())},
@@ -73,15 +69,10 @@ class ForwardProduct {
   }
 
  private:
-  dnnl::memory unbound(const dnnl::memory::desc& desc) const {
-    return {desc, engine_, DNNL_MEMORY_NONE};
-  }
-
-  dnnl::engine engine_;
   dnnl::stream stream_;
   dnnl::matmul matmul_;
   std::size_t scratch_bytes_ = 0;
-  std::unordered_map<int, dnnl::memory> operands_;
+  std::unordered_map<int, memory> operands_;
 };
 
 /// Samples [n][features] as panels (dense/code.h), in scratch.

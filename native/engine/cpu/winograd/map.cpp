@@ -117,24 +117,22 @@ void Map::run(const float* src, float* dst, const Ending& ending, std::byte* scr
 }
 
 void Map::run_kept(int block, const float* inputs, float* products) const {
-  const Product product = l_.product(block, 0);
   const auto* weights = reinterpret_cast<const float*>(kept_.get());
-  parallel_for(kPoints, true, [&](std::int64_t p) {
-    l_.code.multiply(product, inputs + p * l_.point_stride(l_.in_blocks()),
-                     weights + p * l_.weight_stride(),
-                     products + p * l_.point_stride(l_.groups.most()));
-  });
+  parallel_for(kPoints, true,
+               [&](std::int64_t p) { multiply_point(block, 0, p, inputs, weights, products); });
 }
 
 void Map::run_group(int block, std::int64_t group, const float* inputs, float* weights,
                     float* products) const {
   for (std::int64_t b = 0; b < l_.groups.size(group); ++b) transform_weights(group, b, weights);
-  const Product product = l_.product(block, group);
-  for (int p = 0; p < kPoints; ++p) {
-    l_.code.multiply(product, inputs + p * l_.point_stride(l_.in_blocks()),
-                     weights + p * l_.weight_stride(),
-                     products + p * l_.point_stride(l_.groups.most()));
-  }
+  for (int p = 0; p < kPoints; ++p) multiply_point(block, group, p, inputs, weights, products);
+}
+
+void Map::multiply_point(int block, std::int64_t group, std::int64_t p, const float* inputs,
+                         const float* weights, float* products) const {
+  l_.code.multiply(l_.product(block, group), inputs + p * l_.point_stride(l_.in_blocks()),
+                   weights + p * l_.weight_stride(),
+                   products + p * l_.point_stride(l_.groups.most()));
 }
 
 /// Of one block of the group's output channels.

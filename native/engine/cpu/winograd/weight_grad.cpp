@@ -73,26 +73,25 @@ void WeightGrad::transform_outputs(int block, const float* grad_dst, float* poin
 }
 
 void WeightGrad::run_kept(int block, const float* inputs, const float* grads, float* sums) const {
-  const Product product = l_.product(block, 0);
   parallel_for(kPoints, true, [&](std::int64_t p) {
-    l_.code.multiply_grad(product, block > 0, inputs + p * l_.point_stride(l_.in_blocks()),
-                          grads + p * l_.point_stride(l_.out_blocks()),
-                          sums + p * l_.weight_stride());
+    multiply_point(block, 0, p, block > 0, inputs, grads, sums);
   });
 }
 
 void WeightGrad::run_group(int block, std::int64_t group, const float* inputs, const float* grads,
                            float* sums, float* grad) const {
-  const Product product = l_.product(block, group);
-  const std::ptrdiff_t first = l_.groups.begin(group) * l_.block_stride();
-  for (int p = 0; p < kPoints; ++p) {
-    l_.code.multiply_grad(product, false, inputs + p * l_.point_stride(l_.in_blocks()),
-                          grads + p * l_.point_stride(l_.out_blocks()) + first,
-                          sums + p * l_.weight_stride());
-  }
+  for (int p = 0; p < kPoints; ++p) multiply_point(block, group, p, false, inputs, grads, sums);
   for (std::int64_t b = 0; b < l_.groups.size(group); ++b) {
     for (std::int64_t in = 0; in < l_.in_blocks(); ++in) add_taps(sums, group, b, in, grad);
   }
+}
+
+void WeightGrad::multiply_point(int block, std::int64_t group, std::int64_t p, bool add,
+                                const float* inputs, const float* grads, float* sums) const {
+  const std::ptrdiff_t first = l_.groups.begin(group) * l_.block_stride();
+  l_.code.multiply_grad(l_.product(block, group), add, inputs + p * l_.point_stride(l_.in_blocks()),
+                        grads + p * l_.point_stride(l_.out_blocks()) + first,
+                        sums + p * l_.weight_stride());
 }
 
 /// Of one block of the group's output channels and one of input channels.

@@ -33,6 +33,7 @@ class Tiles {
  public:
   Tiles(const Shape3x3& shape, std::int64_t most);
 
+  std::int64_t total() const { return total_; }
   int blocks() const { return blocks_; }
   std::int64_t most() const { return most_; }
   std::int64_t begin(int block) const { return total_ * block / blocks_; }
@@ -129,6 +130,8 @@ class Map {
   void transform_weights(std::int64_t group, std::int64_t block, float* points) const;
   void gather(std::int64_t out, std::int64_t in, float* taps) const;
   void gather_transposed(std::int64_t out, std::int64_t in, float* taps) const;
+  void multiply_point(int block, std::int64_t group, std::int64_t p, const float* inputs,
+                      const float* weights, float* products) const;
   void run_kept(int block, const float* inputs, float* products) const;
   void run_group(int block, std::int64_t group, const float* inputs, float* weights,
                  float* products) const;
@@ -154,6 +157,8 @@ class WeightGrad {
  private:
   WeightGrad(const Code& code, const Shape3x3& shape, const Groups& groups, int threads);
   void transform_outputs(int block, const float* grad_dst, float* points) const;
+  void multiply_point(int block, std::int64_t group, std::int64_t p, bool add, const float* inputs,
+                      const float* grads, float* sums) const;
   void run_kept(int block, const float* inputs, const float* grads, float* sums) const;
   void run_group(int block, std::int64_t group, const float* inputs, const float* grads,
                  float* sums, float* grad) const;
