@@ -19,7 +19,6 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import compare_tables
-from cluster import ping
+from cluster import emulated
 from cluster.emulated import Cluster, ClusterError
 from peers.driver import Samples, Worker, alternate
 from peers.job import Job, Unavailable
@@ -202,10 +201,9 @@ def _cluster(arguments: argparse.Namespace) -> Iterator[Cluster | None]:
     if arguments.network is None:
         yield None
         return
-    with Cluster(arguments.ranks, arguments.network, name=f"hpmpcmp{os.getpid() % 1000}x") as made:
-        ping.calibrated(made)
-        print(ping.measured(made).text(), file=sys.stderr, flush=True)
-        yield made
+    with emulated.calibrated(arguments.ranks, arguments.network, "cmp") as (cluster, link):
+        print(link.text(), file=sys.stderr, flush=True)
+        yield cluster
 
 
 def _rows(cluster: Cluster | None, arguments: argparse.Namespace) -> list[Row]:

@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from typing import Any
 
 import convergence_plot
 import numpy as np
-from cluster import ping
+from cluster import emulated
 from cluster.emulated import Cluster, ClusterError
 from learn.task import Task
 from paths import python_path
@@ -97,12 +96,10 @@ def answer_of(cluster: Cluster, words: list[str], environ: dict[str, str]) -> Re
 def compared(arguments: argparse.Namespace) -> Result:
     """Every method on one cluster."""
     with (
-        Cluster(arguments.hosts, arguments.network, name=f"hpmpconv{os.getpid() % 1000}x") as made,
+        emulated.calibrated(arguments.hosts, arguments.network, "conv") as (made, link),
         tempfile.TemporaryDirectory() as folder,
     ):
         stretch = made.state.stretch
-        ping.calibrated(made)
-        link = ping.measured(made)
         print(f"{arguments.hosts} hosts, stretch {stretch:g}: {link.text()}", flush=True)
         curves: dict[str, Result] = {}
         for repeat, method in itertools.product(range(arguments.repeats), arguments.methods):

@@ -15,13 +15,12 @@ import argparse
 import dataclasses
 import itertools
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from cluster import ping
+from cluster import emulated
 from cluster.emulated import Cluster, ClusterError
 from cluster.steps import Wanted
 from paths import python_path
@@ -101,9 +100,7 @@ def show(network: str, hosts: int, rows: list[Row], console: Console) -> None:
 
 
 def on_cluster(hosts: int, arguments: argparse.Namespace, console: Console) -> None:
-    with Cluster(hosts, arguments.network, name=f"hpmpwire{os.getpid() % 1000}x") as cluster:
-        ping.calibrated(cluster)
-        link = ping.measured(cluster)
+    with emulated.calibrated(hosts, arguments.network, "wire") as (cluster, link):
         stretch = cluster.state.stretch
         console.print(f"{hosts} hosts, stretch {stretch:g}: {link.text()}")
         for network in arguments.networks:

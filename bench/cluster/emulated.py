@@ -15,11 +15,12 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
+from cluster import ping
 from pyhpmp.launch.mpiexec import find_mpiexec, mpi_of_mpi4py
 from pyhpmp.network import parse_network
 
@@ -198,6 +199,14 @@ class Cluster:
             with contextlib.suppress(ClusterError):
                 ip("netns", "del", namespace)
         shutil.rmtree(state.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def calibrated(hosts: int, network: str, purpose: str) -> Iterator[tuple[Cluster, ping.Measured]]:
+    """A cluster of this process's own with the delay that is wished, and what its link gives."""
+    with Cluster(hosts, network, name=f"hpmp{purpose}{os.getpid() % 1000}x") as cluster:
+        ping.calibrated(cluster)
+        yield cluster, ping.measured(cluster)
 
 
 def address(host: int) -> str:
