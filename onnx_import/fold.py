@@ -13,6 +13,7 @@ from onnx_import.check import node_label
 from onnx_import.errors import ModelError, Unsupported, one_line
 from onnx_import.limits import Budget
 from onnx_import.read import tensor_array
+from onnx_import.reshapes import ints, new_shape
 from onnx_import.values import BATCH_POINTS, Known, Origin, Tensor, at_both
 
 Inputs = list[Known | None]
@@ -126,7 +127,7 @@ def _reshaped(
         if node.op_type == "Transpose":
             return a.transpose(attributes.integers("perm"))
         if node.op_type == "Expand":
-            shape = np.broadcast_shapes(a.shape, _ints(argument))
+            shape = np.broadcast_shapes(a.shape, ints(argument))
             budget.check_shape(shape, label)
             return np.broadcast_to(a, shape)
         shape = new_shape(node.op_type, attributes, a.shape, argument)
@@ -136,49 +137,6 @@ def _reshaped(
 
     origin = "computed" if node.op_type == "Expand" else _seen_as(inputs[0])
     return at_both(evaluate, inputs, origin)
-
-
-def new_shape(
-    op: str, attributes: Attributes, shape: tuple[int, ...], argument: np.ndarray | None
-) -> tuple[int, ...]:
-    """The shape after a Reshape, Squeeze, Unsqueeze or Flatten of `shape`."""
-    if op == "Reshape":
-        keep_zero = bool(attributes.integer("allowzero", 0))
-        return _reshape_target(shape, _ints(argument), keep_zero)
-    if op == "Flatten":
-        axis = attributes.integer("axis", 1)
-        axis += len(shape) if axis < 0 else 0
-        return (math.prod(shape[:axis]), math.prod(shape[axis:]))
-    axes = set(_ints(argument))
-    if op == "Unsqueeze":
-        rank = len(shape) + len(axes)
-        added = {a % rank for a in axes}
-        if len(added) < len(axes):
-            raise Unsupported("its axes name a dimension twice")
-        left = iter(shape)
-        return tuple(1 if i in added else next(left) for i in range(rank))
-    dropped = {a % max(len(shape), 1) for a in axes}
-    if argument is None:
-        dropped = {i for i, d in enumerate(shape) if d == 1}
-    if any(shape[i : i + 1] != (1,) for i in dropped):
-        raise Unsupported(f"squeezes an axis of {list(shape)} that is not 1")
-    return tuple(d for i, d in enumerate(shape) if i not in dropped)
-
-
-def _reshape_target(shape: tuple[int, ...], target: list[int], keep_zero: bool) -> tuple[int, ...]:
-    total = math.prod(shape)
-    if not keep_zero:
-        if any(d == 0 for d in target[len(shape) :]):
-            raise Unsupported(f"cannot reshape {list(shape)} to {target}")
-        target = [shape[i] if d == 0 else d for i, d in enumerate(target)]
-    if target.count(-1) == 1:
-        rest = math.prod(d for d in target if d != -1)
-        if rest <= 0 or total % rest:
-            raise Unsupported(f"cannot reshape {list(shape)} to {target}")
-        target = [total // rest if d == -1 else d for d in target]
-    if any(d < 0 for d in target) or math.prod(target) != total:
-        raise Unsupported(f"cannot reshape {list(shape)} to {target}")
-    return tuple(target)
 
 
 @_folder("Concat", "Gather", "Slice", "Range", "Where", "ReduceProd")
@@ -235,7 +193,7 @@ def _slice(
     where = range(len(starts)) if axes is None else [int(i) for i in axes]
     by = [1] * len(starts) if steps is None else [int(i) for i in steps]
     cut = [slice(None)] * a.ndim
-    for axis, start, end, step in zip(where, _ints(starts), _ints(ends), by, strict=True):
+    for axis, start, end, step in zip(where, ints(starts), ints(ends), by, strict=True):
         last = end if step > 0 or end >= -a.shape[axis] else None
         cut[axis] = slice(start, last, step)
     return a[tuple(cut)]
@@ -243,7 +201,7 @@ def _slice(
 
 def _reduce_prod(attributes: Attributes) -> Callable[..., np.ndarray]:
     def evaluate(a: np.ndarray, axes: np.ndarray | None = None) -> np.ndarray:
-        over = None if axes is None else tuple(_ints(axes))
+        over = None if axes is None else tuple(ints(axes))
         return np.asarray(a.prod(axis=over, keepdims=bool(attributes.integer("keepdims", 1))))
 
     return evaluate
@@ -273,6 +231,14 @@ _ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {
     "Ceil": np.ceil,
     "Abs": np.abs,
     "Reciprocal": np.reciprocal,
+    "Sign": np.sign,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "And": np.logical_and,
+    "Or": np.logical_or,
+    "Not": np.logical_not,
 }
 
 
@@ -293,7 +259,3 @@ def _required(inputs: Inputs, count: int) -> list[Known]:
     if len(present) < count or len(present) < len(inputs):
         raise Unsupported("a required input is missing")
     return present
-
-
-def _ints(array: np.ndarray | None) -> list[int]:
-    return [] if array is None else [int(i) for i in array.reshape(-1)]

@@ -23,7 +23,7 @@ class Request:
     Attributes:
         value: the constant; `onnx_name` the name by which the node reads it.
         owner: the native node's name, for naming copies; `stem` that of its first parameter.
-        statistics: it belongs to a batch-norm, whose slots are never shared.
+        statistics: it belongs to a normalisation, whose slots are never shared.
     """
 
     value: Known
@@ -41,7 +41,7 @@ class Params:
     """The native parameters of a graph, in the order in which nodes ask for them.
 
     Exporters merge initializers of equal value: on a fresh network the scale and the running
-    variance of a batch-norm are one tensor. Rules: batch-norm slots are always apart; so is
+    variance of a batch-norm are one tensor. Rules: normalisations' slots are always apart; so is
     everything seen through Identity or ConstantOfShape; an initializer in two slots of equal role
     is shared unless all its elements are equal.
     """
