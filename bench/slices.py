@@ -3,7 +3,7 @@
     python bench/slices.py                    # slices of 64 channels and more
     python bench/slices.py --least 16 --json slices.jsonl
 
-A layer that is cut in n slices is to cost on every rank a nth of what it costs whole. Every layer is
+A layer cut in n slices is to cost every rank a nth of what it costs whole. Every layer is
 timed whole and as a slice in turns, on one thread, as the engine runs it; the ratio is that of the
 medians, times n.
 """
