@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onnx_import.errors import ModelError
+from onnx_import.evaluate import evaluate
 from onnx_import.imported import ImportedModel, ParamBinding, Transform
 from onnx_import.limits import Limits
 from onnx_import.load import load
@@ -14,6 +15,7 @@ __all__ = [
     "ModelError",
     "ParamBinding",
     "Transform",
+    "evaluate",
     "export",
     "load",
 ]

@@ -13,7 +13,7 @@ from onnx_import.limits import Limits
 OLDEST_OPSET = 6
 #: The opset that the importer works in; later ones change none of the operators it knows.
 OPSET = 21
-NEWEST_OPSET = 26
+NEWEST_OPSET = 28
 _GRAPHS = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 
 
@@ -135,3 +135,14 @@ def _check_outputs(label: str, graph: onnx.GraphProto, known: set[str]) -> None:
     for name in names:
         if name not in known or not name:
             raise ModelError(f"cannot import {label}: nothing defines the output {name!r}")
+
+
+def live_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The nodes that an output depends on, in order."""
+    needed = {o.name for o in graph.output}
+    live = []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            live.append(node)
+            needed.update(node.input)
+    return live[::-1]

@@ -7,7 +7,7 @@ import onnx
 
 from onnx_import import convert_channel, convert_index, convert_window
 from onnx_import.builder import Builder, NodeContext
-from onnx_import.check import node_label
+from onnx_import.check import live_nodes, node_label
 from onnx_import.detach import detach
 from onnx_import.errors import Issue, ModelError, Unsupported, unsupported_error
 from onnx_import.fold import FOLDERS, fold, shape_of
@@ -19,6 +19,7 @@ from onnx_import.text import graph_text
 from onnx_import.values import Known, Poison, Tensor, Value
 from onnx_import.warn import warnings_about
 
+ONLY_CONSTANTS = "the operator is only supported on constants"
 # Importing a converter module fills the table.
 TABLE_MODULES = (convert_window, convert_channel, convert_index)
 
@@ -39,7 +40,7 @@ def convert(
     for tensor in graph.initializer:
         array = arrays[tensor.name] if tensor.name in arrays else tensor_array(tensor)
         builder.values[tensor.name] = Known.same(array, "initializer")
-    issues = _convert_nodes(builder, _live_nodes(graph))
+    issues = _convert_nodes(builder, live_nodes(graph))
     issues += _finish_outputs(builder, graph) if not issues else []
     if issues:
         raise unsupported_error(label, issues)
@@ -57,7 +58,7 @@ def _convert_nodes(builder: Builder, nodes: list[onnx.NodeProto]) -> list[Issue]
                     raise Unsupported(f"its output {index} is used")
         except Unsupported as reason:
             issues.append(Issue(node.op_type, node_label(node), str(reason)))
-        values += [Poison()] * (len(node.output) - len(values))
+        values += [_poison(builder, node)] * (len(node.output) - len(values))
         builder.values.update(zip(node.output, values, strict=False))
     return issues
 
@@ -66,7 +67,10 @@ def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
     _check_known(node)
     inputs = [builder.values[name] if name else None for name in node.input]
     if any(isinstance(value, Poison) for value in inputs):
-        return [Poison()] * len(node.output)
+        poison = _poison(builder, node)
+        if poison.of_input and node.op_type not in CONVERTERS and not _is_shape(node):
+            raise Unsupported(ONLY_CONSTANTS)
+        return [poison] * len(node.output)
     if _is_shape(node) and isinstance(inputs[0], Known | Tensor):
         return [shape_of(node, inputs[0])]
     if node.op_type == "CastLike" and inputs and isinstance(inputs[-1], Tensor):
@@ -75,10 +79,18 @@ def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
     if len(constants) == len(inputs):
         if node.op_type not in FOLDERS:
             raise Unsupported("none of its inputs depends on the network's input")
-        return [fold(node, constants, builder.budget)]
+        return list(fold(node, constants, builder.budget))
     if node.op_type not in CONVERTERS:
-        raise Unsupported("the operator is only supported on constants")
+        raise Unsupported(ONLY_CONSTANTS)
     return list(CONVERTERS[node.op_type](NodeContext(builder, node, inputs)))
+
+
+def _poison(builder: Builder, node: onnx.NodeProto) -> Poison:
+    """What the outputs of a node that failed stand for."""
+    inputs = [builder.values[name] for name in node.input if name]
+    return Poison(
+        any(isinstance(v, Tensor) or (isinstance(v, Poison) and v.of_input) for v in inputs)
+    )
 
 
 def _check_known(node: onnx.NodeProto) -> None:
@@ -111,17 +123,6 @@ def _finish_outputs(builder: Builder, graph: onnx.GraphProto) -> list[Issue]:
         except Unsupported as reason:
             issues.append(Issue("output", output.name, str(reason)))
     return issues
-
-
-def _live_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The nodes that an output depends on, in order."""
-    needed = {o.name for o in graph.output}
-    live = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            live.append(node)
-            needed.update(node.input)
-    return live[::-1]
 
 
 def _network_input(

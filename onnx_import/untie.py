@@ -86,7 +86,7 @@ class Params:
         what = f"parameter {name!r}"
         elements = self._budget.check_shape(request.transform.native_shape, what)
         if not tensor.flags.c_contiguous or tensor.size < elements:
-            self._budget.spend(elements, what)
+            self._budget.spend(4 * elements, what)
         array = request.transform.to_native(tensor)
         if not first_use and np.shares_memory(array, tensor):
             array = array.copy()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,21 +80,13 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Poison:
-    """The output of a node that could not be converted."""
+    """The output of a node that could not be converted.
+
+    Attributes:
+        of_input: it depends on the network's input.
+    """
+
+    of_input: bool
 
 
 Value = Known | Tensor | Poison
-
-
-def at_both(
-    function: Callable[..., np.ndarray], inputs: list[Known | None], origin: Origin = "computed"
-) -> Known:
-    """Evaluates `function` of the inputs' arrays at both batch points."""
-    first = function(*[None if k is None else k.at[0] for k in inputs])
-    if all(k is None or k.at[0] is k.at[1] for k in inputs):
-        return Known.same(first, origin)
-    second = function(*[None if k is None else k.at[1] for k in inputs])
-    # Shape arithmetic is small; a large fill may be a view whose comparison would cost memory.
-    if max(first.size, second.size) <= 2**16 and np.array_equal(first, second):
-        return Known.same(first, origin)
-    return Known((first, second), origin)
