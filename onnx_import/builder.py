@@ -27,6 +27,7 @@ class Builder:
         values: what each ONNX name stands for so far.
         uses: how often each ONNX name is read, graph outputs included.
         fixed_batch: the batch size that the file insists on, if any.
+        output_dims: ONNX dimensions after the batch of the outputs finished so far.
     """
 
     def __init__(self, graph: onnx.GraphProto, budget: Budget, fixed_batch: int | None) -> None:
@@ -42,6 +43,7 @@ class Builder:
         self._value_names: set[str] = set()
         self._node_names: set[str] = set()
         self._flattened: dict[str, Tensor] = {}
+        self.output_dims: list[tuple[int, ...]] = []
 
     def emit(
         self,
@@ -63,16 +65,19 @@ class Builder:
         self.nodes.append(
             GraphNode(op, node_name, operands, params or [], native, attributes or {})
         )
-        return Tensor(native, shape, shape if dims is None else dims, output)
+        return Tensor(native, shape, shape[: len(inputs[0].dims)] if dims is None else dims, output)
 
-    def input(self, name: str, dims: tuple[int, ...]) -> Tensor:
-        """Defines the network's input; (N, F) becomes F channels of one pixel."""
+    def input(self, name: str, dims: tuple[int, ...], lying: bool = False) -> Tensor:
+        """Defines the network's input; (N, F) becomes F channels of one pixel.
+
+        Lines (N, C, L) become maps of width 1, or where `lying` of height 1.
+        """
         self._value_names.add(name)
-        c, h, w = dims if len(dims) == 3 else (dims[0], 1, 1)
-        return Tensor(name, (c, h, w), dims, name)
+        c, h, w = (*dims, 1, 1)[:3]
+        return Tensor(name, (c, w, h) if lying else (c, h, w), dims, name)
 
     def as_map(self, tensor: Tensor) -> Tensor:
-        """The tensor as (N, C, H, W). Errors: `Unsupported`."""
+        """The tensor as (N, C, H, W) or (N, C, L). Errors: `Unsupported`."""
         if tensor.is_map():
             return tensor
         if len(tensor.dims) == 3 and tensor.dims[1:] == (1, 1):
@@ -108,7 +113,12 @@ class Builder:
         value = self.values[name]
         if not isinstance(value, Tensor):
             raise Unsupported("it does not depend on the input")
-        whole = self.as_features(value) if len(value.dims) == 1 else self.as_map(value)
+        whole = value
+        if len(value.dims) == 1:
+            whole = self.as_features(value)
+        elif value.dims[1:] == (1, 1):
+            whole = self.as_map(value)
+        self.output_dims.append(value.dims)
         if whole.name == name:
             return
         if whole.name in self._fixed_names:

@@ -35,16 +35,20 @@ def convert(
     budget = Budget(limits)
     input_info, dims, fixed_batch = _network_input(label, graph)
     budget.check_shape(dims, f"cannot import {label}: input {input_info.name!r}")
-    builder = Builder(graph, budget, fixed_batch)
-    builder.values[input_info.name] = builder.input(input_info.name, dims)
-    for tensor in graph.initializer:
-        array = arrays[tensor.name] if tensor.name in arrays else tensor_array(tensor)
-        builder.values[tensor.name] = Known.same(array, "initializer")
-    issues = _convert_nodes(builder, live_nodes(graph))
-    issues += _finish_outputs(builder, graph) if not issues else []
-    if issues:
-        raise unsupported_error(label, issues)
-    return _result(model, builder, arrays, input_info.name)
+    constants = {
+        t.name: arrays[t.name] if t.name in arrays else tensor_array(t) for t in graph.initializer
+    }
+    first: list[Issue] = []
+    for lying in (False, True) if len(dims) == 2 else (False,):
+        builder = Builder(graph, budget, fixed_batch)
+        builder.values[input_info.name] = builder.input(input_info.name, dims, lying)
+        builder.values |= {n: Known.same(a, "initializer") for n, a in constants.items()}
+        issues = _convert_nodes(builder, live_nodes(graph))
+        issues += _finish_outputs(builder, graph) if not issues else []
+        if not issues:
+            return _result(model, builder, arrays, input_info.name)
+        first = first or issues
+    raise unsupported_error(label, first)
 
 
 def _convert_nodes(builder: Builder, nodes: list[onnx.NodeProto]) -> list[Issue]:
@@ -138,11 +142,11 @@ def _network_input(
     if kind.elem_type != onnx.TensorProto.FLOAT:
         raise ModelError(f"cannot import {label}: input {info.name!r} must be float32")
     sample = tuple(d for d in shape[1:] if d is not None and d > 0)
-    if len(shape) not in (2, 4) or len(sample) < len(shape) - 1:
+    if len(shape) not in (2, 3, 4) or len(sample) < len(shape) - 1:
         shown = [d.dim_param or d.dim_value or "?" for d in kind.shape.dim]
         raise ModelError(
             f"cannot import {label}: input {info.name!r} has the shape {shown}; it must be "
-            "(N, C, H, W) with fixed C, H and W; export with only the batch dynamic"
+            "(N, C, H, W), (N, C, L) or (N, F), fixed but for N; export with only the batch dynamic"
         )
     return info, sample, shape[0] or None
 
@@ -164,6 +168,7 @@ def _result(
         output_names=outputs,
         constants=_constants(model.graph, params.bindings, arrays),
         warnings=warnings_about(model),
+        output_dims=builder.output_dims,
     )
 
 

@@ -85,7 +85,7 @@ def concat(ctx: NodeContext) -> list[Tensor]:
     if len(tensors) == 1:
         return [ctx.alias(tensors[0])]
     shape = (sum(t.shape[0] for t in tensors), *tensors[0].shape[1:])
-    return [ctx.emit("Concat", tensors, shape, dims=shape[:1] if flat else shape)]
+    return [ctx.emit("Concat", tensors, shape, dims=shape[: len(tensors[0].dims)])]
 
 
 @converter("Slice")

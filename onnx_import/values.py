@@ -70,8 +70,8 @@ class Tensor:
         return math.prod(self.shape)
 
     def is_map(self) -> bool:
-        """The ONNX value is (N, C, H, W) with the native C, H and W."""
-        return self.dims == self.shape
+        """The ONNX value is (N, C, H, W) with the native C, H and W, or (N, C, L), W being 1."""
+        return self.dims == self.shape or (len(self.dims) == 2 and (*self.dims, 1) == self.shape)
 
     def is_features(self) -> bool:
         """The ONNX value is (N, F) and the native one (F, 1, 1)."""

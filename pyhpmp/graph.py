@@ -19,7 +19,8 @@ class Graph:
     """name: as the user gave it. core: the network as imported.
 
     params: weights by name, on rank 0; empty elsewhere. template: what `save_onnx` writes the
-    weights into, on rank 0. notes: what the importer wants said.
+    weights into, on rank 0. notes: what the importer wants said. output_dims: dimensions of each
+    output after the batch as in the model's file; empty for the native ones.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Graph:
     params: Params = field(default_factory=dict, repr=False)
     template: Any = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    output_dims: tuple[tuple[int, ...], ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -64,14 +66,14 @@ def load(
     ranks = world.current()
     found: list[model_files.Imported] = []
 
-    def read() -> tuple[str, tuple[str, ...]]:
+    def read() -> tuple[str, tuple[str, ...], tuple[tuple[int, ...], ...]]:
         imported = model_files.read(str(model), classes=classes, image=image, seed=seed)
         found.append(imported)
         _core.Graph.parse(imported.text)  # an error here is everybody's
-        return imported.text, imported.notes
+        return imported.text, imported.notes, imported.output_dims
 
-    text, notes = ranks.on_root(read)
+    text, notes, dims = ranks.on_root(read)
     core = _core.Graph.parse(text)
     if not found:
-        return Graph(str(model), core, notes=notes)
-    return Graph(str(model), core, found[0].params, found[0].template, notes)
+        return Graph(str(model), core, notes=notes, output_dims=dims)
+    return Graph(str(model), core, found[0].params, found[0].template, notes, dims)

@@ -19,12 +19,16 @@ ZOO = "zoo:"
 
 @dataclass(frozen=True)
 class Imported:
-    """text: of the native graph. template: what `write` needs back. notes: for the user."""
+    """text: of the native graph. template: what `write` needs back. notes: for the user.
+
+    output_dims: of every output after the batch, as the model's file has them.
+    """
 
     text: str
     params: dict[str, npt.NDArray[np.float32]]
     template: Any
     notes: tuple[str, ...]
+    output_dims: tuple[tuple[int, ...], ...] = ()
 
 
 def read(model: str, *, classes: int | None, image: int | None, seed: int) -> Imported:
@@ -50,7 +54,8 @@ def read(model: str, *, classes: int | None, image: int | None, seed: int) -> Im
         raise ModelError(str(error)) from error
     except OSError as error:
         raise ModelError(f"cannot read {model}: {error.strerror or error}") from error
-    return Imported(imported.graph_text, imported.params, imported, tuple(imported.warnings))
+    dims, notes = tuple(imported.output_dims), tuple(imported.warnings)
+    return Imported(imported.graph_text, imported.params, imported, notes, dims)
 
 
 def _from_zoo(name: str, *, classes: int | None, image: int | None, seed: int) -> ImportedModel:

@@ -41,9 +41,11 @@ class Session:
         weights = plan.graph.params if params is None else params
         self.engine = RankEngine(self.plan, weights, threads=threads, trace=trace, timeout=timeout)
         self._shapes = [output.shape for output in self.plan.prepared.outputs]
+        squeezed = tuple(_squeezed(shape) for shape in self._shapes)
+        self._dims = self.plan.graph.output_dims or squeezed
 
     def __call__(self, images: Any) -> Floats:
-        """The first output: (N, C) for features, (N, C, H, W) for maps."""
+        """The first output, in the shape that the model's file gives it."""
         return self.outputs(images)[0]
 
     def outputs(self, images: Any) -> list[Floats]:
@@ -52,8 +54,9 @@ class Session:
         batch = self.plan.batch
         parts = [self._batch(x[start : start + batch]) for start in range(0, len(x), batch)]
         if not parts:
-            return [np.zeros((0, *_squeezed(shape)), np.float32) for shape in self._shapes]
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+            return [np.zeros((0, *dims), np.float32) for dims in self._dims]
+        outputs = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return [y.reshape(len(x), *d) for y, d in zip(outputs, self._dims, strict=True)]
 
     def _batch(self, images: Floats) -> list[Floats]:
         samples, batch = len(images), self.plan.batch

@@ -172,7 +172,7 @@ BAD_NODES: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "kernel": (lambda: one("Conv", zeros(8, 4, 9, 9)), "larger than its padded input"),
     "pads": (lambda: one("Conv", zeros(8, 4, 3, 3), pads=[2**40] * 4), "pads"),
     "strides": (lambda: one("Conv", zeros(8, 4, 3, 3), strides=[0, 1]), "strides [0, 1]"),
-    "1-D": (lambda: one("Conv", zeros(8, 4, 3)), "only 2-D convolutions"),
+    "1-D": (lambda: one("Conv", zeros(8, 4, 3)), "does not fit its input ['N', 4, 6, 6]"),
     "pool pads": (lambda: one("MaxPool", kernel_shape=[2, 2], pads=[2] * 4), "smaller than"),
     "dense": (lambda: one("MatMul", zeros(7, 3)), "(N, features) is needed"),
     "constant": (lambda: one("Mul", zeros(6, 6)), "one number per channel"),
@@ -195,7 +195,7 @@ def test_bad_node_is_named_with_the_reason(name: str) -> None:
     assert reason in message
 
 
-@pytest.mark.parametrize("shape", [("N", 3, "H", "W"), ("N", 3, 32), ("N", 3, 0, 8)])
+@pytest.mark.parametrize("shape", [("N", 3, "H", "W"), ("N", 3, 2, 4, 4), ("N", 3, 0, 8)])
 def test_input_without_fixed_image_size_is_refused(shape: tuple[str | int, ...]) -> None:
     assert "it must be (N, C, H, W)" in refused(relu_model(shape=shape))
 
