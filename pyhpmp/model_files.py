@@ -31,8 +31,8 @@ class Imported:
     output_dims: tuple[tuple[int, ...], ...] = ()
 
 
-def read(model: str, *, classes: int | None, image: int | None, seed: int) -> Imported:
-    """Imports a file or a zoo network.
+def read(model: object, *, classes: int | None, image: int | None, seed: int) -> Imported:
+    """Imports a file, a zoo network or an onnx.ModelProto.
 
     Raises:
         ModelError: one line with everything that is wrong.
@@ -41,7 +41,7 @@ def read(model: str, *, classes: int | None, image: int | None, seed: int) -> Im
     import onnx_import
 
     try:
-        if model.startswith(ZOO):
+        if isinstance(model, str) and model.startswith(ZOO):
             name = model.removeprefix(ZOO)
             imported = _from_zoo(name, classes=classes, image=image, seed=seed)
         elif classes is not None or image is not None:
@@ -49,7 +49,7 @@ def read(model: str, *, classes: int | None, image: int | None, seed: int) -> Im
                 f"{model}: --classes and --image change zoo networks, not files"
             )
         else:
-            imported = onnx_import.load(model)
+            imported = onnx_import.load(model)  # type: ignore[arg-type]
     except onnx_import.ModelError as error:
         raise ModelError(str(error)) from error
     except OSError as error:

@@ -49,8 +49,11 @@ class Session:
         return self.outputs(images)[0]
 
     def outputs(self, images: Any) -> list[Floats]:
-        """Every output of the model for N images (N, C, H, W), any N."""
+        """Every output of the model for N images (N, C, H, W), lines (N, C, L) or features, any N."""
         x = np.ascontiguousarray(images, dtype=np.float32)
+        native = self.plan.graph.input_shape
+        if x.ndim == 3 and x.shape[1:] == (native[0], native[1] * native[2]):
+            x = x.reshape(len(x), *native)
         batch = self.plan.batch
         parts = [self._batch(x[start : start + batch]) for start in range(0, len(x), batch)]
         if not parts:
