@@ -22,7 +22,7 @@ class Session:
     Args:
         plan: an inference plan, or a training plan, of which the forward part is planned anew with
             the same ranks, batch and strategy.
-        params: weights on rank 0; by default the model's.
+        params: weights on rank 0; by default the model's. keep_weights: as in `Trainer`.
         threads: of this rank; 0 for its share of the cores.
         trace: keep the times of the last batch's instructions.
         timeout: seconds that a rank waits for another, before it fails.
@@ -33,13 +33,21 @@ class Session:
         plan: Plan,
         *,
         params: Params | None = None,
+        keep_weights: bool = True,
         threads: int = 0,
         trace: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self.plan = _for_inference(plan) if plan.core.training else plan
         weights = plan.graph.params if params is None else params
-        self.engine = RankEngine(self.plan, weights, threads=threads, trace=trace, timeout=timeout)
+        self.engine = RankEngine(
+            self.plan,
+            weights,
+            keep_weights=keep_weights,
+            threads=threads,
+            trace=trace,
+            timeout=timeout,
+        )
         self._shapes = [output.shape for output in self.plan.prepared.outputs]
         squeezed = tuple(_squeezed(shape) for shape in self._shapes)
         self._dims = self.plan.graph.output_dims or squeezed

@@ -67,6 +67,17 @@ def test_the_same_plan_repeats_bit_for_bit() -> None:
     assert all(np.array_equal(first[3][name], second[3][name]) for name in first[3])
 
 
+def test_weights_that_are_not_kept_leave_rank_0_and_train_the_same() -> None:
+    def work(rank: int) -> tuple[float, int]:
+        graph = tiny.graph(rank)
+        plan = pyhpmp.plan(graph, batch=16, strategy="filter")
+        kept = pyhpmp.Trainer(plan, pyhpmp.SGD(lr=0.1)).step(*tiny.batch(seed=0))
+        trainer = pyhpmp.Trainer(plan, pyhpmp.SGD(lr=0.1), keep_weights=False)
+        return trainer.step(*tiny.batch(seed=0)) - kept, len(graph.params)
+
+    assert local.run(2, work) == [(0.0, 0), (0.0, 0)]
+
+
 def test_evaluation_pads_the_last_batch() -> None:
     plan = pyhpmp.plan(tiny.graph(), batch=16, bn_group=8)
     trainer = pyhpmp.Trainer(plan)
