@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -108,6 +109,12 @@ class Builder:
             )
         return self._flattened[tensor.name]
 
+    def sole_maker(self, tensor: Tensor) -> GraphNode | None:
+        """The native node that made the tensor, if only one ONNX node reads its result."""
+        if self.uses[tensor.onnx_name] != 1 or self.uses[tensor.name] > 1:
+            return None
+        return next((n for n in reversed(self.nodes) if n.output == tensor.name), None)
+
     def finish_output(self, name: str) -> None:
         """Makes sure that a native value has the name of the ONNX output."""
         value = self.values[name]
@@ -203,9 +210,10 @@ class NodeContext:
         *,
         dims: tuple[int, ...] | None = None,
         params: list[str] | None = None,
+        more: Mapping[str, Attribute] | None = None,
         **attributes: Attribute,
     ) -> Tensor:
-        """Appends the native node that this ONNX node becomes."""
+        """Appends the native node that this ONNX node becomes; `more` are attributes, too."""
         return self.builder.emit(
             op,
             self.name,
@@ -214,7 +222,25 @@ class NodeContext:
             self.output,
             dims=dims,
             params=params,
-            attributes=attributes,
+            attributes=attributes | dict(more or {}),
+        )
+
+    def scaled(self, tensor: Tensor, factor: float) -> Tensor:
+        """The tensor times a number that is no parameter, under this node's output name."""
+        c = tensor.shape[0]
+        request = Request(
+            Known.same(np.full((), factor, np.float32)),
+            f"{self.output}.factor",
+            "scale",
+            Transform((c,), (c,)),
+            Slot(self.output, 0),
+            self.name,
+            frozen=True,
+        )
+        param = self.builder.params.add(request)
+        dims = tensor.dims
+        return self.emit(
+            "Affine", [tensor], tensor.shape, dims=dims, params=[param], has_shift=False
         )
 
     def alias(self, tensor: Tensor, dims: tuple[int, ...] | None = None) -> Tensor:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from onnx_import import convert_channel, convert_index, convert_window
+from onnx_import import (
+    convert_arithmetic,
+    convert_channel,
+    convert_function,
+    convert_index,
+    convert_window,
+)
 from onnx_import.builder import Builder, NodeContext
 from onnx_import.check import live_nodes, node_label
 from onnx_import.detach import detach
@@ -21,7 +27,13 @@ from onnx_import.warn import warnings_about
 
 ONLY_CONSTANTS = "the operator is only supported on constants"
 # Importing a converter module fills the table.
-TABLE_MODULES = (convert_window, convert_channel, convert_index)
+TABLE_MODULES = (
+    convert_arithmetic,
+    convert_channel,
+    convert_function,
+    convert_index,
+    convert_window,
+)
 
 
 def convert(

@@ -57,7 +57,7 @@ class Session:
         return self.outputs(images)[0]
 
     def outputs(self, images: Any) -> list[Floats]:
-        """Every output of the model for N images (N, C, H, W), lines (N, C, L) or features, any N."""
+        """Every output for any N of images (N, C, H, W), lines (N, C, L) or features (N, F)."""
         x = np.ascontiguousarray(images, dtype=np.float32)
         native = self.plan.graph.input_shape
         if x.ndim == 3 and x.shape[1:] == (native[0], native[1] * native[2]):

@@ -60,7 +60,7 @@ HPMP_API void hpmp_free(void* memory);
 typedef struct hpmp_graph hpmp_graph;
 
 /* A parameter; dimension 0 is the output channel. `role` is one of weight, bias, scale, shift,
- * running_mean, running_var. */
+ * running_mean, running_var, slope. */
 typedef struct hpmp_param_info {
   const char* name;
   const char* role;

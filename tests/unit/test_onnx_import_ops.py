@@ -374,8 +374,8 @@ def test_training_forms_import_as_the_inference_forms_do() -> None:
 
 
 def test_unused_branches_do_not_matter() -> None:
-    nodes = [make_node("Relu", ["x"], ["y"]), make_node("Elu", ["x"], ["unused"])]
-    assert "Elu" not in onnx_import.load(make_model(nodes)).graph_text
+    nodes = [make_node("Relu", ["x"], ["y"]), make_node("Sin", ["x"], ["unused"])]
+    assert "Sin" not in onnx_import.load(make_model(nodes)).graph_text
 
 
 def test_a_newer_opset_reads_like_opset_21() -> None:
