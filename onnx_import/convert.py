@@ -170,7 +170,7 @@ def _result(
     source = builder.values[input_name]
     assert isinstance(source, Tensor)
     params = builder.params
-    text = graph_text(input_name, source.shape, params.list, builder.nodes, outputs)
+    text = graph_text(input_name, source.shape, params.list, builder.nodes(), outputs)
     return ImportedModel(
         graph_text=text,
         params=params.arrays,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from onnx_import.attributes import Attributes
 from onnx_import.builder import NodeContext
 from onnx_import.errors import Unsupported
+from onnx_import.fold import axis_of
 from onnx_import.imported import Transform
 from onnx_import.registry import converter
 from onnx_import.values import Known, Tensor
@@ -183,7 +184,7 @@ def reduce_mean(ctx: NodeContext) -> list[Tensor]:
     x = ctx.builder.as_map(ctx.tensor())
     axes = ctx.optional(1, "axes")
     rank = len(x.dims) + 1
-    over = sorted(a % rank for a in axes.integers("axes")) if axes is not None else []
+    over = sorted(axis_of(a, rank) for a in axes.integers("axes")) if axes is not None else []
     if over != list(range(2, rank)):
         raise Unsupported(f"axes {over} must be height and width, {list(range(2, rank))}")
     c = x.shape[0]

@@ -14,7 +14,8 @@ class Limits:
     """What a model may ask for; raise a field to import an unusually large model.
 
     Attributes:
-        file_bytes: of the model file (a protobuf cannot be larger than 2 GiB).
+        file_bytes: of the model file (a protobuf must be smaller than 2 GiB).
+        parsed_bytes: of the model file without the raw bytes of its initializers.
         external_bytes: of all weights kept in external files.
         nodes: after functions are inlined.
         tensor_elements: of any one constant or of one sample of an activation.
@@ -22,7 +23,8 @@ class Limits:
         operations: of arithmetic to compute them.
     """
 
-    file_bytes: int = 2**31
+    file_bytes: int = 2**31 - 1
+    parsed_bytes: int = 2**29
     external_bytes: int = 2**36
     nodes: int = 100_000
     tensor_elements: int = 2**31

@@ -35,7 +35,10 @@ def resize(
     y = x.astype(np.float64)
     outside = np.zeros((1,) * x.ndim, bool)
     crops = call.attributes.text("coordinate_transformation_mode", "") == "tf_crop_and_resize"
-    for axis in _axes(call, x, roi if crops else None, scales, sizes):
+    axes = _axes(call, x, roi if crops else None, scales, sizes)
+    lengths = {axis.index: axis.output for axis in axes}
+    call.make([lengths.get(i, d) for i, d in enumerate(x.shape)], np.float64)
+    for axis in axes:
         if axis.output == axis.size and axis.scale == 1 and not crops:
             continue
         weights, missed = _weights(call, axis)
