@@ -9,8 +9,8 @@ import numpy as np
 
 from onnx_import.builder import NodeContext
 from onnx_import.errors import Unsupported
+from onnx_import.fold import axis_of, new_shape
 from onnx_import.registry import converter
-from onnx_import.reshapes import new_shape
 from onnx_import.values import BATCH_POINTS, Draw, Lined, Tensor, Value
 
 
@@ -87,7 +87,7 @@ def _in_order(x: Tensor, places: list[int]) -> Tensor:
     """The map with dimension `places[i]` at place i."""
     order = tuple((x.order or (0, 1, 2))[place] for place in places)
     dims = tuple(x.shape[axis] for axis in order)
-    return replace(x, dims=dims, order=() if order == (0, 1, 2) else order)
+    return replace(x, dims=dims, order=() if order == tuple(range(len(order))) else order)
 
 
 @converter("Concat")
@@ -95,7 +95,7 @@ def concat(ctx: NodeContext) -> list[Tensor]:
     tensors = [ctx.builder.as_channels(ctx.tensor(i)) for i in range(len(ctx.inputs))]
     first = tensors[0]
     axis, channels = ctx.attributes.integer("axis", 1), 1 + first.channel_axis()
-    if axis % (len(first.dims) + 1) != channels:
+    if axis_of(axis, len(first.dims) + 1) != channels:
         raise Unsupported(f"axis {axis} must be the channels, {channels}")
     if len({(t.shape[1:], len(t.dims), t.order) for t in tensors}) > 1:
         raise Unsupported(f"its inputs differ in more than channels: {[t.shape for t in tensors]}")
@@ -114,7 +114,7 @@ def slice_channels(ctx: NodeContext) -> list[Tensor]:
     axes = list(range(len(starts))) if axes_input is None else axes_input.integers("axes")
     steps = [1] * len(starts) if steps_input is None else steps_input.integers("steps")
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        axis %= len(x.dims) + 1
+        axis = axis_of(axis, len(x.dims) + 1)
         size = x.dims[axis - 1] if axis else max(BATCH_POINTS)
         begin, stop, by = slice(start, end, step).indices(size)
         if (begin, stop, by) == (0, size, 1) and (axis or end > 2**31):
@@ -132,7 +132,7 @@ def gather_channel(ctx: NodeContext) -> list[Tensor]:
         return [_gathered(ctx, ctx.inputs[0].tensor)]
     x = ctx.tensor()
     index = ctx.known(1, "indices").array("its indices")
-    axis = ctx.attributes.integer("axis", 0) % (len(x.dims) + 1)
+    axis = axis_of(ctx.attributes.integer("axis", 0), len(x.dims) + 1)
     if axis != 1 or index.size != 1 or not -x.dims[0] <= int(index.reshape(())) < x.dims[0]:
         raise Unsupported("only one channel can be gathered")
     begin = int(index.reshape(())) % x.dims[0]
@@ -167,7 +167,7 @@ def split_channels(ctx: NodeContext) -> list[Tensor]:
 def channels_along(ctx: NodeContext, x: Tensor) -> int:
     """How many channels a node splits. Errors: `Unsupported` for another axis."""
     axis, channels = ctx.attributes.integer("axis", 0), 1 + x.channel_axis()
-    if axis % (len(x.dims) + 1) != channels:
+    if axis_of(axis, len(x.dims) + 1) != channels:
         raise Unsupported(f"axis {axis} must be the channels, {channels}")
     return x.shape[0]
 

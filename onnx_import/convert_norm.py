@@ -5,6 +5,7 @@ from __future__ import annotations
 from onnx_import.builder import NodeContext
 from onnx_import.convert_window import artificial_zero
 from onnx_import.errors import Unsupported
+from onnx_import.fold import axis_of
 from onnx_import.imported import Transform
 from onnx_import.registry import converter
 from onnx_import.values import Tensor
@@ -63,7 +64,7 @@ def lrn(ctx: NodeContext) -> list[Tensor]:
 def softmax(ctx: NodeContext) -> list[Tensor]:
     x = ctx.builder.as_channels(ctx.tensor())
     axis = ctx.attributes.integer("axis", -1)
-    if axis % (len(x.dims) + 1) != 1 + x.channel_axis():
+    if axis_of(axis, len(x.dims) + 1) != 1 + x.channel_axis():
         raise Unsupported(f"axis {axis} must be the channels, {1 + x.channel_axis()}")
     return [ctx.like(x, ctx.node.op_type)]
 
@@ -73,7 +74,7 @@ def layer_normalization(ctx: NodeContext) -> list[Tensor]:
     """Over the channels of each pixel, which must stand last."""
     x = ctx.builder.as_channels(ctx.tensor())
     last, axis = len(x.dims), ctx.attributes.integer("axis", -1)
-    if axis % (last + 1) != last or x.channel_axis() != last - 1:
+    if axis_of(axis, last + 1) != last or x.channel_axis() != last - 1:
         raise Unsupported(
             f"axis {axis} of {['N', *x.dims]} is not the channels alone; normalise the last axis "
             "of a map with channels last, as torchvision's LayerNorm2d does"
