@@ -60,7 +60,7 @@ def convert(
     for lying in (False, True) if len(dims) == 2 else (False,):
         builder = Builder(graph, budget, fixed_batch)
         builder.values[input_info.name] = builder.input(input_info.name, dims, lying)
-        builder.values |= {n: Known.same(a, "initializer") for n, a in constants.items()}
+        builder.values |= {n: Known((a, a), "initializer", n) for n, a in constants.items()}
         issues = _convert_nodes(builder, live_nodes(graph))
         issues += _finish_outputs(builder, graph) if not issues else []
         if not issues:

@@ -100,9 +100,12 @@ class Params:
             )
 
     def _name(self, request: Request) -> str:
-        """The ONNX name where it is free, else one made from what the parameter belongs to."""
+        """The ONNX name where it is free, else one made from what the parameter belongs to.
+
+        A transposed initializer keeps its own name.
+        """
         role = _TORCH_NAMES.get(request.role, request.role)
-        candidates = [request.onnx_name]
+        candidates = [request.value.source or request.onnx_name]
         if request.stem:
             candidates.append(f"{request.stem.rpartition('.')[0] or request.stem}.{role}")
         candidates.append(f"{request.owner}.{role}")

@@ -23,10 +23,16 @@ Origin = Literal["initializer", "alias", "fresh", "constant", "computed"]
 
 @dataclass(frozen=True)
 class Known:
-    """A constant, evaluated at both batch points; `at[0] is at[1]` where they agree."""
+    """A constant, evaluated at both batch points; `at[0] is at[1]` where they agree.
+
+    Attributes:
+        source: the initializer that it is, or is another shape of; empty where it has a name of
+            its own (Identity) or is computed.
+    """
 
     at: tuple[np.ndarray, np.ndarray]
     origin: Origin = "computed"
+    source: str = ""
 
     @staticmethod
     def same(array: np.ndarray, origin: Origin = "computed") -> Known:

@@ -185,6 +185,15 @@ def test_exported_model_has_the_given_weights(name: str, tmp_path: Path) -> None
     assert_same(run_oracle(imported, images, params), run_onnx(tmp_path / "out.onnx", images))
 
 
+def test_a_transposed_weight_keeps_its_name() -> None:
+    nodes = [
+        make_node("Transpose", ["linear.weight"], ["moved"], perm=[1, 0]),
+        make_node("MatMul", ["t", "moved"], ["u"]),
+    ]
+    imported = onnx_import.load(transposed(*nodes, **{"linear.weight": weight(7, 4)}))
+    assert imported.params["linear.weight"].shape == (7, 4, 1, 1)
+
+
 def test_transpositions_and_biases_leave_no_nodes() -> None:
     lines = onnx_import.load(convnext()).graph_text.splitlines()
     ops = [line.split()[1] for line in lines if line.startswith("node")]
