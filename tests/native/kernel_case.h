@@ -1,4 +1,4 @@
-// One op, or a link of several, run by its CPU kernel and by a float64 reference: forward, and
+// One op, or a link of several, run by its kernel and by a float64 reference: forward, and
 // backward by differences.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 
+#include "backend.h"
 #include "check.h"
 #include "engine/kernel.h"
 #include "graph/links.h"
@@ -192,7 +193,7 @@ class Run {
       spec.input_shapes.push_back({t.c, t.h, t.w});
       spec.input_blocks.push_back(t.block);
     }
-    kernel = prepare_cpu_kernel(spec);
+    kernel = prepare_kernel(spec);
   }
 
   std::vector<float*> param_pointers() {

@@ -39,7 +39,7 @@ class Layer {
     spec.input_channels = {{{0, x_.ref.c}}};
     spec.input_shapes = {{x_.ref.c, 1, 1}};
     spec.output_shape = {dy_.ref.c, 1, 1};
-    const auto kernel = prepare_cpu_kernel(spec);
+    const auto kernel = prepare_kernel(spec);
     Memory scratch(kernel->scratch_bytes());
     BackwardArgs args;
     args.inputs = {x_.ref};
