@@ -865,6 +865,10 @@ cdef class Engine:
         with nogil:
             check(c.hpmp_engine_get_momentum(self.handle, index, raw, out.shape[0]))
 
+    def set_step(self, int64_t step):
+        """Goes on after `step` steps."""
+        check(c.hpmp_engine_set_step(self.handle, step))
+
     def train_step(self, images, labels, *, double lr, double momentum=0.0,
                    double weight_decay=0.0):
         """One step on the global batch; returns (loss, correct). Collective."""

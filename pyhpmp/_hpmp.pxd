@@ -313,6 +313,7 @@ cdef extern from "hpmp.h" nogil:
                                          int64_t elems)
     hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
                                          int64_t elems)
+    hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step)
     hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
                                        const DLTensor* labels, const hpmp_sgd* sgd,
                                        hpmp_step_result* out)

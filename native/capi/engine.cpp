@@ -134,6 +134,13 @@ hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* 
   return on_param(engine, param, data, elems, &Engine::get_momentum);
 }
 
+hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step) {
+  return wall([&] {
+    if (step < 0) fail(ErrorCode::invalid_argument, "an engine cannot go on after a negative step");
+    engine_of(engine).set_step(static_cast<std::uint64_t>(step));
+  });
+}
+
 hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
                                    const DLTensor* labels, const hpmp_sgd* sgd,
                                    hpmp_step_result* out) {

@@ -45,6 +45,7 @@ class CpuEngine final : public Engine {
   void get_param_grad(ParamId p, float* data) override { get(p, ParamStore::What::grad, data); }
   void get_momentum(ParamId p, float* data) override { get(p, ParamStore::What::momentum, data); }
   void set_momentum(ParamId p, const float* data) override { store_.set_momentum(p, data); }
+  void set_step(std::uint64_t step) override { step_ = step; }
 
   StepResult train_step(const float* images, const std::int64_t* labels, const Sgd& sgd) override {
     if (!plan_.grid.training)

@@ -51,6 +51,8 @@ class Engine {
   virtual void get_param_grad(ParamId p, float* data) = 0;
   virtual void get_momentum(ParamId p, float* data) = 0;
   virtual void set_momentum(ParamId p, const float* data) = 0;
+  /// Steps made before, by which random choices are keyed.
+  virtual void set_step(std::uint64_t step) = 0;
 
   /// images: the global batch [batch][c][h][w]; labels [batch], -1 ignored. Collective.
   virtual StepResult train_step(const float* images, const std::int64_t* labels,

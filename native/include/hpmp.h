@@ -426,6 +426,9 @@ HPMP_API hpmp_status hpmp_engine_set_momentum(hpmp_engine* engine, int64_t param
 HPMP_API hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
                                               int64_t elems);
 
+/* Goes on after `step` steps: random choices (dropout) are keyed by the number of the step. */
+HPMP_API hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step);
+
 /* One training step; collective. `images`: the global batch, (batch, C, H, W) or, where H = W = 1,
  * (batch, C); float32, C order, CPU. `labels`: (batch), int64, C order, CPU; -1 is left out of the
  * loss. Both are borrowed for the call and must hold the same on every rank.

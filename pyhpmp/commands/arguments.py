@@ -125,6 +125,14 @@ def run_parser() -> Parser:
         metavar="SECONDS",
         help="that a rank waits for another in a step, before the run fails [60]",
     )
+    group = parser.add_argument_group("checkpoints")
+    group.add_argument("--checkpoint", metavar="DIR", help="write what --resume goes on from")
+    group.add_argument("--every", type=count, metavar="STEPS", help="between two [an epoch's]")
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="from the newest in --checkpoint; ranks and strategy may be others",
+    )
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", type=count, help="passes over the data [10]")
     group.add_argument("--steps", type=count, help="steps in all, instead of epochs")

@@ -10,6 +10,7 @@ import pyhpmp
 from pyhpmp import launch, world
 from pyhpmp.commands import results
 from pyhpmp.commands.arguments import parsed, run_parser
+from pyhpmp.commands.checkpoints import checkpoints_of
 from pyhpmp.commands.inference import infer
 from pyhpmp.commands.loop import Loop
 from pyhpmp.commands.planning import plan_of, print_version
@@ -96,7 +97,10 @@ def _train(
         trace=results.wants_trace(arguments),
         timeout=arguments.timeout,
     )
-    outcome = Loop(trainer, data, recipe, say).run()
+    checkpoints = checkpoints_of(arguments, data, plan, recipe)
+    if arguments.resume:
+        checkpoints.resume(trainer, recipe, say)
+    outcome = Loop(trainer, data, recipe, say, checkpoints).run()
     results.save_measured(plan, outcome.trace, outcome.step_seconds, arguments)
     saved = arguments.save or (DEFAULT_SAVE if data.name != "synthetic" else None)
     if saved:
