@@ -80,6 +80,8 @@ class Prediction(NamedTuple):
     bubble_fraction: float
     compute_seconds: float
     network_seconds: float
+    activation_bytes: int
+    parameter_bytes: int
     memory_bytes: list[int]
 
 class RankInfo(NamedTuple):
@@ -87,9 +89,11 @@ class RankInfo(NamedTuple):
     arena_bytes: int
     param_bytes: int
     sent_elems: int
+    sent_bytes: int
 
 INSTRUCTIONS: tuple[str, ...]
 MESSAGES: tuple[str, ...]
+DTYPES: tuple[str, ...]
 
 class Program(NamedTuple):
     kind: Ints32
@@ -103,6 +107,7 @@ class Messages(NamedTuple):
     sender: Ints32
     receiver: Ints32
     elems: Ints64
+    bytes: Ints64
 
 class Tasks(NamedTuple):
     group: Ints32
@@ -132,6 +137,7 @@ class Graph:
         repeats: int = 20,
         budget_seconds: float = 1.0,
         threads: int = 0,
+        dtype: str = "fp32",
     ) -> PassTimes: ...
 
 class Hypergraph:
@@ -157,6 +163,7 @@ class Hypergraph:
         bn_group: int = 0,
         bn_sync: bool = False,
         training: bool = True,
+        dtype: str = "fp32",
     ) -> None: ...
     @property
     def groups(self) -> list[GroupInfo]: ...
@@ -189,6 +196,7 @@ class Hypergraph:
     ) -> tuple[Ints32, float]: ...
 
 def op_names() -> list[str]: ...
+def runs_dtype(name: str) -> bool: ...
 def default_speeds() -> dict[str, float]: ...
 def measure_host(repeats: int, threads: int = 1) -> HostFigures: ...
 
@@ -229,6 +237,12 @@ class Plan:
     def training(self) -> bool: ...
     @property
     def messages(self) -> int: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def activation_bytes(self) -> int: ...
+    @property
+    def parameter_bytes(self) -> int: ...
     @property
     def activation_elems(self) -> int: ...
     @property
@@ -295,6 +309,7 @@ class Engine:
     ) -> tuple[float, int]: ...
     def sent_by_net(self) -> Ints64: ...
     def sent_by_peer(self) -> Ints64: ...
+    def sent_bytes(self) -> int: ...
     def reset_counters(self) -> None: ...
     @property
     def memory_bytes(self) -> int: ...

@@ -13,7 +13,6 @@ from pyhpmp import _core, world
 from pyhpmp.errors import InvalidArgumentError, ModelError
 from pyhpmp.graph import Params
 from pyhpmp.plans import Plan
-from pyhpmp.strategies import ELEMENT_BYTES
 
 DEFAULT_TIMEOUT = 60.0
 Floats = npt.NDArray[np.float32]
@@ -53,6 +52,7 @@ class RankEngine:
                 f"{self.world.size}, or start {plan.ranks} (mpiexec -n {plan.ranks}, or "
                 "pyhpmp.local.run)"
             )
+        check_dtype(plan.core.dtype)
         self._infos = plan.prepared.params
         self.core = _core.Engine(
             plan.prepared,
@@ -135,12 +135,20 @@ class RankEngine:
 
     def bytes_sent(self) -> int:
         """By all ranks since the last reset, counted by the engines."""
-        sent = np.array([self.core.sent_by_peer().sum()], np.int64)
+        sent = np.array([self.core.sent_bytes()], np.int64)
         self.world.sum(sent)
-        return int(sent[0]) * ELEMENT_BYTES
+        return int(sent[0])
 
     def reset_counters(self) -> None:
         self.core.reset_counters()
+
+
+def check_dtype(dtype: str) -> None:
+    """Raises InvalidArgumentError where this machine does not compute on activations of it."""
+    if not _core.runs_dtype(dtype):
+        raise InvalidArgumentError(
+            f"--dtype {dtype} needs a processor with AVX-512; use --dtype fp32"
+        )
 
 
 def share_of_cores(ranks: world.World) -> int:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from pyhpmp._core import DTYPES
 from pyhpmp.engine import DEFAULT_TIMEOUT
 from pyhpmp.errors import USER_MISTAKE
 from pyhpmp.partitioners import PARTITIONERS
@@ -92,6 +93,9 @@ def add_planning(group: Any) -> None:
         "--plan-seconds", type=nonnegative, default=DEFAULT_SECONDS, help="for the search [10]"
     )
     group.add_argument(
+        "--dtype", choices=DTYPES, default="fp32", help="of activations and their gradients"
+    )
+    group.add_argument(
         "--bn-group", type=count, default=0, help="samples that share batch statistics [32]"
     )
     group.add_argument(
@@ -144,7 +148,6 @@ def run_parser() -> Parser:
     group.add_argument("--warmup", type=nonnegative, default=1.0, metavar="EPOCHS", help="[1]")
     group.add_argument("--momentum", type=nonnegative, default=0.9, help="[0.9]")
     group.add_argument("--weight-decay", type=nonnegative, default=5e-4, help="[0.0005]")
-    group.add_argument("--dtype", choices=("fp32",), default="fp32")
     group.add_argument("--target-accuracy", type=_share, help="end when the test set reaches it")
     return parser
 

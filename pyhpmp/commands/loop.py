@@ -11,7 +11,6 @@ from pyhpmp.commands.recipe import Recipe
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Dataset, shuffled
 from pyhpmp.report.measured import Trace, no_trace
-from pyhpmp.strategies import ELEMENT_BYTES
 
 
 @dataclass
@@ -72,8 +71,7 @@ class Loop:
             chosen = order[start : start + batch]
             self._step(*self.data.batch(self.data.train, chosen))
         self.outcome.trace = self.trainer.engine.core.trace()  # an evaluation has one of its own
-        sent = self.trainer.engine.core.sent_by_peer().sum()
-        self.outcome.sent_bytes += int(sent) * ELEMENT_BYTES
+        self.outcome.sent_bytes += self.trainer.engine.core.sent_bytes()
 
     def _step(self, images: object, labels: object) -> None:
         rate = self.recipe.schedule.rate(self.outcome.steps)

@@ -17,6 +17,7 @@ from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.recipe import recipe_of
 from pyhpmp.commands.terminal import Reporter, reporter
 from pyhpmp.data import Dataset, load
+from pyhpmp.engine import check_dtype
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import check_writable
 
@@ -54,11 +55,13 @@ def _as_rank(arguments: argparse.Namespace, context: launch.RankContext) -> int:
             )
         arguments.ranks = ranks.size
         say = reporter(root=ranks.is_root, json=arguments.json, quiet=arguments.quiet)
-        ranks.on_root(lambda: _check_outputs(arguments))
+        ranks.on_root(lambda: _check(arguments))
         return _run(arguments, ranks, say)
 
 
-def _check_outputs(arguments: argparse.Namespace) -> None:
+def _check(arguments: argparse.Namespace) -> None:
+    """What can be refused before the model is read."""
+    check_dtype(arguments.dtype)
     if arguments.infer and arguments.save:
         raise InvalidArgumentError("--save writes a trained model; it has no use with --infer")
     for path in (arguments.save, arguments.trace, arguments.report):
