@@ -17,8 +17,8 @@ from pyhpmp.report.measured import Trace, no_trace
 class Outcome:
     """steps: of the run, and of those that it goes on from. accuracy: on the test part.
 
-    sent_bytes: by this rank in training steps alone. trace: of this rank's last training step; empty
-    where the trainer keeps none.
+    sent_bytes: by this rank in training steps alone. trace: of this rank's last training step;
+    empty where the trainer keeps none.
     """
 
     steps: int = 0
