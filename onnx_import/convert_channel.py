@@ -7,6 +7,7 @@ import math
 from onnx_import.builder import NodeContext
 from onnx_import.convert_window import artificial_zero
 from onnx_import.errors import Unsupported
+from onnx_import.fold import axis_of
 from onnx_import.imported import Transform
 from onnx_import.registry import converter
 from onnx_import.values import Tensor
@@ -79,7 +80,7 @@ def softmax(ctx: NodeContext) -> list[Tensor]:
     x = ctx.tensor()
     x = ctx.builder.as_features(x) if len(x.dims) == 1 else ctx.builder.as_map(x)
     axis = ctx.attributes.integer("axis", -1)
-    if axis % (len(x.dims) + 1) != 1:
+    if axis_of(axis, len(x.dims) + 1) != 1:
         raise Unsupported(f"axis {axis} must be the channels, 1")
     return [ctx.emit("Softmax", [x], x.shape, dims=x.dims)]
 

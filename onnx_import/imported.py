@@ -29,7 +29,8 @@ class Transform:
     def to_native(self, tensor: np.ndarray) -> np.ndarray:
         """A float32 C-contiguous array of `native_shape`; `tensor` itself where nothing moves."""
         array = tensor.T if self.transposed else tensor
-        array = np.broadcast_to(array, self.onnx_shape) if array.size == 1 else array
+        if array.size == 1:
+            array = np.broadcast_to(array.reshape(()), self.onnx_shape)
         array = array.reshape(self.native_shape)
         with np.errstate(all="ignore"):
             if self.factor != 1.0:
@@ -87,6 +88,8 @@ class ImportedModel:
         input_name: of the image input, (N, C, H, W).
         output_names: in the order of the ONNX file.
         warnings: one line each, for the user.
+        output_dims: ONNX dimensions of each output after the batch; the native value holds the
+            same elements in the same order.
     """
 
     graph_text: str
@@ -97,3 +100,4 @@ class ImportedModel:
     output_names: list[str]
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    output_dims: list[tuple[int, ...]] = field(default_factory=list)

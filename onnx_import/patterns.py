@@ -24,7 +24,7 @@ def merged_product(builder: Builder, a: Tensor, b: Tensor) -> Merged | None:
         if not nodes or nodes[-1].inputs != [x.name]:
             continue
         for node in nodes:
-            builder.nodes.remove(node)
+            builder.remove(node)
         return PRODUCTS[nodes[0].op], x, {}
     return None
 

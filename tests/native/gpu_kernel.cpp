@@ -76,7 +76,7 @@ class GpuKernel : public Kernel {
       : samples_(static_cast<std::size_t>(spec.samples)),
         channels_(static_cast<std::size_t>(total_size(spec.channels))),
         sizes_(param_sizes(spec)),
-        kernel_(prepare_cuda_kernel(spec, {Gpu::get().stream})),
+        kernel_(prepare_cuda_kernel(spec, Gpu::get().stream)),
         saved_(saved_size(spec)),
         scratch_(kernel_->scratch_bytes()) {
     for (std::size_t size : sizes_) params_.emplace_back(size * sizeof(float));

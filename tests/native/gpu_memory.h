@@ -62,14 +62,14 @@ class GpuBytes {
 class GpuTensor {
  public:
   explicit GpuTensor(const TensorRef& host)
-      : host_(host), bytes_(static_cast<std::size_t>(host.elems()) * sizeof(float)) {
-    values_.resize(static_cast<std::size_t>(host.elems()));
-  }
+      : host_(host),
+        values_(static_cast<std::size_t>(host.bytes())),
+        bytes_(static_cast<std::size_t>(host.bytes())) {}
 
   /// As the kernels take it.
   TensorRef ref() const {
     TensorRef t = packed();
-    t.data = reinterpret_cast<float*>(bytes_.data());
+    t.data = bytes_.data();
     return t;
   }
   void upload() {
@@ -86,12 +86,12 @@ class GpuTensor {
   TensorRef packed() const {
     TensorRef t = host_;
     t.block = t.c;
-    t.data = const_cast<float*>(values_.data());
+    t.data = const_cast<std::byte*>(values_.data());
     return t;
   }
 
   TensorRef host_;
-  std::vector<float> values_;
+  std::vector<std::byte> values_;
   GpuBytes bytes_;
 };
 

@@ -36,7 +36,7 @@ std::vector<float> floats(const GpuBytes& bytes) {
 
 TensorRef nhwc(const GpuBytes& bytes, std::int64_t n, std::int64_t c, std::int64_t h,
                std::int64_t w) {
-  return {reinterpret_cast<float*>(bytes.data()), n, c, h, w, c};
+  return {bytes.data(), n, c, h, w, c};
 }
 
 }  // namespace
@@ -86,9 +86,8 @@ TEST(a_captured_run_is_done_whenever_it_is_launched_and_not_before) {
   stream.fill(velocity.data(), 0, velocity.bytes());
   const cuda::PlainEntry<cuda::SgdArgs> sgd(*Gpu::get().device, "sgd");
   const auto at = [](const GpuBytes& bytes) { return reinterpret_cast<float*>(bytes.data()); };
-  const cuda::CapturedRun run(stream, [&] {
-    sgd.run(stream, 8, {0, 0.5F, 0, 0, at(grad), at(weight), at(velocity)});
-  });
+  const cuda::CapturedRun run(
+      stream, [&] { sgd.run(stream, 8, {0, 0.5F, 0, 0, at(grad), at(weight), at(velocity)}); });
   CHECK(floats(weight) == ones);
   for (int k = 0; k < 3; ++k) run.launch(stream);
   CHECK(floats(weight) == std::vector<float>(8, -0.5F));

@@ -19,6 +19,7 @@ from command_line import Said, say
 from onnx import TensorProto, helper
 
 import pyhpmp
+from pyhpmp import _core
 from pyhpmp.commands import plan as plan_command
 from pyhpmp.commands import run as run_command
 
@@ -75,13 +76,13 @@ def test_unsupported_operators_are_all_listed(run: Run) -> None:
     write_model(
         "ops.onnx",
         [
-            helper.make_node("Erf", ["x"], ["a"], name="first"),
+            helper.make_node("Hardmax", ["x"], ["a"], name="first"),
             helper.make_node("Det", ["a"], ["y"], name="second"),
         ],
     )
     said = run("ops.onnx")
     assert said.is_one_line_mistake()
-    assert "Erf" in said.err
+    assert "Hardmax" in said.err
     assert "Det" in said.err
 
 
@@ -151,7 +152,7 @@ def test_a_memory_limit_that_nothing_fits_says_by_how_much(plan: Run, strategy: 
 
 
 def test_what_would_fit_a_memory_limit_is_named_and_does_fit(plan: Run) -> None:
-    words = ("zoo:lenet5", "--memory", 0.001, "--plan-seconds", 0.2)
+    words = ("zoo:lenet5", "--memory", 0.00045, "--plan-seconds", 0.2)
     said = plan(*words, "-n", 2, "--batch", 128)
     assert said.is_one_line_mistake()
     found = re.search(r"it would fit at (\d+) ranks or at batch (\d+)$", said.err.strip())
@@ -189,6 +190,7 @@ def test_a_data_set_smaller_than_a_batch(run: Run) -> None:
         ((), "name a model"),
         (("zoo:lenet5", "--lr", "fast"), "--lr"),
         (("zoo:lenet5", "--lr", "nan"), "--lr"),
+        (("zoo:lenet5", "--dtype", "fp16"), "--dtype"),
         (("zoo:lenet5", "-n", "0"), "-n"),
         (("zoo:lenet5", "--strategy", "luck"), "luck"),
         (("zoo:lenet5", "--nonsense"), "--nonsense"),
@@ -220,6 +222,22 @@ def test_a_flag_that_makes_no_sense(run: Run, words: tuple[str, ...], message: s
     assert message in said.err
 
 
+def test_bf16_on_a_processor_that_does_not_compute_with_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_core, "runs_dtype", lambda dtype: dtype == "fp32")
+    said = run("zoo:lenet5", "--dtype", "bf16", "--steps", "1")
+    assert said.is_one_line_mistake()
+    assert "use --dtype fp32" in said.err
+
+
+def test_a_plan_for_another_dtype(run: Run, plan: Run) -> None:
+    assert plan("zoo:lenet5", "-n", 1, "--dtype", "bf16", "--save", "half.hpmp").code == 0
+    said = run("zoo:lenet5", "--strategy", "file:half.hpmp", "--json")
+    assert said.is_one_line_mistake()
+    assert "use --dtype bf16" in said.err
+
+
 def test_a_report_that_cannot_be_written_is_noticed_before_planning(plan: Run) -> None:
     said = plan("missing.onnx", "-n", 2, "--report", "no/where.html")
     assert said.is_one_line_mistake()
@@ -242,6 +260,7 @@ def test_a_report_that_cannot_be_written_is_noticed_before_planning(plan: Run) -
         {"shards": 0},
         {"shards": 3},
         {"strategy": "file:"},
+        {"dtype": "fp16"},
     ],
 )
 def test_a_wish_of_python_that_no_plan_can_mean(wish: dict[str, Any]) -> None:

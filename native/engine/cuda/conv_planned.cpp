@@ -25,7 +25,7 @@ class PlannedConv : public ConvPasses {
         shape_(problem.shape),
         bounds_(problem.bounds),
         plans_(std::move(plans)),
-        elem_bytes_(elem_bytes(target.storage)),
+        elem_bytes_(static_cast<std::size_t>(elem_bytes(target.storage))),
         filter_(stream_.device(), filter_elems() * elem_bytes_, "a packed filter"),
         pack_(*stream_.device(), "pack_filter", target.storage),
         add_grad_(*stream_.device(), "add_filter_grad", target.storage),

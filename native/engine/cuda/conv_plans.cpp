@@ -35,8 +35,8 @@ bool failed(fe::error_t status, std::string& why) {
   return status.is_bad();
 }
 
-fe::DataType_t stored_as(Storage storage) {
-  return storage == Storage::bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT;
+fe::DataType_t stored_as(DType storage) {
+  return storage == DType::bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT;
 }
 
 using Dims = std::vector<std::int64_t>;
@@ -50,7 +50,8 @@ Dims filter_dims(const ConvShape& s) {
   return {s.k, s.c / s.groups, s.rows.kernel, s.columns.kernel};
 }
 
-/// What the input is padded by behind: as far as the windows reach, which may be less than the pads.
+/// What the input is padded by behind: as far as the windows reach, which may be less than the
+/// pads.
 std::int64_t reach_behind(const PoolAxis& a) {
   const std::int64_t end = (a.output - 1) * std::int64_t{a.stride} +
                            (a.kernel - 1) * std::int64_t{a.dilation} + 1 - a.pad;
@@ -134,7 +135,7 @@ class Builder {
 /// What an engine must not do: give other bits in another run and, for fp32, round on the way.
 std::vector<fe::NumericalNote_t> forbidden(const ConvPlanSpec& spec) {
   std::vector<fe::NumericalNote_t> notes{fe::NumericalNote_t::NONDETERMINISTIC};
-  if (spec.storage == Storage::fp32 && spec.numerics == Numerics::fp32)
+  if (spec.storage == DType::fp32 && spec.numerics == Numerics::fp32)
     notes.insert(notes.end(),
                  {fe::NumericalNote_t::TENSOR_CORE, fe::NumericalNote_t::DOWN_CONVERT_INPUTS,
                   fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION});

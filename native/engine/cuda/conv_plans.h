@@ -15,7 +15,7 @@ enum class ConvPass : std::uint8_t { forward, data_grad, weight_grad };
 struct ConvPlanSpec {
   ConvPass pass = ConvPass::forward;
   ConvShape shape;
-  Storage storage = Storage::fp32;
+  DType storage = DType::fp32;
   Numerics numerics = Numerics::fp32;
   bool biased = false, adds = false, relu = false;  // forward: + bias, + addend, max(0, .)
 };

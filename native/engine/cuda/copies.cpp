@@ -28,10 +28,10 @@ void Copies::from_plain(const TensorRef& to, std::int64_t to_c, const void* plai
                         std::int64_t plain_channels, std::int64_t plain_c,
                         std::int64_t count) const {
   ensure_nhwc(to);
-  take_.run(stream_, rows_of(to) * count,
-            {0, static_cast<int>(to.pixels()), static_cast<int>(count),
-             static_cast<int>(plain_channels), static_cast<int>(plain_c), static_cast<int>(to.c),
-             static_cast<int>(to_c), plain, to.data});
+  take_.run(
+      stream_, rows_of(to) * count,
+      {0, static_cast<int>(to.pixels()), static_cast<int>(count), static_cast<int>(plain_channels),
+       static_cast<int>(plain_c), static_cast<int>(to.c), static_cast<int>(to_c), plain, to.data});
 }
 
 void Copies::to_plain(void* plain, std::int64_t plain_channels, std::int64_t plain_c,
@@ -39,8 +39,8 @@ void Copies::to_plain(void* plain, std::int64_t plain_channels, std::int64_t pla
   ensure_nhwc(from);
   give_.run(stream_, rows_of(from) * count,
             {0, static_cast<int>(from.pixels()), static_cast<int>(count),
-             static_cast<int>(plain_channels), static_cast<int>(plain_c),
-             static_cast<int>(from.c), static_cast<int>(from_c), from.data, plain});
+             static_cast<int>(plain_channels), static_cast<int>(plain_c), static_cast<int>(from.c),
+             static_cast<int>(from_c), from.data, plain});
 }
 
 }  // namespace hpmp::cuda

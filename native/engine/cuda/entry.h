@@ -5,18 +5,15 @@
 #include <initializer_list>
 #include <string>
 
+#include "base/dtype.h"
 #include "base/error.h"
 #include "engine/cuda/kernels/row.h"
 #include "engine/cuda/stream.h"
 
 namespace hpmp::cuda {
 
-/// What activations are stored as; kernels compute in fp32.
-enum class Storage : std::uint8_t { fp32, bf16 };
-
-inline std::size_t elem_bytes(Storage storage) { return storage == Storage::bf16 ? 2 : 4; }
 /// Elements that a wide kernel takes at a time: 16 bytes.
-inline int wide_elems(Storage storage) { return storage == Storage::bf16 ? 8 : 4; }
+inline int wide_elems(DType storage) { return storage == DType::bf16 ? 8 : 4; }
 
 constexpr unsigned kBlock = 256;
 
@@ -48,8 +45,8 @@ class PlainEntry {
 template <class Args>
 class NarrowEntry {
  public:
-  NarrowEntry(const Device& device, const std::string& name, Storage storage)
-      : function_(device.function(name + (storage == Storage::bf16 ? "_bf16" : "_fp32"))) {}
+  NarrowEntry(const Device& device, const std::string& name, DType storage)
+      : function_(device.function(name + (storage == DType::bf16 ? "_bf16" : "_fp32"))) {}
 
   void run(Stream& stream, std::int64_t items, Args args) const {
     args.items = item_count(items);
@@ -64,9 +61,9 @@ class NarrowEntry {
 template <class Args>
 class WideEntry : NarrowEntry<Args> {
  public:
-  WideEntry(const Device& device, const std::string& name, Storage storage)
+  WideEntry(const Device& device, const std::string& name, DType storage)
       : NarrowEntry<Args>(device, name, storage),
-        wide_(device.function(name + (storage == Storage::bf16 ? "_bf16_wide" : "_fp32_wide"))),
+        wide_(device.function(name + (storage == DType::bf16 ? "_bf16_wide" : "_fp32_wide"))),
         width_(wide_elems(storage)) {}
 
   /// `elems`: items of one element each; `run_elems`: what a vector may not cross (the channels, or
@@ -89,8 +86,8 @@ class WideEntry : NarrowEntry<Args> {
 template <class Args>
 class RowEntry {
  public:
-  RowEntry(const Device& device, const std::string& name, Storage storage)
-      : function_(device.function(name + (storage == Storage::bf16 ? "_bf16" : "_fp32"))) {}
+  RowEntry(const Device& device, const std::string& name, DType storage)
+      : function_(device.function(name + (storage == DType::bf16 ? "_bf16" : "_fp32"))) {}
 
   void run(Stream& stream, std::int64_t rows, Args args) const {
     args.items = item_count(rows);

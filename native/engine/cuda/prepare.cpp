@@ -5,7 +5,9 @@
 
 namespace hpmp {
 
-std::unique_ptr<Kernel> prepare_cuda_kernel(const KernelSpec& spec, const cuda::Target& target) {
+std::unique_ptr<Kernel> prepare_cuda_kernel(const KernelSpec& spec, cuda::Stream& stream,
+                                            cuda::Numerics numerics) {
+  const cuda::Target target{stream, spec.dtype, numerics};
   const Node& node = spec.graph->node(spec.node);
   if (!spec.fused.empty() && spec.graph->node(spec.fused.back()).op == OpKind::max_pool)
     return cuda::make_max_pool(spec, target);

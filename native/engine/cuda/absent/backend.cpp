@@ -19,6 +19,8 @@ std::shared_ptr<Device> Device::open(int) { refuse(); }
 
 }  // namespace cuda
 
-std::unique_ptr<Kernel> prepare_cuda_kernel(const KernelSpec&, const cuda::Target&) { refuse(); }
+std::unique_ptr<Kernel> prepare_cuda_kernel(const KernelSpec&, cuda::Stream&, cuda::Numerics) {
+  refuse();
+}
 
 }  // namespace hpmp
