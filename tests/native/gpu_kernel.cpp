@@ -1,4 +1,5 @@
 // A GPU's kernel as the tests see it: pointers of the host, everything copied there and back.
+#include <cstdio>
 #include <deque>
 
 #include "backend.h"
@@ -172,8 +173,14 @@ bool on_gpu() {
 }
 
 std::unique_ptr<Kernel> prepare_kernel(const KernelSpec& spec) {
-  if (on_gpu()) return std::make_unique<GpuKernel>(spec);
-  return prepare_cpu_kernel(spec);
+  if (!on_gpu()) return prepare_cpu_kernel(spec);
+  try {
+    return std::make_unique<GpuKernel>(spec);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::unsupported_op) throw;
+    std::fprintf(stderr, "tested on the CPU: %s\n", error.what());
+    return prepare_cpu_kernel(spec);
+  }
 }
 
 }  // namespace kernel_test

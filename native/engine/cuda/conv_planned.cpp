@@ -27,6 +27,8 @@ class PlannedConv : public ConvPasses {
         plans_(std::move(plans)),
         elem_bytes_(static_cast<std::size_t>(elem_bytes(target.storage))),
         filter_(stream_.device(), filter_elems() * elem_bytes_, "a packed filter"),
+        bias_(stream_.device(), static_cast<std::size_t>(shape_.k) * elem_bytes_, "a bias"),
+        stores_floats_(target.storage == DType::fp32),
         pack_(*stream_.device(), "pack_filter", target.storage),
         add_grad_(*stream_.device(), "add_filter_grad", target.storage),
         finish_(*stream_.device(), "finish_conv", target.storage),
@@ -42,7 +44,7 @@ class PlannedConv : public ConvPasses {
           most, rounded(filter_elems() * elem_bytes_) + plans_.weight_grad->workspace_bytes());
     return most;
   }
-  std::size_t resident_bytes() const override { return filter_.bytes(); }
+  std::size_t resident_bytes() const override { return filter_.bytes() + bias_.bytes(); }
 
   void load(const float* weights) override {
     pack_.run(stream_, elems(filter_elems()),
@@ -53,7 +55,8 @@ class PlannedConv : public ConvPasses {
                std::byte* scratch) override {
     const bool finishes = plans_.finishes;
     plans_.forward->run(
-        {x, filter_.data(), y, finishes ? bias : nullptr, finishes ? addend : nullptr}, scratch);
+        {x, filter_.data(), y, finishes ? stored_bias(bias) : nullptr, finishes ? addend : nullptr},
+        scratch);
     if (finishes && is_held_by_plan()) return;
     if (finishes) bias = nullptr, addend = nullptr;
     if (!bias && !addend && is_unbounded()) return;
@@ -95,6 +98,12 @@ class PlannedConv : public ConvPasses {
     return static_cast<std::size_t>(shape_.n) * static_cast<std::size_t>(shape_.rows.output) *
            static_cast<std::size_t>(shape_.columns.output) * static_cast<std::size_t>(shape_.k);
   }
+  /// As the plans take it: stored as activations are.
+  const void* stored_bias(const float* bias) const {
+    if (!bias || stores_floats_) return bias;
+    pack_.run(stream_, shape_.k, {0, shape_.k, 1, bias, bias_.data()});
+    return bias_.data();
+  }
   bool is_unbounded() const { return bounds_.low != bounds_.low && bounds_.high != bounds_.high; }
   bool is_held_by_plan() const {
     return is_unbounded() || (bounds_.low == 0 && bounds_.high != bounds_.high);
@@ -105,7 +114,8 @@ class PlannedConv : public ConvPasses {
   cpu::Bounds bounds_;
   Plans plans_;
   std::size_t elem_bytes_;
-  DeviceBytes filter_;
+  DeviceBytes filter_, bias_;
+  bool stores_floats_;
   NarrowEntry<FilterArgs> pack_, add_grad_;
   WideEntry<FinishArgs> finish_;
   WideEntry<SumArgs> sum_;

@@ -116,12 +116,9 @@ class Builder {
     const ConvShape& s = spec_.shape;
     Tensor y = graph_->conv_fprop(take(kX, input_dims(s)), filter(),
                                   with_windows<fe::graph::Conv_fprop_attributes>(s));
-    if (spec_.biased) {
-      const Tensor bias = take(kBias, {1, s.k, 1, 1});
-      bias->set_data_type(fe::DataType_t::FLOAT);
-      y = combine(y, bias);
-    }
+    // cuDNN's engines know this order alone.
     if (spec_.adds) y = combine(y, take(kAddend, output_dims(s)));
+    if (spec_.biased) y = combine(y, take(kBias, {1, s.k, 1, 1}));
     if (spec_.relu)
       y = graph_->pointwise(
           y, fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::RELU_FWD));

@@ -11,7 +11,7 @@ namespace hpmp::cuda {
 
 enum class ConvPass : std::uint8_t { forward, data_grad, weight_grad };
 
-/// Activations are NHWC, filters [k][taps][c / groups], both stored as `storage`; bias is fp32.
+/// Activations are NHWC, filters [k][taps][c / groups], bias [k], all stored as `storage`.
 struct ConvPlanSpec {
   ConvPass pass = ConvPass::forward;
   ConvShape shape;
