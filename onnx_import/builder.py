@@ -29,6 +29,7 @@ class Builder:
         uses: how often each ONNX name is read, graph outputs included.
         fixed_batch: the batch size that the file insists on, if any.
         output_dims: ONNX dimensions after the batch of the outputs finished so far.
+        folded: nodes that became constants, by operator; folded_elements: what they hold.
     """
 
     def __init__(self, graph: onnx.GraphProto, budget: Budget, fixed_batch: int | None) -> None:
@@ -46,6 +47,8 @@ class Builder:
         self._renamed: dict[str, str] = {}
         self._flattened: dict[str, Tensor] = {}
         self.output_dims: list[tuple[int, ...]] = []
+        self.folded: Counter[str] = Counter()
+        self.folded_elements = 0
 
     def emit(
         self,
