@@ -30,6 +30,7 @@ class Builder:
         uses: how often each ONNX name is read, graph outputs included.
         fixed_batch: the batch size that the file insists on, if any.
         output_dims: ONNX dimensions after the batch of the outputs finished so far.
+        folded: nodes that became constants, by operator; folded_elements: what they hold.
     """
 
     def __init__(self, graph: onnx.GraphProto, budget: Budget, fixed_batch: int | None) -> None:
@@ -47,6 +48,8 @@ class Builder:
         self._renamed: dict[str, str] = {}
         self._flattened: dict[str, Tensor] = {}
         self.output_dims: list[tuple[int, ...]] = []
+        self.folded: Counter[str] = Counter()
+        self.folded_elements = 0
 
     def emit(
         self,
@@ -186,6 +189,14 @@ class NodeContext:
         if value is None:
             raise Unsupported(f"it has no {what}")
         return value
+
+    def check_rank(self, index: int, x: Tensor) -> None:
+        """Errors: `Unsupported` if constant `index` has more dimensions than the activation x."""
+        shape = self.known(index, "constant").at[0].shape
+        if len(shape) > len(x.dims) + 1:
+            raise Unsupported(
+                f"its constant {shape} has more dimensions than its operand {['N', *x.dims]}"
+            )
 
     def optional(self, index: int, what: str) -> Known | None:
         value = self.inputs[index] if index < len(self.inputs) else None

@@ -95,6 +95,7 @@ def _with_constant(ctx: NodeContext) -> Tensor:
     index = 0 if isinstance(ctx.inputs[0], Known) else 1
     op = ctx.node.op_type
     x = ctx.builder.as_channels(ctx.tensor(1 - index))
+    ctx.check_rank(index, x)
     if op in ("Max", "Min"):
         return _bounded(ctx, index, x)
     if op == "Mean":

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from onnx_import.check import check_names
 from onnx_import.errors import ModelError, one_line
 from onnx_import.external import ExternalData
 from onnx_import.limits import Limits
@@ -21,6 +22,7 @@ from onnx_import.wire import WireError, WireFile
 #: Initializers up to this size keep their bytes in the template: shapes, ratios, axes.
 SMALL_ELEMENTS = 64
 
+_MOST_DIMS = 32
 _DTYPES: dict[int, np.dtype[Any]] = {
     onnx.TensorProto.FLOAT: np.dtype("<f4"),
     onnx.TensorProto.DOUBLE: np.dtype("<f8"),
@@ -101,6 +103,7 @@ def _source(
     folder: Path | None,
     limits: Limits,
 ) -> Source:
+    check_names(label, model)
     if model.graph.sparse_initializer:
         raise ModelError(f"cannot import {label}: sparse initializers are not supported")
     arrays: dict[str, np.ndarray] = {}
@@ -168,6 +171,8 @@ def _typed_array(tensor: onnx.TensorProto) -> np.ndarray:
 def _elements(tensor: onnx.TensorProto) -> int:
     if any(d < 0 for d in tensor.dims):
         raise ModelError(f"tensor {tensor.name!r} has a negative dimension: {list(tensor.dims)}")
+    if len(tensor.dims) > _MOST_DIMS or math.prod(max(d, 1) for d in tensor.dims) >= 2**60:
+        raise ModelError(f"tensor {tensor.name!r} has impossible dimensions: {list(tensor.dims)}")
     return math.prod(tensor.dims)
 
 
@@ -189,7 +194,7 @@ def _without_weights(model: onnx.ModelProto, stripped: list[onnx.TensorProto]) -
     """A new message: clearing a field of the old one would not give its memory back."""
     light = onnx.ModelProto()
     for field, value in model.ListFields():
-        if field.name == "graph":
+        if field.name == "graph" or isinstance(value, bytes):  # bytes: a text that is not UTF-8
             continue
         if hasattr(value, "extend"):
             getattr(light, field.name).extend(value)
@@ -200,6 +205,6 @@ def _without_weights(model: onnx.ModelProto, stripped: list[onnx.TensorProto]) -
             light.graph.initializer.extend(stripped)
         elif hasattr(value, "extend"):
             getattr(light.graph, field.name).extend(value)
-        else:
+        elif not isinstance(value, bytes):
             setattr(light.graph, field.name, value)
     return light

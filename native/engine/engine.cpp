@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "comm/wait.h"
+#include "engine/cpu/isa.h"
 #include "engine/mailbox.h"
 #include "engine/program.h"
 #include "engine/statistics.h"
@@ -45,6 +46,7 @@ class CpuEngine final : public Engine {
   void get_param_grad(ParamId p, float* data) override { get(p, ParamStore::What::grad, data); }
   void get_momentum(ParamId p, float* data) override { get(p, ParamStore::What::momentum, data); }
   void set_momentum(ParamId p, const float* data) override { store_.set_momentum(p, data); }
+  void set_step(std::uint64_t step) override { step_ = step; }
 
   StepResult train_step(const float* images, const std::int64_t* labels, const Sgd& sgd) override {
     if (!plan_.grid.training)
@@ -72,6 +74,7 @@ class CpuEngine final : public Engine {
 
   std::vector<std::int64_t> sent_by_net() const override { return mailbox_.sent_by_net(); }
   std::vector<std::int64_t> sent_by_peer() const override { return mailbox_.sent_by_peer(); }
+  std::int64_t sent_bytes() const override { return mailbox_.sent_bytes(); }
   void reset_counters() override { mailbox_.reset_counters(); }
   std::int64_t memory_bytes() const override {
     return arena_.bytes() + scratch_.bytes() + store_.bytes() + bound_.kernel_bytes();
@@ -217,7 +220,7 @@ class CpuEngine final : public Engine {
   }
 
   void add_loss(const BoundTask& task) {
-    const TensorRef& out = arena_.image(task.group, task.shard).ref;
+    const TensorOf<float> out(arena_.image(task.group, task.shard).ref);
     double loss = 0, correct = 0;
     for (std::int64_t i = 0; i < out.n; ++i) {
       loss += static_cast<double>(out.data[out.at(i, 0, 0)]);
@@ -229,8 +232,7 @@ class CpuEngine final : public Engine {
 
   void clear_image_grad(const Instr& instr) {
     ArenaTensor* grad = arena_.image_grad(instr.group, instr.shard);
-    if (grad != nullptr)
-      std::memset(grad->data, 0, static_cast<std::size_t>(grad->ref.elems()) * sizeof(float));
+    if (grad != nullptr) std::memset(grad->data, 0, static_cast<std::size_t>(grad->ref.bytes()));
   }
 
   void backward_task(Step& step) {
@@ -282,6 +284,8 @@ class CpuEngine final : public Engine {
 
 }  // namespace
 
+bool runs_dtype(DType dtype) { return dtype == DType::fp32 || cpu::has_avx512(); }
+
 std::unique_ptr<Engine> Engine::create(const Graph& graph, const Plan& plan, Communicator& comm,
                                        const EngineOptions& options) {
   if (graph_hash(graph) != plan.graph_hash) {
@@ -292,6 +296,11 @@ std::unique_ptr<Engine> Engine::create(const Graph& graph, const Plan& plan, Com
     fail(ErrorCode::invalid_argument, "the plan has " + std::to_string(plan.ranks) +
                                           " ranks, the communicator " +
                                           std::to_string(comm.size()));
+  }
+  if (!runs_dtype(plan.grid.dtype)) {
+    fail(ErrorCode::unsupported_op,
+         "the plan stores activations as bf16, which takes a processor "
+         "with AVX-512; plan with --dtype fp32");
   }
   // Kernels divide their work among the threads that there are when they are prepared.
   if (options.threads > 0) omp_set_num_threads(options.threads);

@@ -31,7 +31,7 @@ from pyhpmp import local
 OUTPUTS, GRADIENTS, RANKS = 1e-4, 1e-3, 1e-5
 # Eight samples keep rounding away from the kinks that the shifted networks still have (max pools).
 BATCH = 8
-# A max pool decides otherwise where two of its values differ in the last bit; the gradients ahead of
+# A max pool decides otherwise where two values differ in the last bit; the gradients ahead of
 # it then differ by as much as one position counts.
 POOLED = {"inception_v3": 1e-2}
 CASES = [(name, form) for name in MINIATURES for form in torchvision_models.FORMS]

@@ -67,7 +67,7 @@ void check_conv(Case c, std::int64_t in_block = 0, std::int64_t out_block = 0) {
   c.out_block = out_block;
   c.tolerance = 1e-4;
   c.differences = 6;
-  Run(c).check();
+  check_case(c);
 }
 
 void check_dense(std::int64_t in, std::int64_t out, std::int64_t samples, bool bias,
@@ -92,7 +92,7 @@ void check_dense(std::int64_t in, std::int64_t out, std::int64_t samples, bool b
     }
     return y;
   };
-  Run(c).check();
+  check_case(c);
 }
 
 }  // namespace
@@ -179,6 +179,8 @@ TEST(dense_agrees_with_its_definition) {
   check_dense(64, 48, 5, true, {{3, 9}, {16, 40}});
   check_dense(70, 1, 4, true, {});
   check_dense(400, 130, 7, true, {});
+  check_dense(2080, 34, 9, true, {});
+  check_dense(64, 5, 70, false, {});
 }
 
 TEST(dense_columns_follow_the_layout_of_the_input) {
@@ -189,7 +191,8 @@ TEST(dense_columns_follow_the_layout_of_the_input) {
     for (std::size_t k = 0; k < x.data.size(); ++k) x.data[k] = static_cast<double>(k);
     Tensor t(x, {{0, 16}}, block);
     t.set(x);
-    for (std::size_t k = 0; k < order.size(); ++k) CHECK_EQ(t.ref.data[k], order[k]);
+    for (std::size_t k = 0; k < order.size(); ++k)
+      CHECK_EQ(t.value(static_cast<std::int64_t>(k)), order[k]);
   }
   std::vector<std::int64_t> identity(32);
   std::iota(identity.begin(), identity.end(), 0);

@@ -49,6 +49,7 @@ void for_channels(const TensorRef& t, std::int64_t i, std::int64_t p, const F& f
   });
 }
 
+template <class T>
 class LayerNorm : public Kernel {
  public:
   explicit LayerNorm(const KernelSpec& spec)
@@ -61,7 +62,7 @@ class LayerNorm : public Kernel {
   std::size_t scratch_bytes() const override { return sums_bytes_; }
 
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<T> x(args.inputs[0]), y(args.output);
     ensure_same_layout(x, y);
     const float *scale = scale_of(args.params), *shift = shift_of(args.params);
     auto* saved = reinterpret_cast<Moments*>(args.saved);
@@ -69,7 +70,7 @@ class LayerNorm : public Kernel {
       const Moments m = moments(x, i, p);
       if (saved) saved[i * x.pixels() + p] = m;
       for_channels(x, i, p, [&](std::int64_t at, std::int64_t c) {
-        y.data[at] = (x.data[at] - m.mean) * m.invstd * scale[c] + shift[c];
+        y.data[at] = T((x.data[at] - m.mean) * m.invstd * scale[c] + shift[c]);
       });
     });
   }
@@ -88,10 +89,11 @@ class LayerNorm : public Kernel {
                  [&](std::int64_t k) { body(k / t.pixels(), k % t.pixels()); });
   }
 
-  Moments moments(const TensorRef& x, std::int64_t i, std::int64_t p) const {
+  Moments moments(const TensorOf<T>& x, std::int64_t i, std::int64_t p) const {
     const auto count = static_cast<double>(x.c);
     const double mean =
-        channel_sum(x, i, p, [&](std::int64_t at, std::int64_t) { return x.data[at]; }) / count;
+        channel_sum(x, i, p, [&](std::int64_t at, std::int64_t) { return float(x.data[at]); }) /
+        count;
     const auto center = static_cast<float>(mean);
     const double variance = channel_sum(x, i, p,
                                         [&](std::int64_t at, std::int64_t) {
@@ -105,7 +107,7 @@ class LayerNorm : public Kernel {
   /// With g = dy * scale and x' the normalised input: (g - mean(g) - x' * mean(g * x')) / std.
   template <class Accumulate>
   void input_gradient(const BackwardArgs& args, Accumulate add) const {
-    const TensorRef &x = args.inputs[0], &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<T> x(args.inputs[0]), dy(args.grad_output), dx(args.grad_inputs[0]);
     const float* scale = scale_of(args.params);
     const auto* saved = reinterpret_cast<const Moments*>(args.saved);
     for_pixels(x, [&](std::int64_t i, std::int64_t p) {
@@ -143,7 +145,7 @@ class LayerNorm : public Kernel {
   /// Over the pixels of a sample: sum[j] of dy, product[j] of dy times the normalised input.
   static void chunk_sums(const BackwardArgs& args, std::int64_t i, Chunk chunk, double* sum,
                          double* product) {
-    const TensorRef &x = args.inputs[0], &dy = args.grad_output;
+    const TensorOf<T> x(args.inputs[0]), dy(args.grad_output);
     const auto* saved = reinterpret_cast<const Moments*>(args.saved) + i * x.pixels();
     double first[kLanes] = {}, second[kLanes] = {};
     std::int64_t at = x.at(i, chunk.channel, 0);
@@ -176,6 +178,6 @@ class LayerNorm : public Kernel {
 
 }  // namespace
 
-KernelPtr make_layer_norm(const KernelSpec& spec) { return std::make_unique<LayerNorm>(spec); }
+KernelPtr make_layer_norm(const KernelSpec& spec) { return make_stored<LayerNorm>(spec, spec); }
 
 }  // namespace hpmp::cpu

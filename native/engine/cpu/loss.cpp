@@ -16,7 +16,8 @@ struct Summary {
   double exp_sum = 0;  // of exp(logit - highest)
 };
 
-Summary summarise(const TensorRef& x, std::int64_t i) {
+template <class T>
+Summary summarise(const TensorOf<T>& x, std::int64_t i) {
   Summary s;
   s.highest = x.data[x.at(i, 0, 0)];
   for (std::int64_t c = 1; c < x.c; ++c) {
@@ -38,10 +39,12 @@ void check_labels(const std::int64_t* labels, const TensorRef& logits) {
   }
 }
 
+template <class T>
 class Loss : public Kernel {
  public:
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<T> x(args.inputs[0]);
+    const TensorOf<float> y(args.output);
     check_labels(args.labels, x);
     parallel_for(x.n, x.elems() >= kMinParallelElems, [&](std::int64_t i) {
       float loss = 0, correct = 0;
@@ -56,7 +59,7 @@ class Loss : public Kernel {
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &dx = args.grad_inputs[0];
+    const TensorOf<T> x(args.inputs[0]), dx(args.grad_inputs[0]);
     if (!dx.data) return;
     check_labels(args.labels, x);
     const double share = 1.0 / static_cast<double>(args.step.global_batch);
@@ -81,6 +84,6 @@ class Loss : public Kernel {
 
 }  // namespace
 
-KernelPtr make_loss(const KernelSpec&) { return std::make_unique<Loss>(); }
+KernelPtr make_loss(const KernelSpec& spec) { return make_stored<Loss>(spec); }
 
 }  // namespace hpmp::cpu
