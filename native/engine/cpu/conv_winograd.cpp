@@ -110,20 +110,25 @@ double taps(int in, int out, int pad) {
   return count;
 }
 
-// Costs in multiply-adds of the products' inner loop, measured on AVX-512: a channel of a tile that
-// is transformed, and a weight that is transformed once and read in each point.
-constexpr double kTransform = 500, kWeight = 1200;
+/// Costs in multiply-adds of the products' inner loop, measured on AVX-512.
+struct Costs {
+  double transform;                   // of a channel of a tile
+  double weight;                      // transformed once and read in each point
+  double forward, backward, weights;  // of a multiply-add of oneDNN's passes
+};
+constexpr Costs kFp32{500, 1200, 1, 1, 1};
+constexpr Costs kBf16{500, 450, 0.46, 0.5, 0.62};  // oneDNN multiplies bf16 twice as fast
 
 /// Transforms and weights cost more than the multiplications that they save where channels are few
-/// or there are too few tiles for the weights.
-bool pays(const Shape3x3& s) {
+/// or there are too few tiles for the weights. `each`: what oneDNN's pass costs.
+bool pays(const Shape3x3& s, const Costs& costs, double each) {
   const double samples = static_cast<double>(s.samples);
   const double in = static_cast<double>(s.in_channels), out = static_cast<double>(s.out_channels);
-  const double direct = samples * taps(s.in_height, s.out_height, s.pad_top) *
+  const double direct = each * samples * taps(s.in_height, s.out_height, s.pad_top) *
                         taps(s.in_width, s.out_width, s.pad_left) * in * out;
   const auto tiles = static_cast<double>(winograd::Tiles(s, 1).total());
   const double products = tiles * winograd::kPoints * in * out;
-  return products + tiles * kTransform * (in + out) + kWeight * in * out < direct;
+  return products + tiles * costs.transform * (in + out) + costs.weight * in * out < direct;
 }
 
 }  // namespace
@@ -133,12 +138,13 @@ void add_winograd_passes(const KernelSpec& spec, const ConvTail& tail, ConvPasse
   const Shape3x3 shape = shape_of(spec), back = shape.transposed();
   const Code& code = *winograd::code_for(input_block(spec), spec.dtype);
   const int threads = static_cast<int>(thread_count());
-  const bool forward = pays(shape);
-  if (forward)
+  const Costs& costs = spec.dtype == DType::bf16 ? kBf16 : kFp32;
+  if (pays(shape, costs, costs.forward))
     passes.forward = std::make_unique<WinogradMap>(code, shape, false, tail.bounds, threads);
   if (!spec.training) return;
-  if (forward) passes.backward_params = std::make_unique<WinogradParamGrad>(code, shape, threads);
-  if (spec.input_gradient && pays(back)) {
+  if (pays(shape, costs, costs.weights))
+    passes.backward_params = std::make_unique<WinogradParamGrad>(code, shape, threads);
+  if (spec.input_gradient && pays(back, costs, costs.backward)) {
     passes.backward_data =
         std::make_unique<WinogradMap>(code, back, true, bounds_of(spec, NodeId()), threads);
   }
