@@ -283,21 +283,6 @@ class NodeContext:
             **attributes,
         )
 
-    def scaled(self, tensor: Tensor, factor: float) -> Tensor:
-        """The tensor times a number that is no parameter, under this node's output name."""
-        c = tensor.shape[0]
-        request = Request(
-            Known.same(np.full((), factor, np.float32)),
-            f"{self.output}.factor",
-            "scale",
-            Transform((c,), (c,)),
-            Slot(self.output, 0),
-            self.name,
-            frozen=True,
-        )
-        param = self.builder.params.add(request)
-        return self.like(tensor, "Affine", params=[param], has_shift=False)
-
     def alias(self, tensor: Tensor, dims: tuple[int, ...] | None = None) -> Tensor:
         """The same native value under this node's output name, perhaps with other dims."""
         kept = () if dims else tensor.order

@@ -11,6 +11,7 @@ from onnx_import.builder import NodeContext
 from onnx_import.convert_matrix import dense_bias
 from onnx_import.convert_random import with_draw
 from onnx_import.errors import Unsupported
+from onnx_import.frozen import scaled
 from onnx_import.imported import Transform
 from onnx_import.layout import check_per_channel
 from onnx_import.patterns import merged_product
@@ -78,7 +79,7 @@ def _mean(ctx: NodeContext, tensors: list[Tensor]) -> Tensor:
     total = ctx.builder.emit(
         "Add", name, tensors, first.shape, name, dims=first.dims, order=first.order
     )
-    return ctx.scaled(total, 1 / len(tensors))
+    return scaled(ctx, total, 1 / len(tensors))
 
 
 def _product(ctx: NodeContext, tensors: list[Tensor]) -> Tensor:

@@ -54,6 +54,14 @@ def gelu(ctx: NodeContext) -> list[Tensor]:
     return [ctx.like(x, "Gelu", approximate=form == "tanh")]
 
 
+@converter("Swish")
+def swish(ctx: NodeContext) -> list[Tensor]:
+    alpha = ctx.attributes.real("alpha", 1.0)
+    if alpha != 1:
+        raise Unsupported(f"alpha {alpha} must be 1")
+    return [ctx.like(ctx.tensor(), "Silu")]
+
+
 @converter("Clip")
 def clip(ctx: NodeContext) -> list[Tensor]:
     x = ctx.tensor()

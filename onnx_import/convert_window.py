@@ -6,6 +6,7 @@ from onnx_import.attributes import Attributes
 from onnx_import.builder import NodeContext
 from onnx_import.errors import Unsupported
 from onnx_import.fold import axis_of
+from onnx_import.frozen import scaled
 from onnx_import.imported import Transform
 from onnx_import.registry import converter
 from onnx_import.values import Known, Tensor
@@ -187,24 +188,38 @@ def global_max_pool(ctx: NodeContext) -> list[Tensor]:
 
 @converter("ReduceMean", "ReduceSum", "ReduceMax")
 def reduce(ctx: NodeContext) -> list[Tensor]:
-    """Over the pixels of each channel."""
+    """Over rows, columns or both, as a pool whose window is all of them."""
     x = ctx.builder.as_channels(ctx.tensor())
+    over = _reduced_axes(ctx, x)
+    native = [x.order[axis - 1] if x.order else axis - 1 for axis in over]
+    c, h, w = (1 if axis in native else size for axis, size in enumerate(x.shape))
+    kept = bool(ctx.attributes.integer("keepdims", 1))
+    dims, order = x.dims_of((c, h, w)), x.order
+    if not kept:
+        dims, order = tuple(d for axis, d in enumerate(dims, start=1) if axis not in over), ()
+    kernel = (x.shape[1] // h, x.shape[2] // w)
+    if ctx.node.op_type == "ReduceMax":
+        return [ctx.emit("MaxPool", [x], (c, h, w), dims=dims, order=order, kernel=kernel)]
+    op, more = ("GlobalAveragePool", {}) if h == w == 1 else ("AveragePool", {"kernel": kernel})
+    if ctx.node.op_type == "ReduceMean":
+        return [ctx.emit(op, [x], (c, h, w), dims=dims, order=order, more=more)]
+    name = f"{ctx.output}.mean"
+    mean = ctx.builder.emit(
+        op, name, [x], (c, h, w), name, dims=dims, order=order, attributes=dict(more)
+    )
+    return [scaled(ctx, mean, kernel[0] * kernel[1])]
+
+
+def _reduced_axes(ctx: NodeContext, x: Tensor) -> list[int]:
+    """The ONNX axes, counted from 0. Errors: `Unsupported` unless they are of the map alone."""
     axes = ctx.optional(1, "axes")
     rank, channels = len(x.dims) + 1, 1 + x.channel_axis()
     over = sorted(axis_of(a, rank) for a in axes.integers("axes")) if axes is not None else []
     pixels = [axis for axis in range(1, rank) if axis != channels]
-    if over != pixels:
+    whole = over == pixels or bool(ctx.attributes.integer("keepdims", 1)) or not x.order
+    if not over or not set(over) <= set(pixels) or not whole:
         raise Unsupported(
             f"axes {over} must be height and width, {pixels}; a normalisation that is spelt out "
             "needs opset_version=17 or newer"
         )
-    shape = (x.shape[0], 1, 1)
-    kept = bool(ctx.attributes.integer("keepdims", 1))
-    dims, order = (x.dims_of(shape), x.order) if kept else (shape[:1], ())
-    if ctx.node.op_type == "ReduceMax":
-        return [ctx.emit("MaxPool", [x], shape, dims=dims, order=order, kernel=x.shape[1:])]
-    if ctx.node.op_type == "ReduceMean":
-        return [ctx.emit("GlobalAveragePool", [x], shape, dims=dims, order=order)]
-    name = f"{ctx.output}.mean"
-    mean = ctx.builder.emit("GlobalAveragePool", name, [x], shape, name, dims=dims, order=order)
-    return [ctx.scaled(mean, x.shape[1] * x.shape[2])]
+    return over

@@ -159,6 +159,20 @@ CASES: dict[str, Case] = {
     "sum of the map": lambda: make_model(
         [make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)], {"axes": ints(-2, -1)}
     ),
+    "mean of rows": lambda: make_model(
+        [make_node("ReduceMean", ["x", "axes"], ["y"])], {"axes": ints(2)}, shape=("N", 4, 6, 5)
+    ),
+    "sum of columns, the axis dropped": lambda: make_model(
+        [
+            make_node("ReduceSum", ["x", "axes"], ["s"], keepdims=0),
+            make_node("Flatten", ["s"], ["f"]),
+            make_node("Gemm", ["f", "w"], ["y"]),
+        ],
+        {"axes": ints(3), "w": weight(24, 3)}, shape=("N", 4, 6, 5),
+    ),
+    "largest of transposed columns": lambda: transposed(
+        make_node("ReduceMax", ["t", "axes"], ["u"]), axes=ints(2)
+    ),
     "log softmax": lambda: make_model([make_node("LogSoftmax", ["x"], ["y"], axis=1)]),
     "log softmax of features": lambda: make_model(
         [make_node("Flatten", ["x"], ["f"]), make_node("LogSoftmax", ["f"], ["y"])]
