@@ -15,7 +15,7 @@ from onnx_import.imported import Slot, Transform
 from onnx_import.limits import Budget
 from onnx_import.text import Attribute, GraphNode
 from onnx_import.untie import Params, Request
-from onnx_import.values import Known, Tensor, Value
+from onnx_import.values import Known, Padding, Tensor, Value
 
 Shape = tuple[int, int, int]
 
@@ -27,6 +27,7 @@ class Builder:
         values: what each ONNX name stands for so far.
         uses: how often each ONNX name is read, graph outputs included.
         fixed_batch: the batch size that the file insists on, if any.
+        padded: by native name, the maps that are another one with a border of one value.
     """
 
     def __init__(self, graph: onnx.GraphProto, budget: Budget, fixed_batch: int | None) -> None:
@@ -35,6 +36,7 @@ class Builder:
         self.budget = budget
         self.params = Params(budget)
         self.fixed_batch = fixed_batch
+        self.padded: dict[str, Padding] = {}
         self.uses = Counter(name for node in graph.node for name in node.input)
         outputs = [o.name for o in graph.output]
         self.uses.update(outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from onnx_import import convert_channel, convert_index, convert_window
+from onnx_import import convert_channel, convert_index, convert_resample, convert_window
 from onnx_import.builder import Builder, NodeContext
 from onnx_import.check import node_label
 from onnx_import.detach import detach
@@ -20,7 +20,7 @@ from onnx_import.values import Known, Poison, Tensor, Value
 from onnx_import.warn import warnings_about
 
 # Importing a converter module fills the table.
-TABLE_MODULES = (convert_window, convert_channel, convert_index)
+TABLE_MODULES = (convert_window, convert_channel, convert_index, convert_resample)
 
 
 def convert(

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from onnx_import.builder import NodeContext
+from onnx_import.convert_resample import cropped
 from onnx_import.errors import Unsupported
 from onnx_import.fold import new_shape
 from onnx_import.registry import converter
@@ -99,12 +100,21 @@ def slice_channels(ctx: NodeContext) -> list[Tensor]:
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         axis %= len(x.dims) + 1
         size = x.dims[axis - 1] if axis else max(BATCH_POINTS)
+        if step == 0:
+            raise Unsupported("it cuts with step 0")
         begin, stop, by = slice(start, end, step).indices(size)
         if (begin, stop, by) == (0, size, 1) and (axis or end > 2**31):
             continue
-        if axis != 1 or by != 1 or begin >= stop:
-            raise Unsupported(f"it cuts axis {axis} as {start}:{end}:{step}; only channels, step 1")
-        x = _cut(ctx, x, begin, stop, ctx.output)
+        count = len(range(begin, stop, by))
+        if axis not in (1, 2, 3) or count == 0 or (axis == 1 and by != 1):
+            raise Unsupported(
+                f"it cuts axis {axis} as {start}:{end}:{step}; only channels with step 1, rows "
+                "and columns can be cut"
+            )
+        if axis == 1:
+            x = _cut(ctx, x, begin, stop, ctx.output)
+        else:
+            x = cropped(ctx, x, axis, begin, by, count)
     return [ctx.alias(x)]
 
 

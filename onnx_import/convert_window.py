@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from onnx_import.attributes import Attributes
 from onnx_import.builder import NodeContext
 from onnx_import.errors import Unsupported
@@ -69,6 +71,20 @@ class Window:
         return (small, large) if mode == "SAME_UPPER" else (large, small)
 
 
+def unpadded(ctx: NodeContext, x: Tensor, window: Window, value: float) -> Tensor:
+    """What a window may read in the place of `x`: without the border of `value` that a Pad put
+    around it, which becomes pads of the window where these stay below its kernel.
+    """
+    padding = ctx.builder.padded.get(x.name)
+    if padding is None or padding.value != value:
+        return x
+    pads = tuple(p + q for p, q in zip(window.pads, padding.pads, strict=True))
+    if any(p >= n for p, n in zip(pads, window.extent * 2, strict=True)):
+        return x
+    window.pads = (pads[0], pads[1], pads[2], pads[3])
+    return padding.inner
+
+
 def checked_pair(name: str, values: list[int]) -> Pair:
     """Two positive numbers of a reasonable size. Errors: `Unsupported`."""
     if len(values) != 2 or not all(1 <= v < _LARGEST for v in values):
@@ -94,7 +110,7 @@ def conv(ctx: NodeContext) -> list[Tensor]:
     return [
         ctx.emit(
             "Conv",
-            [x],
+            [unpadded(ctx, x, window, 0.0)],
             (k, h, w),
             params=params,
             kernel=window.kernel,
@@ -143,17 +159,22 @@ def pool(ctx: NodeContext) -> list[Tensor]:
         return [ctx.alias(x)]
     ceil_mode = bool(ctx.attributes.integer("ceil_mode", 0))
     h, w = window.output(x.shape[1:], ceil_mode)
-    include = bool(ctx.attributes.integer("count_include_pad", 0)) and any(window.pads)
+    averages = ctx.node.op_type == "AveragePool"
+    include = averages and bool(ctx.attributes.integer("count_include_pad", 0))
+    inner = x
+    if not ceil_mode and (include or not any(window.pads)):
+        inner = unpadded(ctx, x, window, 0.0 if averages else -math.inf)
+    include = averages and (include or inner is not x)
     return [
         ctx.emit(
             ctx.node.op_type,
-            [x],
+            [inner],
             (x.shape[0], h, w),
             kernel=window.kernel,
             strides=window.strides,
             pads=window.pads,
             ceil_mode=ceil_mode,
-            count_include_pad=include and ctx.node.op_type == "AveragePool",
+            count_include_pad=include and any(window.pads),
         )
     ]
 

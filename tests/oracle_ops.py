@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
+from oracle_resample import resampled
 
 
 @dataclass
@@ -168,6 +169,7 @@ OPS: dict[str, Op] = {
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "GlobalAveragePool": lambda node, x, p: x[0].mean(dim=(2, 3), keepdim=True),
+    "Resample": lambda node, x, p: resampled(node, x[0]),
     "Add": _add,
     "LRN": _lrn,
     "Softmax": lambda node, x, p: torch.softmax(x[0], dim=1),

@@ -33,7 +33,9 @@ enum class OpKind : std::uint8_t {
   max_pool,
   average_pool,
   global_average_pool,
-  add,  // n-ary sum of equal shapes
+  resample,  // every row and column interpolated at a position of the input: resizing, padding,
+             // cropping; see Sampling
+  add,       // n-ary sum of equal shapes
   dropout,
   lrn,
   softmax,  // over channels
@@ -66,6 +68,23 @@ struct Param {
   }
 };
 
+/// Along one axis, output o is interpolated at the position (o + shift) * step / scale + offset of
+/// the input, in float32 as runtimes have it: rounding decides which pixel is the nearest.
+struct Sampling {
+  double shift = 0, step = 1, scale = 1, offset = 0;
+
+  friend bool operator==(const Sampling& a, const Sampling& b) {
+    return a.shift == b.shift && a.step == b.step && a.scale == b.scale && a.offset == b.offset;
+  }
+  friend bool operator!=(const Sampling& a, const Sampling& b) { return !(a == b); }
+};
+
+enum class Interpolation : std::uint8_t { nearest, linear, cubic };
+enum class Rounding : std::uint8_t { prefer_floor, prefer_ceil, floor, ceil };
+/// What stands outside the input: its outermost pixels, a value where the position itself is
+/// outside, its mirror image without the edge, or its other side.
+enum class Border : std::uint8_t { edge, constant, reflect, wrap };
+
 /// Attributes of every op kind in one plain struct; each op reads its own fields.
 struct Attrs {
   std::array<std::int64_t, 2> kernel{1, 1};
@@ -84,6 +103,15 @@ struct Attrs {
   double min = -std::numeric_limits<double>::infinity();  // clip
   double max = std::numeric_limits<double>::infinity();   // clip
   Range range;                                            // slice
+  std::array<std::int64_t, 2> extent{1, 1};               // resample: height, width of the output
+  Sampling rows, columns;                                 // resample, as all that follow
+  Interpolation interpolation = Interpolation::nearest;
+  Rounding rounding = Rounding::floor;  // of nearest
+  double cubic_a = -0.75;               // Keys' parameter
+  bool antialias = false;               // linear, cubic: stretched where the input has more pixels
+  bool exclude_outside = false;         // linear, cubic: the weights inside are made to sum to 1
+  Border border = Border::edge;
+  double border_value = 0;
 };
 
 struct Value {

@@ -22,6 +22,7 @@ constexpr OpInfo kTable[] = {
     {OpKind::max_pool, "MaxPool", C::local, false, false, false, false},
     {OpKind::average_pool, "AveragePool", C::local, false, false, false, false},
     {OpKind::global_average_pool, "GlobalAveragePool", C::local, false, false, false, false},
+    {OpKind::resample, "Resample", C::local, false, false, false, false},
     {OpKind::add, "Add", C::aligned, false, false, true, true},
     {OpKind::dropout, "Dropout", C::local, false, false, true, true},
     {OpKind::lrn, "LRN", C::neighbour, true, true, false, false},
@@ -38,6 +39,9 @@ constexpr OpInfo kTable[] = {
 bool is_windowed(OpKind op) {
   return op == OpKind::conv || op == OpKind::max_pool || op == OpKind::average_pool;
 }
+
+/// Whether an output row may depend on any row of the input.
+bool mixes_rows(OpKind op) { return op == OpKind::global_average_pool || op == OpKind::resample; }
 
 /// Input rows that output rows `h` read, clipped to the input.
 Range window_rows(const Attrs& a, Range h, std::int64_t input_h) {
@@ -85,6 +89,10 @@ Work work_per_element(const Graph& graph, const Node& node) {
       const Shape& in = graph.shape(node.inputs[0]);
       return {static_cast<double>(in.h * in.w), static_cast<double>(in.h * in.w)};
     }
+    case OpKind::resample: {
+      const auto taps = 4.0 * static_cast<double>(node.attrs.interpolation) + 1;
+      return {taps, taps};
+    }
     case OpKind::lrn:
       return {static_cast<double>(2 * node.attrs.size + 10),
               static_cast<double>(4 * node.attrs.size + 10)};
@@ -124,8 +132,7 @@ Region needs(const Graph& graph, const Node& node, const Region& output, std::si
   const Shape& in = graph.shape(node.inputs[k]);
   Region r = output;
   r.h = is_windowed(node.op) ? window_rows(node.attrs, output.h, in.h) : Range{0, in.h};
-  if (op_info(node.op).channels == C::local && !is_windowed(node.op) &&
-      node.op != OpKind::global_average_pool) {
+  if (op_info(node.op).channels == C::local && !is_windowed(node.op) && !mixes_rows(node.op)) {
     r.h = output.h;
   }
   if (op_info(node.op).channels == C::aligned) r.h = output.h;

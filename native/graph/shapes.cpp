@@ -1,4 +1,5 @@
 // Shape rules: the output's shape, and every attribute and operand checked against it.
+#include <cmath>
 #include <string>
 
 #include "base/error.h"
@@ -93,6 +94,26 @@ Shape conv_shape(const Graph& graph, const Node& node) {
   return windowed(graph, node, weight.rows());
 }
 
+/// What keeps the taps of a resampling few.
+void check_sampling(const Node& node, const Sampling& s, std::int64_t extent) {
+  constexpr double kMost = 1 << 24;
+  for (double number : {s.shift, s.step, s.scale, s.offset}) {
+    if (!(std::abs(number) <= kMost)) reject(node, "sampling by a number above 2^24");
+  }
+  if (extent < 1 || extent > 1 << 20) reject(node, "extent must be from 1 to 2^20");
+  if (!(std::abs(s.step / s.scale) * static_cast<double>(extent) <= kMost))
+    reject(node, "sampling over more than 2^24 pixels");
+}
+
+Shape resample_shape(const Graph& graph, const Node& node) {
+  expect_inputs(node, 1);
+  expect_params(graph, node, 0, 0, 0);
+  const Attrs& a = node.attrs;
+  check_sampling(node, a.rows, a.extent[0]);
+  check_sampling(node, a.columns, a.extent[1]);
+  return {graph.shape(node.inputs[0]).c, a.extent[0], a.extent[1]};
+}
+
 Shape dense_shape(const Graph& graph, const Node& node) {
   expect_inputs(node, 1);
   if (node.params.empty()) reject(node, "has no weight");
@@ -185,6 +206,8 @@ Shape infer_shape(const Graph& graph, const Node& node) {
     case OpKind::global_average_pool:
       expect_inputs(node, 1);
       return {graph.shape(node.inputs[0]).c, 1, 1};
+    case OpKind::resample:
+      return resample_shape(graph, node);
     case OpKind::add:
       return same_shape(graph, node);
     case OpKind::concat:

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/numbers.h"
+#include "graph/attrs_text.h"
 #include "graph/ops.h"
 
 namespace hpmp {
@@ -32,43 +33,6 @@ std::string quoted(const std::string& name) {
       out += c;
   }
   return out + "\"";
-}
-
-template <class List>
-std::string list(const List& items) {
-  std::string out;
-  for (auto i : items) out += (out.empty() ? "" : ",") + std::to_string(i);
-  return out;
-}
-
-/// Attributes that differ from their default, as ` key=value`.
-std::string attrs_text(const Attrs& a) {
-  const Attrs d;
-  std::string out;
-  const auto put = [&](const char* key, const std::string& value) {
-    out += std::string(" ") + key + "=" + value;
-  };
-  if (a.kernel != d.kernel) put("kernel", list(a.kernel));
-  if (a.strides != d.strides) put("strides", list(a.strides));
-  if (a.dilations != d.dilations) put("dilations", list(a.dilations));
-  if (a.pads != d.pads) put("pads", list(a.pads));
-  if (a.groups != d.groups) put("groups", std::to_string(a.groups));
-  if (a.ceil_mode) put("ceil_mode", "1");
-  if (a.count_include_pad) put("count_include_pad", "1");
-  if (!a.has_scale) put("has_scale", "0");
-  if (!a.has_shift) put("has_shift", "0");
-  if (a.epsilon != d.epsilon) put("epsilon", real_text(a.epsilon));
-  if (a.momentum != d.momentum) put("momentum", real_text(a.momentum));
-  if (a.ratio != d.ratio) put("ratio", real_text(a.ratio));
-  if (a.size != d.size) put("size", std::to_string(a.size));
-  if (a.alpha != d.alpha) put("alpha", real_text(a.alpha));
-  if (a.beta != d.beta) put("beta", real_text(a.beta));
-  if (a.bias != d.bias) put("bias", real_text(a.bias));
-  if (a.min != d.min) put("min", real_text(a.min));
-  if (a.max != d.max) put("max", real_text(a.max));
-  if (a.range != d.range)
-    put("range", list(std::array<std::int64_t, 2>{a.range.begin, a.range.end}));
-  return out;
 }
 
 struct Token {
@@ -171,8 +135,8 @@ class Parser {
     Param p;
     p.name = t[1].text;
     std::size_t role = 0;
-    while (role < 6 && t[2].text != kRoles[role]) ++role;
-    if (role == 6) reject("'" + t[2].text + "' is not a parameter role");
+    while (role < std::size(kRoles) && t[2].text != kRoles[role]) ++role;
+    if (role == std::size(kRoles)) reject("'" + t[2].text + "' is not a parameter role");
     p.role = static_cast<ParamRole>(role);
     p.trainable = !p.is_state();
     std::int64_t total = 1;
@@ -223,74 +187,13 @@ class Parser {
   void attribute(Attrs& a, const std::string& token) const {
     const std::size_t eq = token.find('=');
     if (eq == std::string::npos) reject("'" + token + "' is not key=value");
-    const std::string key = token.substr(0, eq), value = token.substr(eq + 1);
-    if (key == "kernel")
-      read_list(value, a.kernel);
-    else if (key == "strides")
-      read_list(value, a.strides);
-    else if (key == "dilations")
-      read_list(value, a.dilations);
-    else if (key == "pads")
-      read_list(value, a.pads);
-    else if (key == "groups")
-      a.groups = integer(value);
-    else if (key == "ceil_mode")
-      a.ceil_mode = integer(value) != 0;
-    else if (key == "count_include_pad")
-      a.count_include_pad = integer(value) != 0;
-    else if (key == "has_scale")
-      a.has_scale = integer(value) != 0;
-    else if (key == "has_shift")
-      a.has_shift = integer(value) != 0;
-    else if (key == "epsilon")
-      a.epsilon = real(value);
-    else if (key == "momentum")
-      a.momentum = real(value);
-    else if (key == "ratio")
-      a.ratio = real(value);
-    else if (key == "size")
-      a.size = integer(value);
-    else if (key == "alpha")
-      a.alpha = real(value);
-    else if (key == "beta")
-      a.beta = real(value);
-    else if (key == "bias")
-      a.bias = real(value);
-    else if (key == "min")
-      a.min = real(value);
-    else if (key == "max")
-      a.max = real(value);
-    else if (key == "range") {
-      std::array<std::int64_t, 2> r{};
-      read_list(value, r);
-      a.range = {r[0], r[1]};
-    } else {
-      reject("'" + key + "' is not an attribute");
-    }
-  }
-
-  template <std::size_t N>
-  void read_list(const std::string& value, std::array<std::int64_t, N>& out) const {
-    std::stringstream in(value);
-    std::string item;
-    std::size_t i = 0;
-    while (std::getline(in, item, ',')) {
-      if (i == N) break;
-      out[i++] = integer(item);
-    }
-    if (i != N || !in.eof())
-      reject("'" + value + "' is not a list of " + std::to_string(N) + " integers");
+    const std::string why = read_attr(a, token.substr(0, eq), token.substr(eq + 1));
+    if (!why.empty()) reject(why);
   }
 
   std::int64_t integer(const std::string& s) const {
     const auto v = number_in<std::int64_t>(s);
     if (!v) reject("'" + s + "' is not an integer");
-    return *v;
-  }
-
-  double real(const std::string& s) const {
-    const auto v = number_in<double>(s);
-    if (!v) reject("'" + s + "' is not a number");
     return *v;
   }
 

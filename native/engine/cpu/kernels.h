@@ -21,6 +21,7 @@ KernelPtr make_clip(const KernelSpec& spec);
 KernelPtr make_max_pool(const KernelSpec& spec);
 KernelPtr make_average_pool(const KernelSpec& spec);
 KernelPtr make_global_average_pool(const KernelSpec& spec);
+KernelPtr make_resample(const KernelSpec& spec);
 KernelPtr make_add(const KernelSpec& spec);
 KernelPtr make_dropout(const KernelSpec& spec);
 KernelPtr make_lrn(const KernelSpec& spec);

@@ -28,6 +28,8 @@ std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec) {
       return cpu::make_average_pool(spec);
     case OpKind::global_average_pool:
       return cpu::make_global_average_pool(spec);
+    case OpKind::resample:
+      return cpu::make_resample(spec);
     case OpKind::add:
       return cpu::make_add(spec);
     case OpKind::dropout:
