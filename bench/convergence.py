@@ -31,11 +31,17 @@ from pyhpmp.bench.summary import machine_facts
 
 OURS = ("data", "layer", "filter", "owt", "hypergraph")
 THEIRS = ("ddp", "1f1b")
+CLASSES = 10  # of the digits
 Result = dict[str, Any]
 
 
 def task_of(method: str, arguments: argparse.Namespace, meeting: Path) -> Task:
-    graph = pyhpmp.load(f"zoo:{arguments.model}", seed=arguments.seed)
+    graph = pyhpmp.load(
+        f"zoo:{arguments.model}",
+        classes=CLASSES,
+        image=arguments.image,
+        seed=arguments.seed,
+    )
     weights = meeting.parent / "weights.npz"
     if not weights.exists():
         np.savez(weights, allow_pickle=False, **graph.params)
@@ -134,6 +140,7 @@ def main() -> int:
     )
     every = (*OURS, *THEIRS)
     parser.add_argument("--model", default="resnet20", help="of those in peers/networks.py")
+    parser.add_argument("--image", type=int, default=32, help="side of its input")
     parser.add_argument("--hosts", type=int, default=4)
     parser.add_argument("--network", default="1Gbit/50us", help="of every host's link")
     parser.add_argument("--methods", nargs="+", choices=every, default=every)

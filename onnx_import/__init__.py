@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from onnx import ModelProto
+
+from onnx_import.check import OPSET
 from onnx_import.errors import ModelError
+from onnx_import.evaluate import evaluate
 from onnx_import.imported import ImportedModel, ParamBinding, Transform
 from onnx_import.limits import Limits
 from onnx_import.load import load
 from onnx_import.save import export
 
 __all__ = [
+    "OPSET",
     "ImportedModel",
     "Limits",
     "ModelError",
+    "ModelProto",
     "ParamBinding",
     "Transform",
+    "evaluate",
     "export",
     "load",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import onnx
@@ -30,7 +31,10 @@ class Attributes:
         return int(self._get(name, onnx.AttributeProto.INT, "i", default))
 
     def real(self, name: str, default: float) -> float:
-        return float(self._get(name, onnx.AttributeProto.FLOAT, "f", default))
+        value = float(self._get(name, onnx.AttributeProto.FLOAT, "f", default))
+        if not math.isfinite(value):
+            raise Unsupported(f"{name} {value} must be finite")
+        return value
 
     def text(self, name: str, default: str) -> str:
         value = self._get(name, onnx.AttributeProto.STRING, "s", default.encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -28,11 +29,12 @@ class Builder:
         uses: how often each ONNX name is read, graph outputs included.
         fixed_batch: the batch size that the file insists on, if any.
         padded: by native name, the maps that are another one with a border of one value.
+        output_dims: ONNX dimensions after the batch of the outputs finished so far.
     """
 
     def __init__(self, graph: onnx.GraphProto, budget: Budget, fixed_batch: int | None) -> None:
         self.values: dict[str, Value] = {}
-        self.nodes: list[GraphNode] = []
+        self._nodes: dict[str, GraphNode] = {}  # by the value that they make, in order
         self.budget = budget
         self.params = Params(budget)
         self.fixed_batch = fixed_batch
@@ -41,9 +43,11 @@ class Builder:
         outputs = [o.name for o in graph.output]
         self.uses.update(outputs)
         self._fixed_names = {*outputs, *(i.name for i in graph.input)}
-        self._value_names: set[str] = set()
-        self._node_names: set[str] = set()
+        self._value_names: dict[str, int] = {}
+        self._node_names: dict[str, int] = {}
+        self._renamed: dict[str, str] = {}
         self._flattened: dict[str, Tensor] = {}
+        self.output_dims: list[tuple[int, ...]] = []
 
     def emit(
         self,
@@ -62,19 +66,22 @@ class Builder:
         native = _unique(output, self._value_names)
         node_name = _unique(name, self._node_names)
         operands = [tensor.name for tensor in inputs]
-        self.nodes.append(
-            GraphNode(op, node_name, operands, params or [], native, attributes or {})
+        self._nodes[native] = GraphNode(
+            op, node_name, operands, params or [], native, attributes or {}
         )
-        return Tensor(native, shape, shape if dims is None else dims, output)
+        return Tensor(native, shape, shape[: len(inputs[0].dims)] if dims is None else dims, output)
 
-    def input(self, name: str, dims: tuple[int, ...]) -> Tensor:
-        """Defines the network's input; (N, F) becomes F channels of one pixel."""
-        self._value_names.add(name)
-        c, h, w = dims if len(dims) == 3 else (dims[0], 1, 1)
-        return Tensor(name, (c, h, w), dims, name)
+    def input(self, name: str, dims: tuple[int, ...], lying: bool = False) -> Tensor:
+        """Defines the network's input; (N, F) becomes F channels of one pixel.
+
+        Lines (N, C, L) become maps of width 1, or where `lying` of height 1.
+        """
+        self._value_names[name] = 1
+        c, h, w = (*dims, 1, 1)[:3]
+        return Tensor(name, (c, w, h) if lying else (c, h, w), dims, name)
 
     def as_map(self, tensor: Tensor) -> Tensor:
-        """The tensor as (N, C, H, W). Errors: `Unsupported`."""
+        """The tensor as (N, C, H, W) or (N, C, L). Errors: `Unsupported`."""
         if tensor.is_map():
             return tensor
         if len(tensor.dims) == 3 and tensor.dims[1:] == (1, 1):
@@ -105,26 +112,41 @@ class Builder:
             )
         return self._flattened[tensor.name]
 
+    def sole_maker(self, tensor: Tensor) -> GraphNode | None:
+        """The native node that made the tensor, if only one ONNX node reads its result."""
+        if self.uses[tensor.onnx_name] != 1 or self.uses[tensor.name] > 1:
+            return None
+        return self._nodes.get(tensor.name)
+
+    def remove(self, node: GraphNode) -> None:
+        """Takes out a node whose value nothing reads."""
+        del self._nodes[node.output]
+
     def finish_output(self, name: str) -> None:
         """Makes sure that a native value has the name of the ONNX output."""
         value = self.values[name]
         if not isinstance(value, Tensor):
             raise Unsupported("it does not depend on the input")
-        whole = self.as_features(value) if len(value.dims) == 1 else self.as_map(value)
+        whole = value
+        if len(value.dims) == 1:
+            whole = self.as_features(value)
+        elif value.dims[1:] == (1, 1):
+            whole = self.as_map(value)
+        self.output_dims.append(value.dims)
         if whole.name == name:
             return
-        if whole.name in self._fixed_names:
+        if whole.name in self._fixed_names or whole.name in self._renamed:
             self.emit("Identity", name, [whole], whole.shape, name)
         else:
-            self._rename(whole.name, name)
+            self._renamed[whole.name] = name
 
-    def _rename(self, old: str, new: str) -> None:
-        for node in self.nodes:
-            node.inputs = [new if name == old else name for name in node.inputs]
-            node.output = new if node.output == old else node.output
-        for seen, value in self.values.items():
-            if isinstance(value, Tensor) and value.name == old:
-                self.values[seen] = replace(value, name=new)
+    def nodes(self) -> list[GraphNode]:
+        """The nodes in order, outputs under their ONNX names."""
+        new = self._renamed
+        return [
+            replace(n, inputs=[new.get(i, i) for i in n.inputs], output=new.get(n.output, n.output))
+            for n in self._nodes.values()
+        ]
 
 
 class NodeContext:
@@ -195,9 +217,10 @@ class NodeContext:
         *,
         dims: tuple[int, ...] | None = None,
         params: list[str] | None = None,
+        more: Mapping[str, Attribute] | None = None,
         **attributes: Attribute,
     ) -> Tensor:
-        """Appends the native node that this ONNX node becomes."""
+        """Appends the native node that this ONNX node becomes; `more` are attributes, too."""
         return self.builder.emit(
             op,
             self.name,
@@ -206,7 +229,25 @@ class NodeContext:
             self.output,
             dims=dims,
             params=params,
-            attributes=attributes,
+            attributes=attributes | dict(more or {}),
+        )
+
+    def scaled(self, tensor: Tensor, factor: float) -> Tensor:
+        """The tensor times a number that is no parameter, under this node's output name."""
+        c = tensor.shape[0]
+        request = Request(
+            Known.same(np.full((), factor, np.float32)),
+            f"{self.output}.factor",
+            "scale",
+            Transform((c,), (c,)),
+            Slot(self.output, 0),
+            self.name,
+            frozen=True,
+        )
+        param = self.builder.params.add(request)
+        dims = tensor.dims
+        return self.emit(
+            "Affine", [tensor], tensor.shape, dims=dims, params=[param], has_shift=False
         )
 
     def alias(self, tensor: Tensor, dims: tuple[int, ...] | None = None) -> Tensor:
@@ -214,10 +255,11 @@ class NodeContext:
         return Tensor(tensor.name, tensor.shape, dims or tensor.dims, self.output)
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    """`name`, or `name_2` and so on where it is taken; recorded as taken."""
-    unique, count = name, 2
+def _unique(name: str, taken: dict[str, int]) -> str:
+    """`name`, or `name_2` and so on where it is taken; `taken` counts the names like it."""
+    unique = name
     while unique in taken:
-        unique, count = f"{name}_{count}", count + 1
-    taken.add(unique)
+        taken[name] += 1
+        unique = f"{name}_{taken[name]}"
+    taken[unique] = 1
     return unique

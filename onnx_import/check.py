@@ -13,7 +13,7 @@ from onnx_import.limits import Limits
 OLDEST_OPSET = 6
 #: The opset that the importer works in; later ones change none of the operators it knows.
 OPSET = 21
-NEWEST_OPSET = 26
+NEWEST_OPSET = 28
 _GRAPHS = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 
 
@@ -41,8 +41,20 @@ def check_model(label: str, model: onnx.ModelProto, limits: Limits) -> int:
             f"cannot import {label}: {len(model.graph.node)} nodes, at most {limits.nodes} are "
             "allowed (Limits.nodes)"
         )
+    _check_names(label, model)
     _refuse_control_flow(label, model)
     return int(version)
+
+
+def _check_names(label: str, model: onnx.ModelProto) -> None:
+    """Names are text: protobuf hands out as bytes what is not UTF-8."""
+    graph = model.graph
+    nodes = [*graph.node, *(node for function in model.functions for node in function.node)]
+    names = [name for n in nodes for name in (n.name, n.op_type, n.domain, *n.input, *n.output)]
+    names += [part.name for part in (*graph.input, *graph.output, *graph.initializer)]
+    wrong = next((name for name in names if not isinstance(name, str)), None)
+    if wrong is not None:
+        raise ModelError(f"cannot import {label}: the name {wrong!r} in it is not UTF-8 text")
 
 
 def _refuse_control_flow(label: str, model: onnx.ModelProto) -> None:
@@ -79,8 +91,8 @@ def sort_nodes(label: str, graph: onnx.GraphProto) -> None:
             f"cannot import {label}: cyclic graph through node {node_label(graph.node[stuck])!r}"
         )
     _check_outputs(label, graph, known | set(producer))
-    nodes = [onnx.NodeProto.FromString(graph.node[i].SerializeToString()) for i in order]
     if order != list(range(len(order))):
+        nodes = [onnx.NodeProto.FromString(graph.node[i].SerializeToString()) for i in order]
         del graph.node[:]
         graph.node.extend(nodes)
 
@@ -135,3 +147,14 @@ def _check_outputs(label: str, graph: onnx.GraphProto, known: set[str]) -> None:
     for name in names:
         if name not in known or not name:
             raise ModelError(f"cannot import {label}: nothing defines the output {name!r}")
+
+
+def live_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The nodes that an output depends on, in order."""
+    needed = {o.name for o in graph.output}
+    live = []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            live.append(node)
+            needed.update(node.input)
+    return live[::-1]

@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from onnx_import import convert_channel, convert_index, convert_resample, convert_window
+from onnx_import import (
+    convert_arithmetic,
+    convert_channel,
+    convert_function,
+    convert_index,
+    convert_resample,
+    convert_window,
+)
 from onnx_import.builder import Builder, NodeContext
-from onnx_import.check import node_label
+from onnx_import.check import live_nodes, node_label
 from onnx_import.detach import detach
 from onnx_import.errors import Issue, ModelError, Unsupported, unsupported_error
 from onnx_import.fold import FOLDERS, fold, shape_of
@@ -19,8 +26,16 @@ from onnx_import.text import graph_text
 from onnx_import.values import Known, Poison, Tensor, Value
 from onnx_import.warn import warnings_about
 
+ONLY_CONSTANTS = "the operator is only supported on constants"
 # Importing a converter module fills the table.
-TABLE_MODULES = (convert_window, convert_channel, convert_index, convert_resample)
+TABLE_MODULES = (
+    convert_arithmetic,
+    convert_channel,
+    convert_function,
+    convert_index,
+    convert_resample,
+    convert_window,
+)
 
 
 def convert(
@@ -34,16 +49,20 @@ def convert(
     budget = Budget(limits)
     input_info, dims, fixed_batch = _network_input(label, graph)
     budget.check_shape(dims, f"cannot import {label}: input {input_info.name!r}")
-    builder = Builder(graph, budget, fixed_batch)
-    builder.values[input_info.name] = builder.input(input_info.name, dims)
-    for tensor in graph.initializer:
-        array = arrays[tensor.name] if tensor.name in arrays else tensor_array(tensor)
-        builder.values[tensor.name] = Known.same(array, "initializer")
-    issues = _convert_nodes(builder, _live_nodes(graph))
-    issues += _finish_outputs(builder, graph) if not issues else []
-    if issues:
-        raise unsupported_error(label, issues)
-    return _result(model, builder, arrays, input_info.name)
+    constants = {
+        t.name: arrays[t.name] if t.name in arrays else tensor_array(t) for t in graph.initializer
+    }
+    first: list[Issue] = []
+    for lying in (False, True) if len(dims) == 2 else (False,):
+        builder = Builder(graph, budget, fixed_batch)
+        builder.values[input_info.name] = builder.input(input_info.name, dims, lying)
+        builder.values |= {n: Known.same(a, "initializer") for n, a in constants.items()}
+        issues = _convert_nodes(builder, live_nodes(graph))
+        issues += _finish_outputs(builder, graph) if not issues else []
+        if not issues:
+            return _result(model, builder, arrays, input_info.name)
+        first = first or issues
+    raise unsupported_error(label, first)
 
 
 def _convert_nodes(builder: Builder, nodes: list[onnx.NodeProto]) -> list[Issue]:
@@ -57,7 +76,7 @@ def _convert_nodes(builder: Builder, nodes: list[onnx.NodeProto]) -> list[Issue]
                     raise Unsupported(f"its output {index} is used")
         except Unsupported as reason:
             issues.append(Issue(node.op_type, node_label(node), str(reason)))
-        values += [Poison()] * (len(node.output) - len(values))
+        values += [_poison(builder, node)] * (len(node.output) - len(values))
         builder.values.update(zip(node.output, values, strict=False))
     return issues
 
@@ -66,7 +85,10 @@ def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
     _check_known(node)
     inputs = [builder.values[name] if name else None for name in node.input]
     if any(isinstance(value, Poison) for value in inputs):
-        return [Poison()] * len(node.output)
+        poison = _poison(builder, node)
+        if poison.of_input and node.op_type not in CONVERTERS and not _is_shape(node):
+            raise Unsupported(ONLY_CONSTANTS)
+        return [poison] * len(node.output)
     if _is_shape(node) and isinstance(inputs[0], Known | Tensor):
         return [shape_of(node, inputs[0])]
     if node.op_type == "CastLike" and inputs and isinstance(inputs[-1], Tensor):
@@ -75,10 +97,18 @@ def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
     if len(constants) == len(inputs):
         if node.op_type not in FOLDERS:
             raise Unsupported("none of its inputs depends on the network's input")
-        return [fold(node, constants, builder.budget)]
+        return list(fold(node, constants, builder.budget))
     if node.op_type not in CONVERTERS:
-        raise Unsupported("the operator is only supported on constants")
+        raise Unsupported(ONLY_CONSTANTS)
     return list(CONVERTERS[node.op_type](NodeContext(builder, node, inputs)))
+
+
+def _poison(builder: Builder, node: onnx.NodeProto) -> Poison:
+    """What the outputs of a node that failed stand for."""
+    inputs = [builder.values[name] for name in node.input if name]
+    return Poison(
+        any(isinstance(v, Tensor) or (isinstance(v, Poison) and v.of_input) for v in inputs)
+    )
 
 
 def _check_known(node: onnx.NodeProto) -> None:
@@ -113,17 +143,6 @@ def _finish_outputs(builder: Builder, graph: onnx.GraphProto) -> list[Issue]:
     return issues
 
 
-def _live_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The nodes that an output depends on, in order."""
-    needed = {o.name for o in graph.output}
-    live = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            live.append(node)
-            needed.update(node.input)
-    return live[::-1]
-
-
 def _network_input(
     label: str, graph: onnx.GraphProto
 ) -> tuple[onnx.ValueInfoProto, tuple[int, ...], int | None]:
@@ -137,11 +156,11 @@ def _network_input(
     if kind.elem_type != onnx.TensorProto.FLOAT:
         raise ModelError(f"cannot import {label}: input {info.name!r} must be float32")
     sample = tuple(d for d in shape[1:] if d is not None and d > 0)
-    if len(shape) not in (2, 4) or len(sample) < len(shape) - 1:
+    if len(shape) not in (2, 3, 4) or len(sample) < len(shape) - 1:
         shown = [d.dim_param or d.dim_value or "?" for d in kind.shape.dim]
         raise ModelError(
             f"cannot import {label}: input {info.name!r} has the shape {shown}; it must be "
-            "(N, C, H, W) with fixed C, H and W; export with only the batch dynamic"
+            "(N, C, H, W), (N, C, L) or (N, F), fixed but for N; export with only the batch dynamic"
         )
     return info, sample, shape[0] or None
 
@@ -153,7 +172,7 @@ def _result(
     source = builder.values[input_name]
     assert isinstance(source, Tensor)
     params = builder.params
-    text = graph_text(input_name, source.shape, params.list, builder.nodes, outputs)
+    text = graph_text(input_name, source.shape, params.list, builder.nodes(), outputs)
     return ImportedModel(
         graph_text=text,
         params=params.arrays,
@@ -163,6 +182,7 @@ def _result(
         output_names=outputs,
         constants=_constants(model.graph, params.bindings, arrays),
         warnings=warnings_about(model),
+        output_dims=builder.output_dims,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from onnx_import.builder import NodeContext
 from onnx_import.convert_resample import cropped
 from onnx_import.errors import Unsupported
-from onnx_import.fold import new_shape
+from onnx_import.fold import axis_of, new_shape
 from onnx_import.registry import converter
 from onnx_import.values import BATCH_POINTS, Tensor
 
@@ -78,7 +78,7 @@ def concat(ctx: NodeContext) -> list[Tensor]:
     builder = ctx.builder
     flat = len(tensors[0].dims) == 1
     axis = ctx.attributes.integer("axis", 1)
-    if axis % (len(tensors[0].dims) + 1) != 1:
+    if axis_of(axis, len(tensors[0].dims) + 1) != 1:
         raise Unsupported(f"axis {axis} must be the channels, 1")
     tensors = [builder.as_features(t) if flat else builder.as_map(t) for t in tensors]
     if len({t.shape[1:] for t in tensors}) > 1:
@@ -86,7 +86,7 @@ def concat(ctx: NodeContext) -> list[Tensor]:
     if len(tensors) == 1:
         return [ctx.alias(tensors[0])]
     shape = (sum(t.shape[0] for t in tensors), *tensors[0].shape[1:])
-    return [ctx.emit("Concat", tensors, shape, dims=shape[:1] if flat else shape)]
+    return [ctx.emit("Concat", tensors, shape, dims=shape[: len(tensors[0].dims)])]
 
 
 @converter("Slice")
@@ -98,7 +98,7 @@ def slice_channels(ctx: NodeContext) -> list[Tensor]:
     axes = list(range(len(starts))) if axes_input is None else axes_input.integers("axes")
     steps = [1] * len(starts) if steps_input is None else steps_input.integers("steps")
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        axis %= len(x.dims) + 1
+        axis = axis_of(axis, len(x.dims) + 1)
         size = x.dims[axis - 1] if axis else max(BATCH_POINTS)
         if step == 0:
             raise Unsupported("it cuts with step 0")
@@ -123,7 +123,7 @@ def gather_channel(ctx: NodeContext) -> list[Tensor]:
     """x[:, i] of one channel, as in the input transform of torchvision's GoogLeNet."""
     x = ctx.tensor()
     index = ctx.known(1, "indices").array("its indices")
-    axis = ctx.attributes.integer("axis", 0) % (len(x.dims) + 1)
+    axis = axis_of(ctx.attributes.integer("axis", 0), len(x.dims) + 1)
     if axis != 1 or index.size != 1 or not -x.dims[0] <= int(index.reshape(())) < x.dims[0]:
         raise Unsupported("only one channel can be gathered")
     begin = int(index.reshape(())) % x.dims[0]
@@ -134,7 +134,7 @@ def gather_channel(ctx: NodeContext) -> list[Tensor]:
 @converter("Split")
 def split_channels(ctx: NodeContext) -> list[Tensor]:
     x = ctx.tensor()
-    axis = ctx.attributes.integer("axis", 0) % (len(x.dims) + 1)
+    axis = axis_of(ctx.attributes.integer("axis", 0), len(x.dims) + 1)
     if axis != 1:
         raise Unsupported(f"axis {axis} must be the channels, 1")
     given, count = ctx.optional(1, "split"), len(ctx.node.output)

@@ -7,6 +7,7 @@ import math
 from onnx_import.attributes import Attributes
 from onnx_import.builder import NodeContext
 from onnx_import.errors import Unsupported
+from onnx_import.fold import axis_of
 from onnx_import.imported import Transform
 from onnx_import.registry import converter
 from onnx_import.values import Known, Tensor
@@ -16,10 +17,14 @@ Pair = tuple[int, int]
 
 
 class Window:
-    """Kernel, strides, dilations and pads of a node, checked against its input (C, H, W)."""
+    """Kernel, strides, dilations and pads of a node, checked against its input (C, H, W).
 
-    def __init__(self, attributes: Attributes, size: Pair, kernel: Pair) -> None:
+    A node of one axis works on lines (N, C, L), which are maps of width 1.
+    """
+
+    def __init__(self, attributes: Attributes, size: Pair, kernel: Pair, axes: int = 2) -> None:
         self.kernel = kernel
+        self.axes = axes
         self.strides = self._pair(attributes, "strides")
         self.dilations = self._pair(attributes, "dilations")
         self.extent = [d * (k - 1) + 1 for k, d in zip(kernel, self.dilations, strict=True)]
@@ -46,9 +51,8 @@ class Window:
             length -= 1
         return length
 
-    @staticmethod
-    def _pair(attributes: Attributes, name: str) -> Pair:
-        return checked_pair(name, attributes.integers(name) or [1, 1])
+    def _pair(self, attributes: Attributes, name: str) -> Pair:
+        return checked_pair(name, _completed(attributes.integers(name) or [1, 1], self.axes))
 
     def _pads(self, attributes: Attributes, size: Pair) -> tuple[int, int, int, int]:
         mode = attributes.text("auto_pad", "NOTSET")
@@ -56,6 +60,8 @@ class Window:
             (top, bottom), (left, right) = (self._same(mode, a, size[a]) for a in (0, 1))
             return top, left, bottom, right
         pads = attributes.integers("pads") or [0, 0, 0, 0]
+        if self.axes == 1 and len(pads) == 2:
+            pads = [pads[0], 0, pads[1], 0]
         if mode == "VALID":
             pads = [0, 0, 0, 0]
         elif mode != "NOTSET":
@@ -85,6 +91,11 @@ def unpadded(ctx: NodeContext, x: Tensor, window: Window, value: float) -> Tenso
     return padding.inner
 
 
+def _completed(values: list[int], axes: int) -> list[int]:
+    """The numbers of one axis, and 1 for the second that lines do not have."""
+    return [*values, 1] if axes == 1 and len(values) == 1 else values
+
+
 def checked_pair(name: str, values: list[int]) -> Pair:
     """Two positive numbers of a reasonable size. Errors: `Unsupported`."""
     if len(values) != 2 or not all(1 <= v < _LARGEST for v in values):
@@ -98,9 +109,11 @@ def conv(ctx: NodeContext) -> list[Tensor]:
     weight = ctx.known(1, "weight").array("its weight")
     groups = ctx.attributes.integer("group", 1)
     _check_conv(ctx, x, weight.shape, groups)
-    k, _, r, s = weight.shape
-    window = Window(ctx.attributes, x.shape[1:], checked_pair("the kernel", [r, s]))
-    params = [ctx.param(1, "weight", Transform(weight.shape, weight.shape))]
+    axes = len(x.dims) - 1
+    native = weight.shape if axes == 2 else (*weight.shape, 1)
+    k, _, r, s = native
+    window = Window(ctx.attributes, x.shape[1:], checked_pair("the kernel", [r, s]), axes)
+    params = [ctx.param(1, "weight", Transform(weight.shape, native))]
     bias = ctx.optional(2, "bias")
     if bias is not None and bias.at[0].shape != (k,):
         raise Unsupported(f"its bias has the shape {bias.at[0].shape}, ({k},) is needed")
@@ -128,8 +141,8 @@ def artificial_zero(bias: Known) -> bool:
 
 
 def _check_conv(ctx: NodeContext, x: Tensor, shape: tuple[int, ...], groups: int) -> None:
-    if len(shape) != 4:
-        raise Unsupported(f"its weight has the shape {shape}; only 2-D convolutions are supported")
+    if len(shape) != len(x.dims) + 1:
+        raise Unsupported(f"its weight {shape} does not fit its input {['N', *x.dims]}")
     if groups < 1 or x.shape[0] % groups or shape[0] % groups:
         raise Unsupported(f"group {groups} does not divide channels {x.shape[0]} and {shape[0]}")
     if shape[1] * groups != x.shape[0] or shape[0] == 0:
@@ -142,8 +155,10 @@ def _check_conv(ctx: NodeContext, x: Tensor, shape: tuple[int, ...], groups: int
 
 
 def _pool_window(ctx: NodeContext, x: Tensor) -> Window:
-    kernel = checked_pair("kernel_shape", ctx.attributes.integers("kernel_shape") or [])
-    window = Window(ctx.attributes, x.shape[1:], kernel)
+    axes = len(x.dims) - 1
+    given = ctx.attributes.integers("kernel_shape") or []
+    kernel = checked_pair("kernel_shape", _completed(given, axes))
+    window = Window(ctx.attributes, x.shape[1:], kernel, axes)
     if window.dilations != (1, 1):
         raise Unsupported(f"dilations {list(window.dilations)} of a pool are not supported")
     if any(p >= k for p, k in zip(window.pads, kernel * 2, strict=True)):
@@ -189,9 +204,10 @@ def global_average_pool(ctx: NodeContext) -> list[Tensor]:
 def reduce_mean(ctx: NodeContext) -> list[Tensor]:
     x = ctx.builder.as_map(ctx.tensor())
     axes = ctx.optional(1, "axes")
-    over = sorted(a % 4 for a in axes.integers("axes")) if axes is not None else []
-    if over != [2, 3]:
-        raise Unsupported(f"axes {over} must be height and width, [2, 3]")
+    rank = len(x.dims) + 1
+    over = sorted(axis_of(a, rank) for a in axes.integers("axes")) if axes is not None else []
+    if over != list(range(2, rank)):
+        raise Unsupported(f"axes {over} must be height and width, {list(range(2, rank))}")
     c = x.shape[0]
-    dims = (c, 1, 1) if ctx.attributes.integer("keepdims", 1) else (c,)
+    dims = (c, 1, 1)[: rank - 1] if ctx.attributes.integer("keepdims", 1) else (c,)
     return [ctx.emit("GlobalAveragePool", [x], (c, 1, 1), dims=dims)]

@@ -36,6 +36,8 @@ class ExternalData:
     def read(self, tensor: onnx.TensorProto, n_bytes: int) -> np.ndarray:
         """Returns the tensor's `n_bytes` bytes as a new uint8 array."""
         fields = {entry.key: entry.value for entry in tensor.external_data}
+        if not all(isinstance(text, str) for text in fields.values()):
+            raise ModelError(f"initializer {tensor.name!r}: its external data is not UTF-8 text")
         location = fields.get("location", "")
         self._left -= n_bytes
         if self._left < 0:

@@ -87,6 +87,8 @@ class ImportedModel:
         input_name: of the image input, (N, C, H, W).
         output_names: in the order of the ONNX file.
         warnings: one line each, for the user.
+        output_dims: ONNX dimensions of each output after the batch; the native value holds the
+            same elements in the same order.
     """
 
     graph_text: str
@@ -97,3 +99,4 @@ class ImportedModel:
     output_names: list[str]
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    output_dims: list[tuple[int, ...]] = field(default_factory=list)

@@ -7,7 +7,7 @@ import os
 import onnx
 
 from onnx_import.convert import convert, unknown_nodes
-from onnx_import.errors import ConversionError, ModelError, unsupported_error
+from onnx_import.errors import ConversionError, unsupported_error
 from onnx_import.imported import ImportedModel
 from onnx_import.limits import DEFAULT_LIMITS, Limits
 from onnx_import.normalise import normalise
@@ -28,10 +28,7 @@ def load(
 
     Errors: `ModelError` with a one-line message; unsupported nodes are all listed in it.
     """
-    try:
-        return _import(read_model(model, limits), limits)
-    except UnicodeDecodeError as error:
-        raise ModelError("cannot import the model: a name in it is not UTF-8 text") from error
+    return _import(read_model(model, limits), limits)
 
 
 def _import(source: Source, limits: Limits) -> ImportedModel:

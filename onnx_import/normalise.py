@@ -9,6 +9,7 @@ from onnx_import.check import OPSET, check_model, sort_nodes
 from onnx_import.errors import ConversionError, ModelError, one_line
 from onnx_import.limits import Limits
 from onnx_import.read import has_data
+from onnx_import.upgrade import upgrade_prelu
 
 #: The newest IR that runtimes in use accept.
 IR_VERSION = 10
@@ -77,6 +78,8 @@ def _converted(label: str, model: onnx.ModelProto, version: int) -> onnx.ModelPr
     for t in large:
         light.graph.input.append(onnx.helper.make_tensor_value_info(t.name, t.data_type, t.dims))
     try:
+        if version < 7:
+            upgrade_prelu(light)
         result = version_converter.convert_version(light, OPSET)
     except Exception as error:  # the converter raises plain RuntimeErrors of its own
         raise ConversionError(

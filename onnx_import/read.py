@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx_import.errors import ModelError, one_line
 from onnx_import.external import ExternalData
 from onnx_import.limits import Limits
+from onnx_import.wire import WireError, WireFile
 
 #: Initializers up to this size keep their bytes in the template: shapes, ratios, axes.
 SMALL_ELEMENTS = 64
@@ -48,59 +49,83 @@ def read_model(model: str | os.PathLike[str] | onnx.ModelProto, limits: Limits) 
     """
     if isinstance(model, onnx.ModelProto):
         name = model.graph.name or "unnamed"
-        return _source(f"model {name!r}", model, None, limits)
+        return _source(f"model {name!r}", model, None, None, limits)
     path = Path(os.fspath(model))
     label = repr(str(path))
-    return _source(label, _parse(path, label, limits), path.resolve().parent, limits)
-
-
-def _parse(path: Path, label: str, limits: Limits) -> onnx.ModelProto:
-    data = _bytes(path, label, limits)
-    model = onnx.ModelProto()
     try:
-        model.ParseFromString(data)
-    except DecodeError as error:
+        descriptor = _opened(path, label, limits)
+    except ModelError:
+        raise
+    except FileNotFoundError as error:
+        raise ModelError(f"cannot read {label}: no such file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise ModelError(f"cannot read {label}: {reason}") from error
+    try:
+        file = WireFile(descriptor, label, limits.parsed_bytes, 5 * limits.nodes)
+        return _source(label, _parse(file, label), file, path.resolve().parent, limits)
+    except (WireError, DecodeError) as error:
         # A model's first field is its IR version, a varint with tag 8.
-        guess = "is truncated" if data[:1] == b"\x08" else "is not an ONNX file"
+        guess = "is truncated" if os.pread(descriptor, 1, 0) == b"\x08" else "is not an ONNX file"
         raise ModelError(f"cannot read {label}: it {guess}; export the model again") from error
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path, label: str, limits: Limits) -> int:
+    """A descriptor of a regular file that is not too large."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError(f"cannot read {label}: it is not a regular file")
+    if status.st_size > limits.file_bytes:
+        raise ModelError(
+            f"cannot read {label}: {status.st_size} bytes, at most {limits.file_bytes} are "
+            "allowed; export with external data"
+        )
+    # O_NONBLOCK: should the file have become a FIFO, opening it must not wait for a writer.
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _parse(file: WireFile, label: str) -> onnx.ModelProto:
+    model = onnx.ModelProto()
+    model.ParseFromString(file.light_model())
     if not model.graph.node or not model.opset_import:
         raise ModelError(f"cannot read {label}: it is not an ONNX model (no nodes or no opset)")
     return model
 
 
-def _bytes(path: Path, label: str, limits: Limits) -> bytes:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"cannot read {label}: it is not a regular file")
-        if status.st_size > limits.file_bytes:
-            raise ModelError(
-                f"cannot read {label}: {status.st_size} bytes, at most {limits.file_bytes} are "
-                "allowed; export with external data"
-            )
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ModelError(f"cannot read {label}: no such file") from error
-    except OSError as error:
-        raise ModelError(f"cannot read {label}: {error.strerror}") from error
-
-
-def _source(label: str, model: onnx.ModelProto, folder: Path | None, limits: Limits) -> Source:
+def _source(
+    label: str,
+    model: onnx.ModelProto,
+    file: WireFile | None,
+    folder: Path | None,
+    limits: Limits,
+) -> Source:
     if model.graph.sparse_initializer:
         raise ModelError(f"cannot import {label}: sparse initializers are not supported")
     arrays: dict[str, np.ndarray] = {}
     stripped: list[onnx.TensorProto] = []
     with ExternalData(folder, limits) as external:
-        for tensor in model.graph.initializer:
+        for index, tensor in enumerate(model.graph.initializer):
             if tensor.name in arrays:
                 raise ModelError(f"cannot import {label}: two initializers {tensor.name!r}")
-            arrays[tensor.name] = array = tensor_array(tensor, external)
+            span = None if file is None else file.spans[index]
+            raw = None if file is None or span is None else file.read(span)
+            arrays[tensor.name] = array = tensor_array(tensor, external, raw)
             stripped.append(_stripped(tensor, array))
     return Source(label, _without_weights(model, stripped), arrays)
 
 
-def tensor_array(tensor: onnx.TensorProto, external: ExternalData | None = None) -> np.ndarray:
-    """The tensor as a writable array of its own. Errors: `ModelError` on type or size."""
+def tensor_array(
+    tensor: onnx.TensorProto,
+    external: ExternalData | None = None,
+    raw: bytearray | None = None,
+) -> np.ndarray:
+    """The tensor as a writable array of its own. Errors: `ModelError` on type or size.
+
+    Args:
+        raw: its raw_data where the message has been parsed without; the array keeps it.
+    """
     dtype = _DTYPES.get(tensor.data_type)
     name = tensor.name
     if dtype is None or tensor.HasField("segment"):
@@ -112,14 +137,14 @@ def tensor_array(tensor: onnx.TensorProto, external: ExternalData | None = None)
         if external is None:
             raise ModelError(f"tensor {name!r} is an attribute with external data; not supported")
         return external.read(tensor, n_bytes).view(dtype).reshape(tuple(tensor.dims))
-    if not tensor.HasField("raw_data"):
+    if raw is None and not tensor.HasField("raw_data"):
         return _typed_array(tensor)
-    raw = tensor.raw_data
+    raw = bytearray(tensor.raw_data) if raw is None else raw
     if len(raw) != n_bytes:
         raise ModelError(
             f"tensor {name!r} has {len(raw)} bytes, its shape {list(tensor.dims)} needs {n_bytes}"
         )
-    return np.frombuffer(bytearray(raw), dtype=dtype).reshape(tuple(tensor.dims))
+    return np.frombuffer(raw, dtype=dtype).reshape(tuple(tensor.dims))
 
 
 def _typed_array(tensor: onnx.TensorProto) -> np.ndarray:

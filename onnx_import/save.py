@@ -103,14 +103,19 @@ def _put_initializers(graph: onnx.GraphProto, arrays: Mapping[str, np.ndarray]) 
             graph.initializer.add(name=name, data_type=kind, dims=array.shape)
 
 
+def _is_local(text: str | bytes) -> bool:
+    """Whether it names a local file; what is not UTF-8 comes as bytes, and goes as well."""
+    return not isinstance(text, str) or bool(_LOCAL_PATH.search(text))
+
+
 def _strip_local_paths(model: onnx.ModelProto) -> None:
     """Removes documentation and metadata that quote source files of the exporting machine."""
     graph = model.graph
     holders = [model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer]
     for holder in holders:
-        if _LOCAL_PATH.search(holder.doc_string):
+        if _is_local(holder.doc_string):
             holder.ClearField("doc_string")
-        kept = [entry for entry in holder.metadata_props if not _LOCAL_PATH.search(entry.value)]
+        kept = [entry for entry in holder.metadata_props if not _is_local(entry.value)]
         if len(kept) < len(holder.metadata_props):
             del holder.metadata_props[:]
             holder.metadata_props.extend(kept)

@@ -31,6 +31,8 @@ _DEFAULTS: Mapping[str, Attribute] = {
     "alpha": 1e-4,
     "beta": 0.75,
     "bias": 1.0,
+    "exponent": 1.0,
+    "approximate": False,
     "min": -math.inf,
     "max": math.inf,
     "extent": (1, 1),

@@ -52,8 +52,9 @@ class Params:
         self._budget = budget
         self._bindings: dict[str, ParamBinding] = {}
         self._shared: dict[tuple[str, str, Transform], str] = {}
-        self._taken: set[str] = set()
+        self._taken: dict[str, int] = {}
         self._used_initializers: set[str] = set()
+        self._equal: dict[str, bool] = {}
 
     @property
     def bindings(self) -> list[ParamBinding]:
@@ -65,7 +66,7 @@ class Params:
         direct = request.value.origin == "initializer"
         if direct and not request.statistics and key in self._shared:
             name = self._shared[key]
-            if not _all_equal(self.arrays[name]):
+            if not self._all_equal(name):
                 binding = self._bindings[name]
                 slots = (*binding.slots, request.slot)
                 self._bindings[name] = replace(binding, slots=slots)
@@ -85,12 +86,12 @@ class Params:
             self._used_initializers.add(request.onnx_name)
         what = f"parameter {name!r}"
         elements = self._budget.check_shape(request.transform.native_shape, what)
-        if not tensor.flags.c_contiguous or tensor.size < elements:
-            self._budget.spend(elements, what)
+        if not first_use or tensor.size < elements:
+            self._budget.spend(4 * elements, what)
         array = request.transform.to_native(tensor)
         if not first_use and np.shares_memory(array, tensor):
             array = array.copy()
-        self._taken.add(name)
+        self._taken[name] = 1
         self.list.append(GraphParam(name, request.role, array.shape, request.frozen))
         self.arrays[name] = array
         if not request.frozen:
@@ -108,11 +109,14 @@ class Params:
         for name in candidates:
             if name not in self._taken:
                 return name
-        count = 2
-        while f"{candidates[-1]}_{count}" in self._taken:
-            count += 1
-        return f"{candidates[-1]}_{count}"
+        last = candidates[-1]
+        while (unique := f"{last}_{self._taken[last] + 1}") in self._taken:
+            self._taken[last] += 1
+        return unique
 
-
-def _all_equal(array: np.ndarray) -> bool:
-    return array.size == 0 or bool((array == array.flat[0]).all())
+    def _all_equal(self, name: str) -> bool:
+        """Whether a parameter's elements are all equal; found once."""
+        if name not in self._equal:
+            array = self.arrays[name]
+            self._equal[name] = array.size == 0 or bool((array == array.flat[0]).all())
+        return self._equal[name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -71,8 +70,8 @@ class Tensor:
         return math.prod(self.shape)
 
     def is_map(self) -> bool:
-        """The ONNX value is (N, C, H, W) with the native C, H and W."""
-        return self.dims == self.shape
+        """The ONNX value is (N, C, H, W) with the native C, H and W, or (N, C, L), W being 1."""
+        return self.dims == self.shape or (len(self.dims) == 2 and (*self.dims, 1) == self.shape)
 
     def is_features(self) -> bool:
         """The ONNX value is (N, F) and the native one (F, 1, 1)."""
@@ -90,21 +89,13 @@ class Padding:
 
 @dataclass(frozen=True)
 class Poison:
-    """The output of a node that could not be converted."""
+    """The output of a node that could not be converted.
+
+    Attributes:
+        of_input: it depends on the network's input.
+    """
+
+    of_input: bool
 
 
 Value = Known | Tensor | Poison
-
-
-def at_both(
-    function: Callable[..., np.ndarray], inputs: list[Known | None], origin: Origin = "computed"
-) -> Known:
-    """Evaluates `function` of the inputs' arrays at both batch points."""
-    first = function(*[None if k is None else k.at[0] for k in inputs])
-    if all(k is None or k.at[0] is k.at[1] for k in inputs):
-        return Known.same(first, origin)
-    second = function(*[None if k is None else k.at[1] for k in inputs])
-    # Shape arithmetic is small; a large fill may be a view whose comparison would cost memory.
-    if max(first.size, second.size) <= 2**16 and np.array_equal(first, second):
-        return Known.same(first, origin)
-    return Known((first, second), origin)

@@ -513,6 +513,9 @@ def default_speeds():
     return dict(machine.speeds)
 
 
+MEMORY = ("memory_limit_bytes", "memory_goal_bytes")
+
+
 cdef class _Machine:
     """An hpmp_machine with the arrays that it points to."""
 
@@ -523,13 +526,14 @@ cdef class _Machine:
 
     def __cinit__(self, dict options not None):
         known = default_speeds()
-        unknown = set(options) - {*known, "memory_limit_bytes", "rank_speed", "rates"}
+        unknown = set(options) - {*known, *MEMORY, "rank_speed", "rates"}
         if unknown:
             raise InvalidArgumentError(
                 f"a machine has no {', '.join(sorted(unknown))}; it has {', '.join(known)}, "
-                "memory_limit_bytes, rank_speed, rates")
+                f"{', '.join(MEMORY)}, rank_speed, rates")
         self.machine.speeds = {name: options.get(name, value) for name, value in known.items()}
-        self.machine.memory_limit_bytes = options.get("memory_limit_bytes", 0)
+        self.machine.memory_limit_bytes, self.machine.memory_goal_bytes = (
+            options.get(name, 0) for name in MEMORY)
         if options.get("rank_speed"):
             self.rank_speed = np.array(options["rank_speed"], np.float64)
             self.machine.rank_speed = &self.rank_speed[0]
@@ -564,7 +568,7 @@ cdef class Plan:
     def build(Hypergraph hypergraph not None, part, int32_t ranks, str strategy not None,
               dict machine):
         """`machine`: fields of hpmp_speeds, `rates` and `rank_speed` where they differ
-        from the defaults, and `memory_limit_bytes`."""
+        from the defaults, and those of `MEMORY`."""
         cdef Plan plan = Plan.__new__(Plan)
         cdef int32_t[::1] parts = hypergraph._checked(part)
         cdef bytes name = strategy.encode()

@@ -193,6 +193,7 @@ cdef extern from "hpmp.h" nogil:
         const hpmp_rate* rates
         int64_t rate_count
         int64_t memory_limit_bytes
+        int64_t memory_goal_bytes
         const double* rank_speed
         int32_t rank_count
 

@@ -59,7 +59,7 @@ class Candidate:
     @cached_property
     def _predicted(self) -> _core.Prediction:
         request = self._request
-        return self._hypergraph.predict(self._part, request.ranks, request.machine)
+        return self._hypergraph.predict(self._part, request.ranks, request.within)
 
     @cached_property
     def _planned(self) -> _core.Prediction:
@@ -73,7 +73,7 @@ class Candidate:
     def _build(self) -> _core.Plan:
         request = self._request
         return _core.Plan.build(
-            self._hypergraph, self._part, request.ranks, self.name, request.machine
+            self._hypergraph, self._part, request.ranks, self.name, request.within
         )
 
     @property

@@ -23,6 +23,8 @@ class RankEngine:
         plan: for as many ranks as this world has.
         params: the weights, on rank 0; they are sent one at a time, so that no other rank ever
             holds the whole model.
+        keep_weights: False takes each out of `params` once it is sent, so that rank 0 does not hold
+            the model beside its own share of it.
         seed: of dropout. threads: that this rank computes with; 0 for its share of the cores.
         trace: keep the times of the last step's instructions.
         timeout: seconds that a rank waits for another in a step, before it fails.
@@ -33,6 +35,7 @@ class RankEngine:
         plan: Plan,
         params: Params,
         *,
+        keep_weights: bool = True,
         seed: int = 0,
         threads: int = 0,
         trace: bool = False,
@@ -58,9 +61,9 @@ class RankEngine:
             comm_timeout_seconds=timeout,
             status=self.world.status,
         )
-        self.load(params)
+        self.load(params, keep=keep_weights)
 
-    def load(self, params: Params) -> None:
+    def load(self, params: Params, *, keep: bool = True) -> None:
         """Gives every rank the rows it uses of rank 0's weights."""
         self.world.on_root(lambda: self._check(params))
         for index, info in enumerate(self._infos):
@@ -70,6 +73,8 @@ class RankEngine:
                 array = np.empty(info.elems, np.float32)
             self.world.broadcast_array(array)
             self.core.set_param(index, array)
+            if not keep:
+                params.pop(info.name, None)
 
     def _check(self, params: Params) -> None:
         for info in self._infos:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyhpmp import _core, model_files, world
+
+if TYPE_CHECKING:
+    from onnx_import import ModelProto
 
 Params = dict[str, npt.NDArray[np.float32]]
 
@@ -19,7 +22,8 @@ class Graph:
     """name: as the user gave it. core: the network as imported.
 
     params: weights by name, on rank 0; empty elsewhere. template: what `save_onnx` writes the
-    weights into, on rank 0. notes: what the importer wants said.
+    weights into, on rank 0. notes: what the importer wants said. output_dims: dimensions of each
+    output after the batch as in the model's file; empty for the native ones.
     """
 
     name: str
@@ -27,6 +31,7 @@ class Graph:
     params: Params = field(default_factory=dict, repr=False)
     template: Any = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    output_dims: tuple[tuple[int, ...], ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -45,7 +50,7 @@ class Graph:
 
 
 def load(
-    model: str | os.PathLike[str],
+    model: str | os.PathLike[str] | ModelProto,
     *,
     classes: int | None = None,
     image: int | None = None,
@@ -54,7 +59,8 @@ def load(
     """Reads a model; collective: rank 0 reads the file, the others receive the network.
 
     Args:
-        model: an ONNX file, or `zoo:NAME` for a built-in network with random weights.
+        model: an ONNX file, `zoo:NAME` for a built-in network with random weights, or an
+            onnx.ModelProto, which is left as it is.
         classes: outputs of a zoo network. image: side of its input. seed: of its weights.
 
     Raises:
@@ -62,16 +68,18 @@ def load(
         InvalidArgumentError: an unknown zoo name, or an override for a file.
     """
     ranks = world.current()
+    source = os.fspath(model) if isinstance(model, (str, os.PathLike)) else model
+    name = source if isinstance(source, str) else "the model"
     found: list[model_files.Imported] = []
 
-    def read() -> tuple[str, tuple[str, ...]]:
-        imported = model_files.read(str(model), classes=classes, image=image, seed=seed)
+    def read() -> tuple[str, tuple[str, ...], tuple[tuple[int, ...], ...]]:
+        imported = model_files.read(source, classes=classes, image=image, seed=seed)
         found.append(imported)
         _core.Graph.parse(imported.text)  # an error here is everybody's
-        return imported.text, imported.notes
+        return imported.text, imported.notes, imported.output_dims
 
-    text, notes = ranks.on_root(read)
+    text, notes, dims = ranks.on_root(read)
     core = _core.Graph.parse(text)
     if not found:
-        return Graph(str(model), core, notes=notes)
-    return Graph(str(model), core, found[0].params, found[0].template, notes)
+        return Graph(name, core, notes=notes, output_dims=dims)
+    return Graph(name, core, found[0].params, found[0].template, notes, dims)

@@ -7,6 +7,7 @@ from pyhpmp.errors import InfeasiblePlanError
 from pyhpmp.request import Request
 
 SHARD_FACTORS = (1, 2, 4, 8, 16)
+DEFAULT_GROUP = 32  # samples that share batch statistics, in larger batches
 
 
 class Grids:
@@ -51,10 +52,13 @@ class Grids:
 
 
 def shard_counts(graph: _core.Graph, request: Request) -> list[int]:
-    """Shard counts worth trying: K to 16K where the batch and its statistics groups allow."""
+    """Shard counts worth trying: K to 16K where the batch and its statistics groups allow.
+
+    More than one shard helps a single rank with its memory only.
+    """
     if request.shards is not None:
         return [request.shards]
-    if request.ranks == 1:
+    if request.ranks == 1 and not request.memory_bytes:
         return [1]
     counts = [request.ranks * factor for factor in SHARD_FACTORS]
     fitting = [count for count in counts if _fits(graph, request, count)]
@@ -63,14 +67,19 @@ def shard_counts(graph: _core.Graph, request: Request) -> list[int]:
     ]
 
 
+def has_statistics(graph: _core.Graph, request: Request) -> bool:
+    """Whether samples share batch statistics."""
+    return request.training and any(param.role == "running_mean" for param in graph.params)
+
+
 def _fits(graph: _core.Graph, request: Request, shards: int) -> bool:
     """Whether shards of equal size cut no statistics group, or only where they may."""
     samples, rest = divmod(request.batch, shards)
     if rest or shards == 1:
         return not rest
-    if not request.training or all(param.role != "running_mean" for param in graph.params):
+    if not has_statistics(graph, request):
         return True
-    group = request.bn_group or min(request.batch, 32)
+    group = request.bn_group or min(request.batch, DEFAULT_GROUP)
     if request.batch % group:
         return False
     return samples % group == 0 or (request.bn_sync and group % samples == 0)

@@ -19,16 +19,20 @@ ZOO = "zoo:"
 
 @dataclass(frozen=True)
 class Imported:
-    """text: of the native graph. template: what `write` needs back. notes: for the user."""
+    """text: of the native graph. template: what `write` needs back. notes: for the user.
+
+    output_dims: of every output after the batch, as the model's file has them.
+    """
 
     text: str
     params: dict[str, npt.NDArray[np.float32]]
     template: Any
     notes: tuple[str, ...]
+    output_dims: tuple[tuple[int, ...], ...] = ()
 
 
-def read(model: str, *, classes: int | None, image: int | None, seed: int) -> Imported:
-    """Imports a file or a zoo network.
+def read(model: object, *, classes: int | None, image: int | None, seed: int) -> Imported:
+    """Imports a file, a zoo network or an onnx.ModelProto.
 
     Raises:
         ModelError: one line with everything that is wrong.
@@ -37,7 +41,7 @@ def read(model: str, *, classes: int | None, image: int | None, seed: int) -> Im
     import onnx_import
 
     try:
-        if model.startswith(ZOO):
+        if isinstance(model, str) and model.startswith(ZOO):
             name = model.removeprefix(ZOO)
             imported = _from_zoo(name, classes=classes, image=image, seed=seed)
         elif classes is not None or image is not None:
@@ -45,12 +49,13 @@ def read(model: str, *, classes: int | None, image: int | None, seed: int) -> Im
                 f"{model}: --classes and --image change zoo networks, not files"
             )
         else:
-            imported = onnx_import.load(model)
+            imported = onnx_import.load(model)  # type: ignore[arg-type]
     except onnx_import.ModelError as error:
         raise ModelError(str(error)) from error
     except OSError as error:
         raise ModelError(f"cannot read {model}: {error.strerror or error}") from error
-    return Imported(imported.graph_text, imported.params, imported, tuple(imported.warnings))
+    dims, notes = tuple(imported.output_dims), tuple(imported.warnings)
+    return Imported(imported.graph_text, imported.params, imported, notes, dims)
 
 
 def _from_zoo(name: str, *, classes: int | None, image: int | None, seed: int) -> ImportedModel:

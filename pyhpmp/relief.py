@@ -1,4 +1,6 @@
-"""What would fit the memory: more ranks or a smaller batch, found by predicting lean plans."""
+"""What would fit the memory: more ranks, a smaller batch or smaller statistics groups, found by
+predicting lean plans.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from dataclasses import dataclass, replace
 from pyhpmp import _core
 from pyhpmp.errors import HpmpError
 from pyhpmp.figures import memory_bytes
-from pyhpmp.grids import Grids, shard_counts
+from pyhpmp.grids import DEFAULT_GROUP, Grids, has_statistics, shard_counts
 from pyhpmp.partitioners.problem import Ints32
 from pyhpmp.request import Request
 from pyhpmp.strategies import BASELINES
@@ -17,6 +19,7 @@ from pyhpmp.strategies import BASELINES
 # Filter parallelism needs no less than one weird trick and takes long to simulate.
 LEAN = ("data", "owt", "layer")
 MOST_RANKS = 64
+LEAST_GROUP = 4  # samples that share batch statistics
 # Times what is predicted: with that much an arena's holes surely fit as well.
 SURE = 1.2
 SECONDS = 8.0  # for all that is tried
@@ -56,10 +59,13 @@ def advice(graph: _core.Graph, leanest: Need | None, request: Request) -> str:
     deadline = time.monotonic() + SECONDS
     more = [replace(request, ranks=ranks) for ranks in _more_ranks(request)]
     less = [replace(request, batch=batch) for batch in _smaller_batches(request)]
+    groups = [replace(request, bn_group=group) for group in _smaller_groups(graph, request)]
     ranks = _first_that_fits(graph, more, deadline)
     batch = _first_that_fits(graph, less, deadline)
+    group = _first_that_fits(graph, groups, deadline)
     ways = [f"at {ranks.ranks} ranks"] if ranks else []
     ways += [f"at batch {batch.batch}"] if batch else []
+    ways += [f"with --bn-group {group.bn_group}"] if group else []
     if ways:
         return f"it would fit {' or '.join(ways)}"
     if time.monotonic() > deadline:
@@ -85,6 +91,17 @@ def _smaller_batches(request: Request) -> list[int]:
         batch //= 2
         batches.append(batch)
     return batches
+
+
+def _smaller_groups(graph: _core.Graph, request: Request) -> list[int]:
+    """Half and so on: smaller shards may follow, of which a rank holds fewer samples at once."""
+    if request.bn_sync or not has_statistics(graph, request):
+        return []
+    groups, group = [], request.bn_group or min(request.batch, DEFAULT_GROUP)
+    while group % 2 == 0 and group > LEAST_GROUP:
+        group //= 2
+        groups.append(group)
+    return groups
 
 
 def _first_that_fits(
@@ -115,7 +132,8 @@ def _needs(graph: _core.Graph, request: Request) -> Iterator[Need]:
 
 def _memory(name: str, h: _core.Hypergraph, part: Ints32, request: Request) -> list[int]:
     """Predicted, or of the plan itself where its arena may decide whether it fits."""
-    predicted = h.predict(part, request.ranks, {}).memory_bytes
+    machine = {"memory_goal_bytes": request.memory_bytes}
+    predicted = h.predict(part, request.ranks, machine).memory_bytes
     if not 1 <= request.memory_bytes / max(predicted) < SURE:
         return predicted
-    return memory_bytes(_core.Plan.build(h, part, request.ranks, name, {}))
+    return memory_bytes(_core.Plan.build(h, part, request.ranks, name, machine))

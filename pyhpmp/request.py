@@ -37,3 +37,8 @@ class Request:
     seconds: float = DEFAULT_SECONDS
     patience: float = 1.0
     compare: bool = False
+
+    @property
+    def within(self) -> dict[str, Any]:
+        """The machine, and that steps are to keep the memory where any order of them does."""
+        return self.machine | {"memory_goal_bytes": self.memory_bytes}

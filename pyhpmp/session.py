@@ -22,7 +22,7 @@ class Session:
     Args:
         plan: an inference plan, or a training plan, of which the forward part is planned anew with
             the same ranks, batch and strategy.
-        params: weights on rank 0; by default the model's.
+        params: weights on rank 0; by default the model's. keep_weights: as in `Trainer`.
         threads: of this rank; 0 for its share of the cores.
         trace: keep the times of the last batch's instructions.
         timeout: seconds that a rank waits for another, before it fails.
@@ -33,27 +33,41 @@ class Session:
         plan: Plan,
         *,
         params: Params | None = None,
+        keep_weights: bool = True,
         threads: int = 0,
         trace: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self.plan = _for_inference(plan) if plan.core.training else plan
         weights = plan.graph.params if params is None else params
-        self.engine = RankEngine(self.plan, weights, threads=threads, trace=trace, timeout=timeout)
+        self.engine = RankEngine(
+            self.plan,
+            weights,
+            keep_weights=keep_weights,
+            threads=threads,
+            trace=trace,
+            timeout=timeout,
+        )
         self._shapes = [output.shape for output in self.plan.prepared.outputs]
+        squeezed = tuple(_squeezed(shape) for shape in self._shapes)
+        self._dims = self.plan.graph.output_dims or squeezed
 
     def __call__(self, images: Any) -> Floats:
-        """The first output: (N, C) for features, (N, C, H, W) for maps."""
+        """The first output, in the shape that the model's file gives it."""
         return self.outputs(images)[0]
 
     def outputs(self, images: Any) -> list[Floats]:
-        """Every output of the model for N images (N, C, H, W), any N."""
+        """Every output for any N of images (N, C, H, W), lines (N, C, L) or features (N, F)."""
         x = np.ascontiguousarray(images, dtype=np.float32)
+        native = self.plan.graph.input_shape
+        if x.ndim == 3 and x.shape[1:] == (native[0], native[1] * native[2]):
+            x = x.reshape(len(x), *native)
         batch = self.plan.batch
         parts = [self._batch(x[start : start + batch]) for start in range(0, len(x), batch)]
         if not parts:
-            return [np.zeros((0, *_squeezed(shape)), np.float32) for shape in self._shapes]
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+            return [np.zeros((0, *dims), np.float32) for dims in self._dims]
+        outputs = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return [y.reshape(len(x), *d) for y, d in zip(outputs, self._dims, strict=True)]
 
     def _batch(self, images: Floats) -> list[Floats]:
         samples, batch = len(images), self.plan.batch

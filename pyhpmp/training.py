@@ -33,6 +33,8 @@ class Trainer:
         plan: from `pyhpmp.plan`, for as many ranks as run.
         optimizer: may be replaced between steps, for instance by one with another rate.
         params: initial weights on rank 0; by default the model's.
+        keep_weights: False empties `params` (or the model's) as the engine takes them: rank 0 holds
+            no second copy, and another trainer needs weights of its own.
         seed: of dropout. threads: of this rank; 0 for its share of the cores.
         trace: keep the times of the last step's instructions.
         timeout: seconds that a rank waits for another in a step, before it fails.
@@ -47,6 +49,7 @@ class Trainer:
         optimizer: SGD | None = None,
         *,
         params: Params | None = None,
+        keep_weights: bool = True,
         seed: int = 0,
         threads: int = 0,
         trace: bool = False,
@@ -60,7 +63,13 @@ class Trainer:
         self.correct = 0
         self._loaded = plan.graph.params if params is None else params
         self.engine = RankEngine(
-            plan, self._loaded, seed=seed, threads=threads, trace=trace, timeout=timeout
+            plan,
+            self._loaded,
+            keep_weights=keep_weights,
+            seed=seed,
+            threads=threads,
+            trace=trace,
+            timeout=timeout,
         )
 
     def step(self, images: Any, labels: Any) -> float:

@@ -61,8 +61,9 @@ def run_oracle(
 ) -> list[np.ndarray]:
     """The outputs of the imported graph by the torch oracle."""
     graph = OracleGraph(model.graph_text, model.params if params is None else params)
+    native = [int(size) for size in model.graph_text.splitlines()[1].split()[-3:]]
     with torch.no_grad():
-        values = graph.run(images)
+        values = graph.run(images.reshape(len(images), *native))
     return [values[name].numpy() for name in model.output_names]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -159,6 +160,45 @@ def _add(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torc
     return total
 
 
+def _prelu(node: OracleNode, x: list[torch.Tensor], params: list[torch.Tensor]) -> torch.Tensor:
+    return torch.where(x[0] < 0, row(params[0]) * x[0], x[0])
+
+
+def _elu(node: OracleNode, x: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+    below = node.number("alpha", 1e-4) * (torch.exp(x.clamp(max=0)) - 1)
+    return scale * torch.where(x < 0, below, x)
+
+
+def _celu(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    return F.celu(x[0], node.number("alpha", 1e-4))
+
+
+def _hard_sigmoid(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    return F.hardtanh(node.number("alpha", 1e-4) * x[0] + node.number("beta", 0.75), 0.0, 1.0)
+
+
+def _gelu(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    return F.gelu(x[0], approximate="tanh" if node.flag("approximate") else "none")
+
+
+def _leaky_relu(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    return F.leaky_relu(x[0], node.number("alpha", 1e-4))
+
+
+def _mul(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+    assert x[0].shape[:2] == x[1].shape[:2]
+    assert x[0].shape == x[1].shape or 1 in (x[0][0, 0].numel(), x[1][0, 0].numel())
+    return x[0] * x[1]
+
+
+def _extremum(of_two: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Op:
+    def apply(node: OracleNode, x: list[torch.Tensor], _: list[torch.Tensor]) -> torch.Tensor:
+        assert len({tensor.shape for tensor in x}) == 1
+        return functools.reduce(of_two, x)
+
+    return apply
+
+
 Op = Callable[[OracleNode, list[torch.Tensor], list[torch.Tensor]], torch.Tensor]
 OPS: dict[str, Op] = {
     "Conv": _conv,
@@ -166,6 +206,31 @@ OPS: dict[str, Op] = {
     "Affine": _affine,
     "Relu": lambda node, x, p: torch.relu(x[0]),
     "Clip": _clip,
+    "Sigmoid": lambda node, x, p: torch.sigmoid(x[0]),
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": lambda node, x, p: F.hardswish(x[0]),
+    "Silu": lambda node, x, p: F.silu(x[0]),
+    "LeakyRelu": _leaky_relu,
+    "Elu": lambda node, x, p: _elu(node, x[0]),
+    "Selu": lambda node, x, p: _elu(node, x[0], node.number("beta", 0.75)),
+    "Celu": _celu,
+    "Tanh": lambda node, x, p: torch.tanh(x[0]),
+    "Softplus": lambda node, x, p: F.softplus(x[0]),
+    "Softsign": lambda node, x, p: F.softsign(x[0]),
+    "Gelu": _gelu,
+    "Mish": lambda node, x, p: F.mish(x[0]),
+    "Erf": lambda node, x, p: torch.erf(x[0]),
+    "Exp": lambda node, x, p: torch.exp(x[0]),
+    "Log": lambda node, x, p: torch.log(x[0]),
+    "Sqrt": lambda node, x, p: torch.sqrt(x[0]),
+    "Abs": lambda node, x, p: torch.abs(x[0]),
+    "Neg": lambda node, x, p: -x[0],
+    "Reciprocal": lambda node, x, p: 1 / x[0],
+    "Pow": lambda node, x, p: x[0] ** node.number("exponent", 1.0),
+    "PRelu": _prelu,
+    "Mul": _mul,
+    "Max": _extremum(torch.maximum),
+    "Min": _extremum(torch.minimum),
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "GlobalAveragePool": lambda node, x, p: x[0].mean(dim=(2, 3), keepdim=True),

@@ -12,7 +12,7 @@ from pyhpmp import world
 
 def main() -> None:
     task, ranks = Task.parse(sys.argv[1]), world.current()
-    graph = pyhpmp.load(f"zoo:{task.model}")
+    graph = pyhpmp.load(f"zoo:{task.model}", classes=task.classes, image=task.shape[1])
     plan = pyhpmp.plan(
         graph,
         batch=task.batch,

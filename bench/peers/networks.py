@@ -139,7 +139,9 @@ def vgg16(small: bool) -> Network:
     return Network(**parts, classifier=nn.Sequential(*dense))
 
 
-def resnet(blocks: tuple[int, ...], widths: tuple[int, ...], bottleneck: bool) -> Network:
+def resnet(
+    blocks: tuple[int, ...], widths: tuple[int, ...], bottleneck: bool, image: int
+) -> Network:
     small = widths[0] == 16
     stem = nn.Conv2d(3, 16, 3, 1, 1, bias=False) if small else nn.Conv2d(3, 64, 7, 2, 3, bias=False)
     c = widths[0]
@@ -155,7 +157,7 @@ def resnet(blocks: tuple[int, ...], widths: tuple[int, ...], bottleneck: bool) -
             c = 4 * width if bottleneck else width
         parts[f"layer{stage}"] = nn.Sequential(*chain)
     parts["avgpool"] = nn.AdaptiveAvgPool2d(1)
-    return Network(**parts, fc=nn.Linear(c, 10 if small else 1000))
+    return Network(**parts, fc=nn.Linear(c, 10 if image == SMALL_IMAGE else 1000))
 
 
 def mobilenet_v2() -> Network:
@@ -179,9 +181,9 @@ def build(name: str, image: int) -> Network:
     networks = {
         "alexnet": alexnet,
         "vgg16": lambda: vgg16(image == SMALL_IMAGE),
-        "resnet18": lambda: resnet((2, 2, 2, 2), wide, False),
-        "resnet50": lambda: resnet((3, 4, 6, 3), wide, True),
-        "resnet20": lambda: resnet((3, 3, 3), (16, 32, 64), False),
+        "resnet18": lambda: resnet((2, 2, 2, 2), wide, False, image),
+        "resnet50": lambda: resnet((3, 4, 6, 3), wide, True, image),
+        "resnet20": lambda: resnet((3, 3, 3), (16, 32, 64), False, image),
         "mobilenet_v2": mobilenet_v2,
     }
     torch.manual_seed(0)

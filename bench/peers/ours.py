@@ -44,7 +44,9 @@ def _training(plan: Any, job: Job) -> Callable[[], float]:
 
     import pyhpmp
 
-    trainer = pyhpmp.Trainer(plan, pyhpmp.SGD(lr=RATE, momentum=0.9), threads=job.threads)
+    trainer = pyhpmp.Trainer(
+        plan, pyhpmp.SGD(lr=RATE, momentum=0.9), keep_weights=False, threads=job.threads
+    )
     images = _images(plan)
     labels = np.random.default_rng(2).integers(0, plan.graph.classes, plan.batch)
     return lambda: trainer.step(images, labels)
@@ -53,7 +55,7 @@ def _training(plan: Any, job: Job) -> Callable[[], float]:
 def _inference(plan: Any, job: Job) -> Callable[[], float]:
     import pyhpmp
 
-    session = pyhpmp.Session(plan, threads=job.threads)
+    session = pyhpmp.Session(plan, keep_weights=False, threads=job.threads)
     images = _images(plan)
     return lambda: float(session(images)[0, 0])
 

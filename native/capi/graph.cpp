@@ -30,6 +30,8 @@ const char* role_name(ParamRole role) {
       return "running_mean";
     case ParamRole::running_var:
       return "running_var";
+    case ParamRole::slope:
+      return "slope";
   }
   fail(ErrorCode::internal, "internal error: a parameter role without a name");
 }

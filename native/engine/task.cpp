@@ -11,11 +11,11 @@ namespace {
 
 /// Calls f(pointer into the rank's packed rows, pointer into the task's packed copy, floats).
 template <class F>
-void for_shared_rows(const HeldParam& held, const Ranges& channels, F f) {
+void for_shared_rows(const TaskParam& param, F f) {
   std::int64_t at = 0;
-  for (Range r : channels) {
-    const std::int64_t floats = r.size() * held.row_elems;
-    f(held.row(r.begin) * held.row_elems, at, floats);
+  for (Range r : param.rows) {
+    const std::int64_t floats = r.size() * param.held->row_elems;
+    f(param.held->row(r.begin) * param.held->row_elems, at, floats);
     at += floats;
   }
 }
@@ -41,19 +41,28 @@ TaskKernels::TaskKernels(const Graph& graph, const GroupedGraph& grouped, const 
 void TaskKernels::find_params(const Link& link, ParamStore& store) {
   std::vector<TaskParam>& params = params_.emplace_back();
   for (std::size_t i = link.begin; i < link.end; ++i) {
-    for (ParamId p : graph_.node(group_->nodes[i]).params) {
+    const Node& node = graph_.node(group_->nodes[i]);
+    for (std::size_t j = 0; j < node.params.size(); ++j) {
       TaskParam param;
-      param.held = store.find(p);
+      param.held = store.find(node.params[j]);
       ensure(param.held != nullptr, "a rank holds the parameters of its tasks");
-      param.direct = param.held->rows.used == channels_;
+      param.rows = rows_read(node, j);
+      param.direct = param.held->rows.used == param.rows;
       if (!param.direct) {
-        const auto floats = static_cast<std::size_t>(total_size(channels_) * param.held->row_elems);
+        const auto floats =
+            static_cast<std::size_t>(total_size(param.rows) * param.held->row_elems);
         param.weight.assign(floats, 0);
         if (!param.held->grad.empty()) param.grad.assign(floats, 0);
       }
       params.push_back(std::move(param));
     }
   }
+}
+
+Ranges TaskKernels::rows_read(const Node& node, std::size_t j) const {
+  Ranges rows;
+  for (Range c : channels_) rows.push_back(params_rows(graph_, node, {{}, c, {}}, j));
+  return normalized(std::move(rows));
 }
 
 void TaskKernels::prepare_link(const Link& link, const std::vector<Operand>& operands) {
@@ -100,7 +109,7 @@ void TaskKernels::pack_weights() {
   for (auto& link : params_) {
     for (TaskParam& p : link) {
       if (p.direct) continue;
-      for_shared_rows(*p.held, channels_, [&](std::int64_t from, std::int64_t to, std::int64_t n) {
+      for_shared_rows(p, [&](std::int64_t from, std::int64_t to, std::int64_t n) {
         std::copy_n(p.held->weight.data() + from, n, p.weight.data() + to);
       });
     }
@@ -158,7 +167,7 @@ void TaskKernels::end_param_sums(bool states) {
   for (auto& link : params_) {
     for (TaskParam& p : link) {
       if (p.direct || p.grad.empty() || p.held->state != states) continue;
-      for_shared_rows(*p.held, channels_, [&](std::int64_t to, std::int64_t from, std::int64_t n) {
+      for_shared_rows(p, [&](std::int64_t to, std::int64_t from, std::int64_t n) {
         add(p.grad.data() + from, p.held->grad.data() + to, n);
       });
     }

@@ -39,6 +39,7 @@ struct GradMode {
 /// of this task's channels.
 struct TaskParam {
   HeldParam* held = nullptr;
+  Ranges rows;  // that the task reads
   bool direct = true;
   Floats weight, grad;  // packed copies, where not direct
 };
@@ -76,6 +77,7 @@ class TaskKernels {
 
  private:
   void find_params(const Link& link, ParamStore& store);
+  Ranges rows_read(const Node& node, std::size_t j) const;
   void prepare_link(const Link& link, const std::vector<Operand>& operands);
   void add_operands(std::size_t i, bool from_chain, const std::vector<Operand>& operands,
                     KernelSpec& spec) const;

@@ -27,6 +27,8 @@ void for_each_attr(SomeAttrs& a, const Attrs& b, const F& f) {
   f("alpha", a.alpha, b.alpha);
   f("beta", a.beta, b.beta);
   f("bias", a.bias, b.bias);
+  f("exponent", a.exponent, b.exponent);
+  f("approximate", a.approximate, b.approximate);
   f("min", a.min, b.min);
   f("max", a.max, b.max);
   f("range", a.range, b.range);

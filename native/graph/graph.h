@@ -30,6 +30,32 @@ enum class OpKind : std::uint8_t {
   affine,      // per-channel y = x * scale + shift; params by has_scale, has_shift
   relu,
   clip,  // y = x held between attrs.min and attrs.max
+  // pointwise functions of one number; alpha, beta and exponent are attributes
+  sigmoid,
+  hard_sigmoid,  // max(0, min(1, alpha * x + beta))
+  hard_swish,    // x * max(0, min(1, x / 6 + 1 / 2))
+  silu,          // x * sigmoid(x)
+  leaky_relu,    // x, below zero alpha * x
+  elu,           // x, below zero alpha * (exp(x) - 1)
+  selu,          // beta * elu(x)
+  celu,          // x, below zero alpha * (exp(x / alpha) - 1)
+  tanh,
+  softplus,  // log(1 + exp(x))
+  softsign,  // x / (1 + |x|)
+  gelu,      // x / 2 * (1 + erf(x / sqrt(2))), or by tanh where attrs.approximate
+  mish,      // x * tanh(softplus(x))
+  erf,
+  exp,
+  log,
+  sqrt,
+  abs,
+  neg,
+  reciprocal,
+  pow,    // x ** exponent
+  prelu,  // x, below zero slope * x; params: slope, (C) or one for all channels
+  mul,    // of two; one may have a single pixel, which scales the other's channels
+  max,    // n-ary, of equal shapes; equal operands share the gradient
+  min,
   max_pool,
   average_pool,
   global_average_pool,
@@ -50,7 +76,15 @@ enum class OpKind : std::uint8_t {
   identity,
 };
 
-enum class ParamRole : std::uint8_t { weight, bias, scale, shift, running_mean, running_var };
+enum class ParamRole : std::uint8_t {
+  weight,
+  bias,
+  scale,
+  shift,
+  running_mean,
+  running_var,
+  slope
+};
 
 /// A tensor that lives across steps. Dimension 0 is the output channel ("row").
 struct Param {
@@ -99,7 +133,9 @@ struct Attrs {
   double momentum = 0.9;  // batch_norm, ONNX: running*momentum + batch*(1-momentum)
   double ratio = 0.5;     // dropout
   std::int64_t size = 5;  // lrn
-  double alpha = 1e-4, beta = 0.75, bias = 1.0;           // lrn
+  double alpha = 1e-4, beta = 0.75, bias = 1.0;           // lrn; alpha, beta: pointwise functions
+  double exponent = 1;                                    // pow
+  bool approximate = false;                               // gelu: by tanh
   double min = -std::numeric_limits<double>::infinity();  // clip
   double max = std::numeric_limits<double>::infinity();   // clip
   Range range;                                            // slice

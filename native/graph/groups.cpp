@@ -96,7 +96,8 @@ class Fuser {
     fail(ErrorCode::unsupported_op,
          "node '" + node.name + "' (" + op_info(node.op).name +
              "): reads the flattened feature maps '" + graph_.value(v).name +
-             "'; only Gemm, Relu, Clip and Dropout may follow a Flatten of maps larger than 1x1");
+             "'; only Gemm, Dropout and functions such as Relu may follow a Flatten of maps larger "
+             "than 1x1");
   }
 
   void set_output(GroupId id, ValueId v) {

@@ -19,6 +19,31 @@ constexpr OpInfo kTable[] = {
     {OpKind::affine, "Affine", C::local, true, false, false, true},
     {OpKind::relu, "Relu", C::local, false, true, true, true},
     {OpKind::clip, "Clip", C::local, false, true, true, true},
+    {OpKind::sigmoid, "Sigmoid", C::local, false, true, true, true},
+    {OpKind::hard_sigmoid, "HardSigmoid", C::local, false, true, true, true},
+    {OpKind::hard_swish, "HardSwish", C::local, true, false, false, true},
+    {OpKind::silu, "Silu", C::local, true, false, false, true},
+    {OpKind::leaky_relu, "LeakyRelu", C::local, false, true, true, true},
+    {OpKind::elu, "Elu", C::local, false, true, true, true},
+    {OpKind::selu, "Selu", C::local, false, true, true, true},
+    {OpKind::celu, "Celu", C::local, true, false, false, true},
+    {OpKind::tanh, "Tanh", C::local, false, true, true, true},
+    {OpKind::softplus, "Softplus", C::local, true, false, false, true},
+    {OpKind::softsign, "Softsign", C::local, false, true, true, true},
+    {OpKind::gelu, "Gelu", C::local, true, false, false, true},
+    {OpKind::mish, "Mish", C::local, true, false, false, true},
+    {OpKind::erf, "Erf", C::local, true, false, false, true},
+    {OpKind::exp, "Exp", C::local, false, true, true, true},
+    {OpKind::log, "Log", C::local, true, false, false, true},
+    {OpKind::sqrt, "Sqrt", C::local, false, true, true, true},
+    {OpKind::abs, "Abs", C::local, true, false, false, true},
+    {OpKind::neg, "Neg", C::local, false, false, true, true},
+    {OpKind::reciprocal, "Reciprocal", C::local, false, true, true, true},
+    {OpKind::pow, "Pow", C::local, true, false, false, true},
+    {OpKind::prelu, "PRelu", C::local, true, false, false, true},
+    {OpKind::mul, "Mul", C::aligned, true, false, false, false},
+    {OpKind::max, "Max", C::aligned, true, false, false, false},
+    {OpKind::min, "Min", C::aligned, true, false, false, false},
     {OpKind::max_pool, "MaxPool", C::local, false, false, false, false},
     {OpKind::average_pool, "AveragePool", C::local, false, false, false, false},
     {OpKind::global_average_pool, "GlobalAveragePool", C::local, false, false, false, false},
@@ -81,7 +106,27 @@ Work work_per_element(const Graph& graph, const Node& node) {
     case OpKind::batch_norm:
       return {5, 8};
     case OpKind::affine:
+    case OpKind::prelu:
+    case OpKind::mul:
+    case OpKind::hard_sigmoid:
+    case OpKind::leaky_relu:
+    case OpKind::hard_swish:
       return {2, 4};
+    case OpKind::sigmoid:
+    case OpKind::elu:
+    case OpKind::selu:
+    case OpKind::celu:
+    case OpKind::tanh:
+    case OpKind::exp:
+    case OpKind::log:
+    case OpKind::softplus:
+    case OpKind::pow:
+      return {12, 4};
+    case OpKind::silu:
+    case OpKind::gelu:
+    case OpKind::mish:
+    case OpKind::erf:
+      return {16, 20};
     case OpKind::max_pool:
     case OpKind::average_pool:
       return {window, window};
@@ -135,7 +180,8 @@ Region needs(const Graph& graph, const Node& node, const Region& output, std::si
   if (op_info(node.op).channels == C::local && !is_windowed(node.op) && !mixes_rows(node.op)) {
     r.h = output.h;
   }
-  if (op_info(node.op).channels == C::aligned) r.h = output.h;
+  // An operand of one pixel is read for every row.
+  if (op_info(node.op).channels == C::aligned && in.h == graph.shape(node.output).h) r.h = output.h;
   switch (op_info(node.op).channels) {
     case C::local:
     case C::aligned:
@@ -161,7 +207,8 @@ Region needs(const Graph& graph, const Node& node, const Region& output, std::si
 
 Range params_rows(const Graph& graph, const Node& node, const Region& output, std::size_t j) {
   ensure(j < node.params.size(), "params_rows: parameter exists");
-  return intersect(output.c, Range{0, graph.param(node.params[j]).rows()});
+  const std::int64_t rows = graph.param(node.params[j]).rows();
+  return rows == 1 ? Range{0, 1} : intersect(output.c, Range{0, rows});
 }
 
 Cost cost(const Graph& graph, const Node& node, const Region& output) {

@@ -49,7 +49,7 @@ Shape infer_shape(const Graph& graph, const Node& node);
 /// Region of input `k` that `output` (a region of the node's output) reads.
 Region needs(const Graph& graph, const Node& node, const Region& output, std::size_t k);
 
-/// Rows of param `j` that `output` reads; the same range of channels for every op so far.
+/// Rows of param `j` that `output` reads: those of its channels, or the one row of a shared number.
 Range params_rows(const Graph& graph, const Node& node, const Region& output, std::size_t j);
 
 /// Work of computing `output` (and, in backward, its input and parameter gradients).

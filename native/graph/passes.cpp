@@ -82,7 +82,7 @@ ValueId before_softmax(const Graph& graph, ValueId v) {
 /// Whether the node does the same to maps as to their flattened form.
 bool is_elementwise(const Node& node) {
   const OpInfo& info = op_info(node.op);
-  return info.channels == ChannelClass::local && info.in_place && node.params.empty();
+  return info.channels == ChannelClass::local && info.gradient_in_place && node.params.empty();
 }
 
 class LateFlatten {

@@ -165,18 +165,44 @@ Shape slice_shape(const Graph& graph, const Node& node) {
   return out;
 }
 
+/// Of two operands, one of which may have a single pixel.
+Shape scaled_shape(const Graph& graph, const Node& node) {
+  expect_inputs(node, 2);
+  const Shape &a = graph.shape(node.inputs[0]), &b = graph.shape(node.inputs[1]);
+  const bool scales = a.c == b.c && (a.h * a.w == 1 || b.h * b.w == 1);
+  if (!scales) return same_shape(graph, node);
+  return b.h * b.w == 1 ? a : b;
+}
+
+void expect_own_params(const Graph& graph, const Node& node, std::int64_t channels) {
+  const Attrs& a = node.attrs;
+  std::size_t count = 0;
+  if (node.op == OpKind::batch_norm) count = 4;
+  if (node.op == OpKind::affine) count = (a.has_scale ? 1U : 0U) + (a.has_shift ? 1U : 0U);
+  if (node.op == OpKind::prelu) count = 1;
+  const bool shared = count == 1 && graph.param(node.params.at(0)).rows() == 1;
+  expect_params(graph, node, count, count, node.op == OpKind::prelu && shared ? 1 : channels);
+}
+
+/// The rules of `alpha` and `beta` that its backward pass by the output relies on.
+void check_function(const Node& node) {
+  const Attrs& a = node.attrs;
+  const bool leaky = node.op == OpKind::leaky_relu || node.op == OpKind::elu;
+  if (leaky && !(a.alpha >= 0)) reject(node, "alpha " + real_text(a.alpha) + " must be at least 0");
+  if (node.op == OpKind::selu && !(a.alpha > 0 && a.beta > 0)) {
+    reject(node,
+           "alpha " + real_text(a.alpha) + " and gamma " + real_text(a.beta) + " must be above 0");
+  }
+  if (node.op == OpKind::celu && !(a.alpha > 0))
+    reject(node, "alpha " + real_text(a.alpha) + " must be above 0");
+}
+
 Shape local_shape(const Graph& graph, const Node& node) {
   expect_inputs(node, 1);
   const Shape& in = graph.shape(node.inputs[0]);
   const Attrs& a = node.attrs;
-  if (node.op == OpKind::batch_norm)
-    expect_params(graph, node, 4, 4, in.c);
-  else if (node.op == OpKind::affine) {
-    const std::size_t count = (a.has_scale ? 1U : 0U) + (a.has_shift ? 1U : 0U);
-    expect_params(graph, node, count, count, in.c);
-  } else {
-    expect_params(graph, node, 0, 0, in.c);
-  }
+  expect_own_params(graph, node, in.c);
+  check_function(node);
   if (node.op == OpKind::dropout && !(a.ratio >= 0 && a.ratio < 1))
     reject(node, "ratio must be in [0, 1)");
   if (node.op == OpKind::clip && !(a.min <= a.max)) {
@@ -208,7 +234,11 @@ Shape infer_shape(const Graph& graph, const Node& node) {
       return {graph.shape(node.inputs[0]).c, 1, 1};
     case OpKind::resample:
       return resample_shape(graph, node);
+    case OpKind::mul:
+      return scaled_shape(graph, node);
     case OpKind::add:
+    case OpKind::max:
+    case OpKind::min:
       return same_shape(graph, node);
     case OpKind::concat:
       return concat_shape(graph, node);

@@ -13,8 +13,8 @@
 namespace hpmp {
 namespace {
 
-constexpr const char* kRoles[] = {"weight", "bias",         "scale",
-                                  "shift",  "running_mean", "running_var"};
+constexpr const char* kRoles[] = {"weight",       "bias",        "scale", "shift",
+                                  "running_mean", "running_var", "slope"};
 
 bool is_plain(const std::string& name) {
   constexpr std::string_view kPlain =

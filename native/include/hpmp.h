@@ -60,7 +60,7 @@ HPMP_API void hpmp_free(void* memory);
 typedef struct hpmp_graph hpmp_graph;
 
 /* A parameter; dimension 0 is the output channel. `role` is one of weight, bias, scale, shift,
- * running_mean, running_var. */
+ * running_mean, running_var, slope. */
 typedef struct hpmp_param_info {
   const char* name;
   const char* role;
@@ -252,6 +252,8 @@ typedef struct hpmp_machine {
   const hpmp_rate* rates; /* [rate_count]; null: the first two speeds serve all ops */
   int64_t rate_count;
   int64_t memory_limit_bytes; /* per rank; 0: none */
+  int64_t memory_goal_bytes;  /* a schedule that keeps it is preferred to a shorter one; 0: the
+                                 limit */
   const double* rank_speed;   /* [rank_count] relative speeds; null: all alike */
   int32_t rank_count;
 } hpmp_machine;

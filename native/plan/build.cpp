@@ -6,7 +6,7 @@
 #include "partition/metrics.h"
 #include "plan/emit.h"
 #include "plan/plan.h"
-#include "plan/schedule.h"
+#include "plan/fitting.h"
 
 namespace hpmp {
 namespace {
@@ -53,7 +53,8 @@ Plan build_plan(const Hypergraph& h, const Placement& p, const Machine& machine,
   builder.place(p.part);
   const TaskGraph& tasks = builder.linked();
   check_flows(tasks.flows, own.messages);
-  const Schedule schedule = best_schedule(tasks, machine);
+  Footprint footprint(model, p.ranks);
+  const Schedule schedule = fitting_schedule(machine, p.part, builder, footprint);
   const Metrics metrics = measure(h, p);
   Plan plan;
   plan.graph_hash = graph_hash(h.graph);

@@ -32,6 +32,8 @@ struct Machine {
   std::vector<Rate> rates;                   // measured; empty: the two speeds above
   std::vector<double> rank_speed;            // relative; empty: all 1
   std::int64_t memory_limit_bytes = 0;       // per rank; 0: none
+  std::int64_t memory_goal_bytes = 0;        // a schedule that keeps it is preferred to a shorter
+                                             // one; 0: the limit
 
   /// 1 unless rank_speed says otherwise.
   double speed(Rank r) const;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "partition/metrics.h"
-#include "plan/footprint.h"
+#include "plan/fitting.h"
 
 namespace hpmp {
 namespace {
@@ -53,7 +53,8 @@ Prediction predict(const Hypergraph& h, const std::vector<Rank>& part, int ranks
   TaskBuilder builder(model, ranks);
   builder.place(part);
   const TaskGraph& tasks = builder.linked();
-  const Schedule schedule = best_schedule(tasks, machine);
+  Footprint footprint(model, ranks);
+  const Schedule schedule = fitting_schedule(machine, part, builder, footprint);
   Prediction out;
   out.messages = static_cast<std::int64_t>(tasks.flows.size());
   out.imbalance = imbalance(h, part, ranks);
@@ -61,7 +62,7 @@ Prediction predict(const Hypergraph& h, const std::vector<Rank>& part, int ranks
   out.bubble_fraction = bubble_fraction(schedule, ranks);
   add_volume(tasks.flows, out);
   add_bounds(tasks, out);
-  out.memory_bytes = Footprint(model, ranks).find(part, builder, schedule);
+  out.memory_bytes = footprint.find(part, builder, schedule);
   return out;
 }
 

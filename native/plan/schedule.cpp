@@ -28,8 +28,9 @@ std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
-const Schedule& Scheduler::run(const TaskGraph& graph, PriorityRule rule, double limit) {
-  reset(graph, rule);
+const Schedule& Scheduler::run(const TaskGraph& graph, PriorityRule rule, double limit,
+                               int window) {
+  reset(graph, rule, window);
   for (std::size_t i = 0; i < waits_.size(); ++i) {
     if (graph.waits_for[i] == 0) make_ready(static_cast<std::int32_t>(i), 0);
   }
@@ -49,8 +50,9 @@ const Schedule& Scheduler::run(const TaskGraph& graph, PriorityRule rule, double
   return result_;
 }
 
-void Scheduler::reset(const TaskGraph& graph, PriorityRule rule) {
+void Scheduler::reset(const TaskGraph& graph, PriorityRule rule, int window) {
   graph_ = &graph;
+  window_.reset(graph, window);
   priorities(graph, machine_, rule, key_);
   waits_ = graph.waits_for;
   const auto ranks = at(graph.ranks);
@@ -93,10 +95,15 @@ void Scheduler::make_ready(std::int32_t i, double now) {
   } else if (t.kind == TaskKind::summed) {
     result_.start[at(i)] = result_.end[at(i)] = now;
     finish(i, now);
-  } else {
-    push(ready_[at(t.rank)], {key_[at(i)], i});
-    woken_.push_back(t.rank);
+  } else if (window_.admits(i)) {
+    queue(i);
   }
+}
+
+void Scheduler::queue(std::int32_t i) {
+  const Rank r = graph_->tasks[at(i)].rank;
+  push(ready_[at(r)], {key_[at(i)], i});
+  woken_.push_back(r);
 }
 
 void Scheduler::finish(std::int32_t i, double now) {
@@ -105,6 +112,7 @@ void Scheduler::finish(std::int32_t i, double now) {
     const std::int32_t a = graph_->after[at(k)];
     if (--waits_[at(a)] == 0) make_ready(a, now);
   }
+  for (std::int32_t released : window_.finish(i)) queue(released);
 }
 
 void Scheduler::start_task(Rank r, double now) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "plan/priority.h"
+#include "plan/window.h"
 
 namespace hpmp {
 
@@ -23,9 +24,10 @@ class Scheduler {
   explicit Scheduler(const Machine& machine) : machine_(machine) {}
 
   /// Ends early, with an infinite makespan, once it is sure to reach `limit`.
+  /// window: shards that a rank may have under way at once, 0 for any number.
   /// Valid until the next call.
   const Schedule& run(const TaskGraph& graph, PriorityRule rule,
-                      double limit = std::numeric_limits<double>::infinity());
+                      double limit = std::numeric_limits<double>::infinity(), int window = 0);
 
  private:
   struct Event {
@@ -48,10 +50,11 @@ class Scheduler {
     std::vector<std::int32_t> channels;
   };
 
-  void reset(const TaskGraph& graph, PriorityRule rule);
+  void reset(const TaskGraph& graph, PriorityRule rule, int window);
   void find_channels();
   void make_ready(std::int32_t i, double now);
   void finish(std::int32_t i, double now);
+  void queue(std::int32_t i);
   void start_task(Rank r, double now);
   void start_messages(End& end, double now);
   bool start_best(End& end, double now);
@@ -62,6 +65,7 @@ class Scheduler {
   const TaskGraph* graph_ = nullptr;
   std::vector<double> key_;
   std::vector<std::int32_t> waits_;
+  Window window_;
   std::vector<Queue> ready_;  // by rank
   std::vector<char> idle_;
   std::vector<Rank> woken_;  // became idle or got a ready task at this instant

@@ -91,6 +91,7 @@ void TaskBuilder::add_updates() {
 
 void TaskBuilder::add_messages() {
   graph_.first_message = static_cast<std::int32_t>(graph_.tasks.size());
+  graph_.shards_together = static_cast<std::int32_t>(model_.h.grid.statistics_shards());
   graph_.flows = flows_.flows();
   for (const Flow& flow : graph_.flows) {
     graph_.tasks.push_back({TaskKind::message, flow.from, flow.group, flow.shard,

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "partition/baselines.h"
 #include "partition/search.h"
-#include "plan/footprint.h"
+#include "plan/fitting.h"
 #include "planner/ladder.h"
 #include "planner/moves.h"
 
@@ -31,7 +31,9 @@ struct State {
   double best_seconds = 0;
 };
 
-Machine without_limit(Machine machine) {
+/// The limit as a wish.
+Machine unlimited(Machine machine) {
+  machine.memory_goal_bytes = machine.memory_limit_bytes;
   machine.memory_limit_bytes = 0;
   return machine;
 }
@@ -74,8 +76,10 @@ class Improver {
   void add(const std::vector<Rank>& start) {
     if (!worth_a_look(start)) return;
     State s{start, 0, {}, start, 0};
-    s.seconds = s.best_seconds = evaluator_.best_seconds(start, hopeless(), s.rule);
-    if (s.seconds < kNever && fits(start)) states_.push_back(std::move(s));
+    s.seconds = evaluator_.best_seconds(start, hopeless(), s.rule);
+    if (!(s.seconds < kNever)) return;
+    s.best_seconds = fitting_seconds(start, s.seconds);
+    if (s.best_seconds < kNever) states_.push_back(std::move(s));
   }
 
   /// Adds the best of many placements that are looked at under one rule only.
@@ -170,18 +174,25 @@ class Improver {
     if (!(found < limit)) return false;
     s.seconds = found;
     s.rule = rule;
-    if (found < s.best_seconds && fits(s.part)) {
-      s.best_seconds = found;
+    const double fitting = found < s.best_seconds ? fitting_seconds(s.part, found) : kNever;
+    if (fitting < s.best_seconds) {
+      s.best_seconds = fitting;
       s.best_part = s.part;
     }
     return true;
   }
 
-  bool fits(const std::vector<Rank>& part) {
+  /// Of the step within the memory; never where it does not fit. `seconds`: without a limit.
+  double fitting_seconds(const std::vector<Rank>& part, double seconds) {
     const std::int64_t limit = model_.machine.memory_limit_bytes;
-    if (limit <= 0) return true;
+    if (limit <= 0) return seconds;
     builder_.place(part);
-    const Schedule schedule = best_schedule(builder_.linked(), model_.machine);
+    const Schedule schedule = fitting_schedule(model_.machine, part, builder_, footprint_);
+    return fits(part, schedule) ? schedule.makespan : kNever;
+  }
+
+  bool fits(const std::vector<Rank>& part, const Schedule& schedule) {
+    const std::int64_t limit = model_.machine.memory_limit_bytes;
     const std::vector<std::int64_t>& bytes = footprint_.find(part, builder_, schedule);
     const std::int64_t most = *std::max_element(bytes.begin(), bytes.end());
     if (most > limit || static_cast<double>(most) * kHoles <= static_cast<double>(limit))
@@ -196,7 +207,7 @@ class Improver {
   const StepModel& model_;
   int ranks_;
   double enough_ = kNearlyIdeal * ideal_seconds(model_, ranks_);
-  Machine unlimited_ = without_limit(model_.machine);
+  Machine unlimited_ = unlimited(model_.machine);
   TaskBuilder builder_;
   Footprint footprint_;
   std::int64_t work_;

@@ -27,7 +27,11 @@ WARM_UP_RUNS, SYNTHETIC_RUNS = 2, 20
 def infer(plan: Plan, data: Dataset, arguments: argparse.Namespace, say: Reporter) -> int:
     """Runs the test part (else the training part) once; synthetic images several times."""
     session = Session(
-        plan, threads=arguments.threads, trace=wants_trace(arguments), timeout=arguments.timeout
+        plan,
+        keep_weights=False,
+        threads=arguments.threads,
+        trace=wants_trace(arguments),
+        timeout=arguments.timeout,
     )
     synthetic = data.name == "synthetic"
     runs = (arguments.steps or SYNTHETIC_RUNS) if synthetic else 1

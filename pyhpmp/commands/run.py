@@ -90,6 +90,7 @@ def _train(
     recipe = recipe_of(arguments, data, plan)
     trainer = pyhpmp.Trainer(
         plan,
+        keep_weights=False,
         seed=arguments.seed,
         threads=arguments.threads,
         trace=results.wants_trace(arguments),

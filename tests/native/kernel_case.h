@@ -28,6 +28,7 @@ struct Case {
   std::int64_t bn_group = 1;
   StepInfo step;
   std::vector<std::int64_t> labels;
+  double least = -2, most = 2;  // of the inputs
   std::function<Array(const Arrays&, const Params&)> reference;
   std::function<void(Array& grad_output)> fix_grad_output;
   std::function<void(Params&)> fix_params;
@@ -133,7 +134,7 @@ class Run {
   void draw_values() {
     for (const Shape& s : case_.inputs) {
       arrays_.emplace_back(case_.samples, s);
-      for (double& x : arrays_.back().data) x = draw();
+      for (double& x : arrays_.back().data) x = draw(case_.least, case_.most);
     }
     for (const Param& p : case_.params) {
       params_.emplace_back(static_cast<std::size_t>(p.elems()));
@@ -150,10 +151,15 @@ class Run {
     if (case_.fix_grad_output) case_.fix_grad_output(grad_array_);
   }
 
+  /// Of parameter j: those of the channels, or the one that all share.
+  Ranges rows_of(std::size_t j) const {
+    return case_.params[j].rows() == 1 ? Ranges{{0, 1}} : case_.channels;
+  }
+
   std::vector<float> pack_rows(std::size_t j, const std::vector<double>& full) const {
     const std::int64_t row = case_.params[j].row_elems();
     std::vector<float> rows;
-    for (Range r : case_.channels) {
+    for (Range r : rows_of(j)) {
       for (std::int64_t k = r.begin * row; k < r.end * row; ++k) {
         rows.push_back(static_cast<float>(full[static_cast<std::size_t>(k)]));
       }
@@ -250,9 +256,9 @@ class Run {
     for (std::size_t j = 0; j < params_.size(); ++j) {
       const std::int64_t row = case_.params[j].row_elems();
       std::int64_t packed = 0;
-      for (Range r : case_.channels) {
+      for (Range r : rows_of(j)) {
         for (std::int64_t k = r.begin * row; k < r.end * row; ++k, ++packed) {
-          if (case_.params[j].is_state() || !sampled(total_size(case_.channels) * row)) continue;
+          if (case_.params[j].is_state() || !sampled(total_size(rows_of(j)) * row)) continue;
           double& w = params_[j][static_cast<std::size_t>(k)];
           param_grads_.push_back({j, packed, difference(w, arrays_, params_)});
         }

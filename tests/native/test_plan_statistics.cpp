@@ -31,15 +31,15 @@ output y
 
 Graph graph() { return with_loss(with_late_flatten(without_dead_nodes(parse_graph(kGraph)))); }
 
-Plan shared_plan() {
+Plan shared_plan(const Machine& machine = {}, std::int64_t bn_group = 8) {
   GridSpec grid;
   grid.batch = 8;
   grid.shards = 4;
-  grid.bn_group = 8;
+  grid.bn_group = bn_group;
   grid.bn_sync = true;
   const Graph g = graph();
   const Hypergraph h = build_hypergraph(g, checked_grid(g, grid));
-  return build_plan(h, baseline(h, "data", 2), Machine{}, "data");
+  return build_plan(h, baseline(h, "data", 2), machine, "data");
 }
 
 void refuse(const std::function<void(Plan&)>& damage, const std::string& because) {
@@ -166,4 +166,15 @@ TEST(stages_and_tensors_of_statistics_must_exist) {
 
 TEST(a_grid_that_does_not_fit_the_graph_is_refused) {
   refuse([](Plan& p) { p.grid.bn_sync = false; }, "4 shards cut batch-norm groups of 8 samples");
+}
+
+TEST(shards_that_share_statistics_are_under_way_together_whatever_the_memory) {
+  Machine machine;
+  machine.memory_goal_bytes = 1;
+  for (std::int64_t bn_group : {4, 8}) {
+    const Plan tightly = shared_plan(machine, bn_group), freely = shared_plan({}, bn_group);
+    verify_plan(graph(), tightly);
+    for (std::size_t r = 0; r < 2; ++r)
+      CHECK(tightly.programs[r].arena_bytes <= freely.programs[r].arena_bytes);
+  }
 }

@@ -75,13 +75,13 @@ def test_unsupported_operators_are_all_listed(run: Run) -> None:
     write_model(
         "ops.onnx",
         [
-            helper.make_node("Erf", ["x"], ["a"], name="first"),
+            helper.make_node("Hardmax", ["x"], ["a"], name="first"),
             helper.make_node("Det", ["a"], ["y"], name="second"),
         ],
     )
     said = run("ops.onnx")
     assert said.is_one_line_mistake()
-    assert "Erf" in said.err
+    assert "Hardmax" in said.err
     assert "Det" in said.err
 
 
@@ -151,7 +151,7 @@ def test_a_memory_limit_that_nothing_fits_says_by_how_much(plan: Run, strategy: 
 
 
 def test_what_would_fit_a_memory_limit_is_named_and_does_fit(plan: Run) -> None:
-    words = ("zoo:lenet5", "--memory", 0.001, "--plan-seconds", 0.2)
+    words = ("zoo:lenet5", "--memory", 0.00045, "--plan-seconds", 0.2)
     said = plan(*words, "-n", 2, "--batch", 128)
     assert said.is_one_line_mistake()
     found = re.search(r"it would fit at (\d+) ranks or at batch (\d+)$", said.err.strip())

@@ -81,17 +81,17 @@ def test_opset_out_of_range_is_refused(opset: int) -> None:
 
 def test_all_unsupported_nodes_are_listed_in_one_line() -> None:
     nodes = [
-        make_node("Elu", ["x"], ["a"], name="elu_1"),
-        make_node("Elu", ["a"], ["b"], name="elu_2"),
+        make_node("NoSuchOp", ["x"], ["a"], name="no_1"),
+        make_node("NoSuchOp", ["a"], ["b"], name="no_2"),
         make_node("MaxPool", ["x"], ["p"], name="pool", kernel_shape=[2, 2], dilations=[2, 2]),
-        make_node("Tanh", ["b"], ["t"]),
+        make_node("Sin", ["b"], ["t"]),
         make_node("Sum", ["t", "p"], ["y"]),
     ]
     message = refused(make_model(nodes))
     assert "4 nodes not supported" in message
-    assert "Elu 'elu_1', 'elu_2': the operator is unknown" in message
+    assert "NoSuchOp 'no_1', 'no_2': the operator is unknown" in message
     assert "MaxPool 'pool': dilations [2, 2]" in message
-    assert "Tanh 't'" in message
+    assert "Sin 't': the operator is only supported on constants" in message
 
 
 def test_old_forms_of_unknown_operators_are_listed_too() -> None:
@@ -172,7 +172,7 @@ BAD_NODES: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "kernel": (lambda: one("Conv", zeros(8, 4, 9, 9)), "larger than its padded input"),
     "pads": (lambda: one("Conv", zeros(8, 4, 3, 3), pads=[2**40] * 4), "pads"),
     "strides": (lambda: one("Conv", zeros(8, 4, 3, 3), strides=[0, 1]), "strides [0, 1]"),
-    "1-D": (lambda: one("Conv", zeros(8, 4, 3)), "only 2-D convolutions"),
+    "1-D": (lambda: one("Conv", zeros(8, 4, 3)), "does not fit its input ['N', 4, 6, 6]"),
     "pool pads": (lambda: one("MaxPool", kernel_shape=[2, 2], pads=[2] * 4), "smaller than"),
     "dense": (lambda: one("MatMul", zeros(7, 3)), "(N, features) is needed"),
     "constant": (lambda: one("Mul", zeros(6, 6)), "one number per channel"),
@@ -195,7 +195,7 @@ def test_bad_node_is_named_with_the_reason(name: str) -> None:
     assert reason in message
 
 
-@pytest.mark.parametrize("shape", [("N", 3, "H", "W"), ("N", 3, 32), ("N", 3, 0, 8)])
+@pytest.mark.parametrize("shape", [("N", 3, "H", "W"), ("N", 3, 2, 4, 4), ("N", 3, 0, 8)])
 def test_input_without_fixed_image_size_is_refused(shape: tuple[str | int, ...]) -> None:
     assert "it must be (N, C, H, W)" in refused(relu_model(shape=shape))
 

@@ -47,7 +47,7 @@ TOP_LEVEL = {
 }
 # Packages that one part alone imports; everything else asks that part.
 IMPORTERS = {
-    "onnx": ("onnx_import/",),
+    "onnx": ("onnx_import/", "pyhpmp/onnx_backend.py"),
     "mpi4py": ("pyhpmp/launch/", "pyhpmp/world.py"),
     "kahypar": ("pyhpmp/partitioners/",),
     "mtkahypar": ("pyhpmp/partitioners/",),

@@ -67,6 +67,17 @@ def test_the_same_plan_repeats_bit_for_bit() -> None:
     assert all(np.array_equal(first[3][name], second[3][name]) for name in first[3])
 
 
+def test_weights_that_are_not_kept_leave_rank_0_and_train_the_same() -> None:
+    def work(rank: int) -> tuple[float, int]:
+        graph = tiny.graph(rank)
+        plan = pyhpmp.plan(graph, batch=16, strategy="filter")
+        kept = pyhpmp.Trainer(plan, pyhpmp.SGD(lr=0.1)).step(*tiny.batch(seed=0))
+        trainer = pyhpmp.Trainer(plan, pyhpmp.SGD(lr=0.1), keep_weights=False)
+        return trainer.step(*tiny.batch(seed=0)) - kept, len(graph.params)
+
+    assert local.run(2, work) == [(0.0, 0), (0.0, 0)]
+
+
 def test_evaluation_pads_the_last_batch() -> None:
     plan = pyhpmp.plan(tiny.graph(), batch=16, bn_group=8)
     trainer = pyhpmp.Trainer(plan)
@@ -190,3 +201,25 @@ def test_an_engine_of_one_thread_starts_no_other() -> None:
         env=environ | {"PYTHONPATH": os.pathsep.join(paths)},
         check=True,
     )
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_less_memory_changes_the_order_of_the_work_and_not_the_result(ranks: int) -> None:
+    def work(rank: int) -> list[tuple[int, int, list[float]]]:
+        found: list[tuple[int, int, list[float]]] = []
+        for limit in (0.0, 0.5):  # of what is taken where there is enough
+            memory = limit * found[0][0] / 2**30 if limit else 0.0
+            plan = pyhpmp.plan(
+                tiny.graph(rank), batch=64, strategy="data", bn_group=4, memory=memory
+            )
+            trainer = pyhpmp.Trainer(plan, pyhpmp.SGD(lr=0.1))
+            losses = [trainer.step(*tiny.batch(64, seed)) for seed in range(3)]
+            found.append(
+                (max(plan.comparison.strategies[0].memory_bytes), plan.core.shards, losses)
+            )
+        return found
+
+    freely, tightly = local.run(ranks, work)[0]
+    assert tightly[0] <= freely[0] / 2
+    assert tightly[1] > freely[1]
+    assert tightly[2] == pytest.approx(freely[2], rel=1e-5)

@@ -16,9 +16,15 @@ constexpr std::int64_t kMinParallelElems = 8192;
 
 inline std::int64_t thread_count() { return omp_get_max_threads(); }
 
+/// Not parallel means no region at all: inside even a serial one, libgomp starts new threads for
+/// every region of the body.
 template <class Body>
 void parallel_for(std::int64_t count, bool parallel, const Body& body) {
-#pragma omp parallel for schedule(static) if (parallel && count > 1)
+  if (!parallel || count <= 1) {
+    for (std::int64_t i = 0; i < count; ++i) body(i);
+    return;
+  }
+#pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < count; ++i) body(i);
 }
 

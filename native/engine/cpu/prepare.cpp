@@ -9,6 +9,7 @@ std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec) {
   const Node& node = cpu::node_of(spec);
   if (!spec.fused.empty() && spec.graph->node(spec.fused.back()).op == OpKind::max_pool)
     return cpu::make_max_pool(spec);
+  if (OpKind::sigmoid <= node.op && node.op <= OpKind::pow) return cpu::make_pointwise(spec);
   switch (node.op) {
     case OpKind::conv:
       return cpu::make_conv(spec);
@@ -22,6 +23,13 @@ std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec) {
       return cpu::make_relu(spec);
     case OpKind::clip:
       return cpu::make_clip(spec);
+    case OpKind::prelu:
+      return cpu::make_prelu(spec);
+    case OpKind::mul:
+      return cpu::make_mul(spec);
+    case OpKind::max:
+    case OpKind::min:
+      return cpu::make_extremum(spec);
     case OpKind::max_pool:
       return cpu::make_max_pool(spec);
     case OpKind::average_pool:
