@@ -26,8 +26,11 @@ struct Sgd {
 
 /// Sums over the whole global batch, the same on every rank.
 struct StepResult {
-  double loss = 0;  // mean over the global batch
-  std::int64_t correct = 0;
+  double loss = 0;           // weighted sum over the heads of the mean over all labels that count
+  std::int64_t correct = 0;  // labels that are the first head's top class
+  std::int64_t counted = 0;  // labels that are not ignored
+  /// Of the first head, where it is of maps, by class: right, predicted and labelled pixels.
+  std::vector<std::int64_t> confusion;
 };
 
 struct TraceEvent {
@@ -52,7 +55,8 @@ class Engine {
   virtual void get_momentum(ParamId p, float* data) = 0;
   virtual void set_momentum(ParamId p, const float* data) = 0;
 
-  /// images: the global batch [batch][c][h][w]; labels [batch], -1 ignored. Collective.
+  /// images: the global batch [batch][c][h][w]; labels [batch][h][w] of the logits, -1 ignored.
+  /// Collective. Errors: `invalid_argument` naming a label that is no class.
   virtual StepResult train_step(const float* images, const std::int64_t* labels,
                                 const Sgd& sgd) = 0;
   /// Forward part only, inference form. `outputs[i]`: [batch][elems] of graph output i (for a

@@ -42,6 +42,8 @@ void for_each_attr(SomeAttrs& a, const Attrs& b, const F& f) {
   f("exclude_outside", a.exclude_outside, b.exclude_outside);
   f("border", a.border, b.border);
   f("border_value", a.border_value, b.border_value);
+  f("block", a.block, b.block);
+  f("weight", a.weight, b.weight);
 }
 
 /// The values of an enumeration by name, in its order.

@@ -23,8 +23,10 @@ struct Shape {
 };
 
 enum class OpKind : std::uint8_t {
-  input,       // images, loaded from the caller's batch
-  conv,        // params: weight (K, C/groups, R, S) [, bias (K)]
+  input,           // images, loaded from the caller's batch
+  conv,            // params: weight (K, C/groups, R, S) [, bias (K)]
+  conv_transpose,  // transposed convolution; params: weight (K, C/groups, R, S) [, bias (K)]; pads
+                   // cut off the output and are negative where it is longer
   dense,       // params: weight (out, in) [, bias (out)]; reads all features in C,H,W order
   batch_norm,  // params: scale, shift, running_mean, running_var, each (C)
   affine,      // per-channel y = x * scale + shift; params by has_scale, has_shift
@@ -64,10 +66,13 @@ enum class OpKind : std::uint8_t {
   add,       // n-ary sum of equal shapes
   dropout,
   lrn,
-  softmax,  // over channels
-  loss,     // softmax cross-entropy of logits (classes, 1, 1) and the batch's labels;
-            // output (2, 1, 1): the sample's loss, and 1 where the top class is right
-  output,   // gathers a graph output in one cell per shard (inference)
+  softmax,         // over channels
+  depth_to_space,  // blocks of block * block channels to pixels, row by row
+  space_to_depth,  // the inverse
+  loss,    // softmax cross-entropy of each pixel's logits (classes, h, w) and the batch's labels.
+           // output (2, 1, 1): a sample's loss, and how often its top class is right; of maps
+           // (2 + 3 * classes, 1, 1): also pixels by class that are right, predicted, labelled
+  output,  // gathers a graph output in one cell per shard (inference)
   // index maps: never executed, removed by index algebra (views.h)
   concat,           // channels
   slice,            // channels [range)
@@ -148,6 +153,8 @@ struct Attrs {
   bool exclude_outside = false;         // linear, cubic: the weights inside are made to sum to 1
   Border border = Border::edge;
   double border_value = 0;
+  std::int64_t block = 1;  // depth_to_space, space_to_depth
+  double weight = 1;       // loss: of its mean in the sum of all losses
 };
 
 struct Value {
