@@ -25,6 +25,7 @@ DEPENDENCIES = [
     "mpi4py>=4.0",
     "kahypar>=1.3.5",
     "rich>=13",
+    "safetensors>=0.4",
 ]
 
 

@@ -41,7 +41,7 @@ from claims_cells import (
 from pyhpmp import planning
 from pyhpmp.candidates import Candidate
 from pyhpmp.errors import HpmpError
-from pyhpmp.strategies import BASELINES, ELEMENT_BYTES
+from pyhpmp.strategies import BASELINES
 
 HERE = Path(__file__).parent
 MOST_MESSAGES = 200_000  # of a plan that is made to be verified
@@ -78,8 +78,8 @@ def row(candidate: Candidate) -> dict[str, Any]:
     figures = candidate.figures
     return {
         "shards": candidate.shards,
-        "activation_bytes": figures.activation_elems * ELEMENT_BYTES,
-        "parameter_bytes": figures.parameter_elems * ELEMENT_BYTES,
+        "activation_bytes": figures.activation_bytes,
+        "parameter_bytes": figures.parameter_bytes,
         "imbalance": figures.imbalance,
         "memory_bytes": figures.memory_bytes,
         "step_seconds": figures.step_seconds,

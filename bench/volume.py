@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 import pyhpmp
-from pyhpmp.strategies import ELEMENT_BYTES
+
+ELEMENT_BYTES = 4  # of the fp32 plans here
 
 # network, image side, ranks, global batch, samples per statistics group (0: the default)
 CASES = [

@@ -174,6 +174,14 @@ class NodeContext:
             raise Unsupported(f"it has no {what}")
         return value
 
+    def check_rank(self, index: int, x: Tensor) -> None:
+        """Errors: `Unsupported` if constant `index` has more dimensions than the activation x."""
+        shape = self.known(index, "constant").at[0].shape
+        if len(shape) > len(x.dims) + 1:
+            raise Unsupported(
+                f"its constant {shape} has more dimensions than its operand {['N', *x.dims]}"
+            )
+
     def optional(self, index: int, what: str) -> Known | None:
         value = self.inputs[index] if index < len(self.inputs) else None
         if value is not None and not isinstance(value, Known):

@@ -41,12 +41,11 @@ def check_model(label: str, model: onnx.ModelProto, limits: Limits) -> int:
             f"cannot import {label}: {len(model.graph.node)} nodes, at most {limits.nodes} are "
             "allowed (Limits.nodes)"
         )
-    _check_names(label, model)
     _refuse_control_flow(label, model)
     return int(version)
 
 
-def _check_names(label: str, model: onnx.ModelProto) -> None:
+def check_names(label: str, model: onnx.ModelProto) -> None:
     """Names are text: protobuf hands out as bytes what is not UTF-8."""
     graph = model.graph
     nodes = [*graph.node, *(node for function in model.functions for node in function.node)]

@@ -88,6 +88,7 @@ def _with_constant(ctx: NodeContext) -> Tensor:
     op = ctx.node.op_type
     x = ctx.tensor(1 - index)
     x = ctx.builder.as_features(x) if len(x.dims) == 1 else ctx.builder.as_map(x)
+    ctx.check_rank(index, x)
     if op in ("Max", "Min"):
         return _bounded(ctx, index, x)
     if op == "Mean":

@@ -72,6 +72,7 @@ def _bound(ctx: NodeContext, index: int, what: str, missing: float) -> float:
 @converter("Pow")
 def power(ctx: NodeContext) -> list[Tensor]:
     x, exponent = ctx.tensor(), ctx.known(1, "exponent").scalar("its exponent")
+    ctx.check_rank(1, x)
     if not math.isfinite(exponent):
         raise Unsupported(f"exponent {exponent} must be finite")
     if exponent == 1:

@@ -29,7 +29,8 @@ class Transform:
     def to_native(self, tensor: np.ndarray) -> np.ndarray:
         """A float32 C-contiguous array of `native_shape`; `tensor` itself where nothing moves."""
         array = tensor.T if self.transposed else tensor
-        array = np.broadcast_to(array, self.onnx_shape) if array.size == 1 else array
+        if array.size == 1:
+            array = np.broadcast_to(array.reshape(()), self.onnx_shape)
         array = array.reshape(self.native_shape)
         with np.errstate(all="ignore"):
             if self.factor != 1.0:

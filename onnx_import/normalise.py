@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import onnx
-from onnx import inliner, version_converter
 
 from onnx_import.check import OPSET, check_model, sort_nodes
 from onnx_import.errors import ConversionError, ModelError, one_line
 from onnx_import.limits import Limits
+from onnx_import.passes import PassError, run_pass
 from onnx_import.read import has_data
 from onnx_import.upgrade import upgrade_prelu
 
@@ -60,8 +60,8 @@ def _inlined(label: str, model: onnx.ModelProto, limits: Limits) -> onnx.ModelPr
             f"{limits.nodes} are allowed (Limits.nodes)"
         )
     try:
-        return inliner.inline_local_functions(model)
-    except Exception as error:  # the inliner raises plain RuntimeErrors of its own
+        return run_pass("inline", model)
+    except PassError as error:
         raise ModelError(
             f"cannot import {label}: inlining its functions failed: {one_line(error)}"
         ) from error
@@ -80,8 +80,8 @@ def _converted(label: str, model: onnx.ModelProto, version: int) -> onnx.ModelPr
     try:
         if version < 7:
             upgrade_prelu(light)
-        result = version_converter.convert_version(light, OPSET)
-    except Exception as error:  # the converter raises plain RuntimeErrors of its own
+        result = run_pass("convert", light, OPSET)
+    except PassError as error:
         raise ConversionError(
             f"cannot import {label}: opset {version} does not convert to {OPSET}: "
             f"{one_line(error)}; export with opset_version={OPSET}"

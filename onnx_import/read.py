@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from onnx_import.check import check_names
 from onnx_import.errors import ModelError, one_line
 from onnx_import.external import ExternalData
 from onnx_import.limits import Limits
@@ -101,6 +102,7 @@ def _source(
     folder: Path | None,
     limits: Limits,
 ) -> Source:
+    check_names(label, model)
     if model.graph.sparse_initializer:
         raise ModelError(f"cannot import {label}: sparse initializers are not supported")
     arrays: dict[str, np.ndarray] = {}
@@ -189,7 +191,7 @@ def _without_weights(model: onnx.ModelProto, stripped: list[onnx.TensorProto]) -
     """A new message: clearing a field of the old one would not give its memory back."""
     light = onnx.ModelProto()
     for field, value in model.ListFields():
-        if field.name == "graph":
+        if field.name == "graph" or isinstance(value, bytes):  # bytes: a text that is not UTF-8
             continue
         if hasattr(value, "extend"):
             getattr(light, field.name).extend(value)
@@ -200,6 +202,6 @@ def _without_weights(model: onnx.ModelProto, stripped: list[onnx.TensorProto]) -
             light.graph.initializer.extend(stripped)
         elif hasattr(value, "extend"):
             getattr(light.graph, field.name).extend(value)
-        else:
+        elif not isinstance(value, bytes):
             setattr(light.graph, field.name, value)
     return light

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import onnx
-from onnx import shape_inference
+
+from onnx_import.passes import run_pass
 
 
 def upgrade_prelu(model: onnx.ModelProto) -> None:
     """Brings PRelu of opset 6 to the broadcasting of opset 7, in place.
 
     A slope of shape (C,) meant the channels until opset 6; since then it means the last axis.
+
+    Errors: `PassError`.
     """
     graph = model.graph
     if not any(node.op_type == "PRelu" for node in graph.node):
@@ -38,7 +41,7 @@ def _align(graph: onnx.GraphProto, index: int, rank: int, taken: set[str]) -> No
 
 def _ranks(model: onnx.ModelProto) -> dict[str, int]:
     """Dimensions of the values, as far as they can be told."""
-    graph = shape_inference.infer_shapes(model).graph
+    graph = run_pass("infer", model).graph
     infos = [*graph.input, *graph.value_info, *graph.output]
     ranks = {i.name: len(i.type.tensor_type.shape.dim) for i in infos}
     return ranks | {t.name: len(t.dims) for t in graph.initializer}

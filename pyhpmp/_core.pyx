@@ -132,6 +132,8 @@ class Prediction(NamedTuple):
     bubble_fraction: float
     compute_seconds: float
     network_seconds: float
+    activation_bytes: int
+    parameter_bytes: int
     memory_bytes: list
 
 
@@ -140,6 +142,7 @@ class RankInfo(NamedTuple):
     arena_bytes: int
     param_bytes: int
     sent_elems: int
+    sent_bytes: int
 
 
 cdef int check(c.hpmp_status status) except -1 nogil:
@@ -148,6 +151,20 @@ cdef int check(c.hpmp_status status) except -1 nogil:
     with gil:
         message = c.hpmp_last_error().decode("utf-8", "replace")
         raise BY_STATUS.get(status, HpmpError)(message)
+
+
+DTYPES = ("fp32", "bf16")  # in the order of hpmp_dtype
+
+
+cdef c.hpmp_dtype dtype_named(str name) except *:
+    if name not in DTYPES:
+        raise InvalidArgumentError(f"unknown dtype '{name}'; use one of {', '.join(DTYPES)}")
+    return <c.hpmp_dtype><int>DTYPES.index(name)
+
+
+def runs_dtype(str name not None):
+    """Whether this machine computes on activations of the type."""
+    return bool(c.hpmp_dtype_runs(dtype_named(name)))
 
 
 cdef str taken(char* text):
@@ -304,11 +321,12 @@ cdef class Graph:
         return infos
 
     def time_node(self, int64_t index, *, int64_t samples, int32_t repeats=20,
-                  double budget_seconds=1.0, int32_t threads=0):
+                  double budget_seconds=1.0, int32_t threads=0, str dtype not None="fp32"):
         """Runs one op alone; seconds of every repeat: an array for each pass."""
         cdef c.hpmp_bench_options options
         options.samples, options.repeats = samples, repeats
         options.budget_seconds, options.threads = budget_seconds, threads
+        options.dtype = dtype_named(dtype)
         cdef int64_t count = 0
         times = np.zeros((4, max(repeats, 1)))
         cdef double[:, ::1] view = times
@@ -332,7 +350,8 @@ cdef class Hypergraph:
 
     def __cinit__(self, Graph graph not None, *, int64_t batch, int64_t shards=1,
                   channel_block=None, dense_block=None, int64_t most_blocks=0,
-                  int64_t bn_group=0, bint bn_sync=False, bint training=True):
+                  int64_t bn_group=0, bint bn_sync=False, bint training=True,
+                  str dtype not None="fp32"):
         cdef c.hpmp_grid grid
         c.hpmp_grid_default(&grid)
         grid.batch = batch
@@ -341,6 +360,7 @@ cdef class Hypergraph:
         grid.bn_group = bn_group
         grid.bn_sync = bn_sync
         grid.training = training
+        grid.dtype = dtype_named(dtype)
         if channel_block is not None:
             grid.channel_block = channel_block
         if dense_block is not None:
@@ -444,7 +464,7 @@ cdef class Hypergraph:
             check(c.hpmp_predict(self.handle, &parts[0], ranks, &m.machine, &p, &bytes_view[0]))
         return Prediction(p.messages, p.activation_elems, p.parameter_elems, p.imbalance,
                           p.step_seconds, p.bubble_fraction, p.compute_seconds, p.network_seconds,
-                          memory.tolist())
+                          p.activation_bytes, p.parameter_bytes, memory.tolist())
 
     def improve(self, int32_t ranks, dict machine not None, *, starts, seed=None, work=None,
                 seconds=None, bint ladder=True):
@@ -492,6 +512,7 @@ class Messages(NamedTuple):
     sender: np.ndarray
     receiver: np.ndarray
     elems: np.ndarray
+    bytes: np.ndarray
 
 
 class Tasks(NamedTuple):
@@ -546,14 +567,15 @@ cdef class _Machine:
 
     def __cinit__(self, dict options not None):
         known = default_speeds()
-        unknown = set(options) - {*known, *MEMORY, "rank_speed", "rates"}
+        unknown = set(options) - {*known, *MEMORY, "rank_speed", "rates", "dtype"}
         if unknown:
             raise InvalidArgumentError(
                 f"a machine has no {', '.join(sorted(unknown))}; it has {', '.join(known)}, "
-                f"{', '.join(MEMORY)}, rank_speed, rates")
+                f"{', '.join(MEMORY)}, rank_speed, rates, dtype")
         self.machine.speeds = {name: options.get(name, value) for name, value in known.items()}
         self.machine.memory_limit_bytes, self.machine.memory_goal_bytes = (
             options.get(name, 0) for name in MEMORY)
+        self.machine.dtype = dtype_named(options.get("dtype", "fp32"))
         if options.get("rank_speed"):
             self.rank_speed = np.array(options["rank_speed"], np.float64)
             self.machine.rank_speed = &self.rank_speed[0]
@@ -588,7 +610,7 @@ cdef class Plan:
     def build(Hypergraph hypergraph not None, part, int32_t ranks, str strategy not None,
               dict machine):
         """`machine`: fields of hpmp_speeds, `rates` and `rank_speed` where they differ
-        from the defaults, and those of `MEMORY`."""
+        from the defaults, the `dtype` they were measured with, and those of `MEMORY`."""
         cdef Plan plan = Plan.__new__(Plan)
         cdef int32_t[::1] parts = hypergraph._checked(part)
         cdef bytes name = strategy.encode()
@@ -671,6 +693,18 @@ cdef class Plan:
         return self.info.messages
 
     @property
+    def dtype(self):
+        return DTYPES[self.info.grid.dtype]
+
+    @property
+    def activation_bytes(self):
+        return self.info.activation_bytes
+
+    @property
+    def parameter_bytes(self):
+        return self.info.parameter_bytes
+
+    @property
     def activation_elems(self):
         return self.info.activation_elems
 
@@ -693,7 +727,8 @@ cdef class Plan:
     def rank(self, int32_t rank):
         cdef c.hpmp_rank_info info
         check(c.hpmp_plan_rank(self.handle, rank, &info))
-        return RankInfo(info.instructions, info.arena_bytes, info.param_bytes, info.sent_elems)
+        return RankInfo(info.instructions, info.arena_bytes, info.param_bytes, info.sent_elems,
+                        info.sent_bytes)
 
     def labels(self, Graph graph not None, int32_t rank):
         """The name of every instruction of a rank, as in traces."""
@@ -725,12 +760,12 @@ cdef class Plan:
     def message_table(self):
         """All messages as arrays."""
         columns = np.zeros((3, max(self.messages, 1)), np.int32)
-        elems = np.zeros(max(self.messages, 1), np.int64)
+        sizes = np.zeros((2, max(self.messages, 1)), np.int64)
         cdef int32_t[:, ::1] view = columns
-        cdef int64_t[::1] elem_view = elems
+        cdef int64_t[:, ::1] size_view = sizes
         check(c.hpmp_plan_messages(self.handle, &view[0, 0], &view[1, 0], &view[2, 0],
-                                   &elem_view[0]))
-        return Messages(*columns[:, :self.messages], elems[:self.messages])
+                                   &size_view[0, 0], &size_view[1, 0]))
+        return Messages(*columns[:, :self.messages], *sizes[:, :self.messages])
 
     def tasks(self, int32_t rank):
         """What a rank computes, as arrays."""
@@ -885,6 +920,10 @@ cdef class Engine:
         with nogil:
             check(c.hpmp_engine_get_momentum(self.handle, index, raw, out.shape[0]))
 
+    def set_step(self, int64_t step):
+        """Goes on after `step` steps."""
+        check(c.hpmp_engine_set_step(self.handle, step))
+
     def train_step(self, images, labels, *, double lr, double momentum=0.0,
                    double weight_decay=0.0):
         """One step on the global batch. Collective."""
@@ -943,6 +982,12 @@ cdef class Engine:
         sent = np.zeros(self.ranks, np.int64)
         cdef int64_t[::1] view = sent
         check(c.hpmp_engine_sent_by_peer(self.handle, &view[0], self.ranks))
+        return sent
+
+    def sent_bytes(self):
+        """Bytes of the same messages, to all ranks."""
+        cdef int64_t sent = 0
+        check(c.hpmp_engine_sent_bytes(self.handle, &sent))
         return sent
 
     def reset_counters(self):

@@ -43,6 +43,12 @@ cdef extern from "hpmp.h" nogil:
     const char* hpmp_last_error()
     void hpmp_free(void* memory)
 
+    ctypedef enum hpmp_dtype:
+        HPMP_FP32
+        HPMP_BF16
+
+    int32_t hpmp_dtype_runs(hpmp_dtype dtype)
+
     ctypedef struct hpmp_graph:
         pass
 
@@ -111,6 +117,7 @@ cdef extern from "hpmp.h" nogil:
         int64_t bn_group
         int32_t bn_sync
         int32_t training
+        hpmp_dtype dtype
         double flops_per_byte
 
     ctypedef struct hpmp_hypergraph_view:
@@ -198,6 +205,7 @@ cdef extern from "hpmp.h" nogil:
         int64_t memory_goal_bytes
         const double* rank_speed
         int32_t rank_count
+        hpmp_dtype dtype
 
     ctypedef struct hpmp_prediction:
         int64_t messages
@@ -208,6 +216,8 @@ cdef extern from "hpmp.h" nogil:
         double bubble_fraction
         double compute_seconds
         double network_seconds
+        int64_t activation_bytes
+        int64_t parameter_bytes
 
     ctypedef struct hpmp_plan_info:
         const char* strategy
@@ -220,12 +230,15 @@ cdef extern from "hpmp.h" nogil:
         double imbalance
         double step_seconds
         double bubble_fraction
+        int64_t activation_bytes
+        int64_t parameter_bytes
 
     ctypedef struct hpmp_rank_info:
         int64_t instructions
         int64_t arena_bytes
         int64_t param_bytes
         int64_t sent_elems
+        int64_t sent_bytes
 
     void hpmp_machine_default(hpmp_machine* out)
     hpmp_status hpmp_predict(const hpmp_hypergraph* hypergraph, const int32_t* part,
@@ -262,7 +275,7 @@ cdef extern from "hpmp.h" nogil:
                                   int32_t* group, int32_t* shard, int32_t* message,
                                   int64_t* live_bytes)
     hpmp_status hpmp_plan_messages(const hpmp_plan* plan, int32_t* kind, int32_t* from_, int32_t* to,
-                                   int64_t* elems)
+                                   int64_t* elems, int64_t* bytes)
     hpmp_status hpmp_plan_tasks(const hpmp_plan* plan, int32_t rank, int32_t* group,
                                 int32_t* shard, int64_t* channels, int64_t* count)
 
@@ -316,6 +329,7 @@ cdef extern from "hpmp.h" nogil:
                                          int64_t elems)
     hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
                                          int64_t elems)
+    hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step)
     hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
                                        const DLTensor* labels, const hpmp_sgd* sgd,
                                        hpmp_step_result* out)
@@ -325,6 +339,7 @@ cdef extern from "hpmp.h" nogil:
     hpmp_status hpmp_engine_confusion(const hpmp_engine* engine, int64_t* out, int64_t* count)
     hpmp_status hpmp_engine_sent_by_net(const hpmp_engine* engine, int64_t* out, int64_t count)
     hpmp_status hpmp_engine_sent_by_peer(const hpmp_engine* engine, int64_t* out, int64_t count)
+    hpmp_status hpmp_engine_sent_bytes(const hpmp_engine* engine, int64_t* out)
     hpmp_status hpmp_engine_net_count(const hpmp_engine* engine, int64_t* out)
     hpmp_status hpmp_engine_reset_counters(hpmp_engine* engine)
     hpmp_status hpmp_engine_memory(const hpmp_engine* engine, int64_t* out)
@@ -336,6 +351,7 @@ cdef extern from "hpmp.h" nogil:
         int32_t repeats
         int32_t threads
         double budget_seconds
+        hpmp_dtype dtype
 
     hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
                                 const hpmp_bench_options* options, double* forward_seconds,

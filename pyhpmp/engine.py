@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from pyhpmp import _core, world
 from pyhpmp.errors import InvalidArgumentError, ModelError
 from pyhpmp.graph import Params
 from pyhpmp.plans import Plan
-from pyhpmp.strategies import ELEMENT_BYTES
 
 DEFAULT_TIMEOUT = 60.0
+Floats = npt.NDArray[np.float32]
 
 
 class RankEngine:
@@ -50,6 +52,7 @@ class RankEngine:
                 f"{self.world.size}, or start {plan.ranks} (mpiexec -n {plan.ranks}, or "
                 "pyhpmp.local.run)"
             )
+        check_dtype(plan.core.dtype)
         self._infos = plan.prepared.params
         self.core = _core.Engine(
             plan.prepared,
@@ -67,17 +70,14 @@ class RankEngine:
         """Gives every rank the rows it uses of rank 0's weights."""
         self.world.on_root(lambda: self._check(params))
         for index, info in enumerate(self._infos):
-            if self.world.is_root:
-                array = np.ascontiguousarray(params[info.name], dtype=np.float32).reshape(-1)
-            else:
-                array = np.empty(info.elems, np.float32)
-            self.world.broadcast_array(array)
-            self.core.set_param(index, array)
+            self.core.set_param(index, self._spread(params, info))
             if not keep:
                 params.pop(info.name, None)
 
-    def _check(self, params: Params) -> None:
+    def _check(self, params: Params, *, trainable: bool = False) -> None:
         for info in self._infos:
+            if trainable and not info.trainable:
+                continue
             if info.name not in params:
                 raise ModelError(f"parameter '{info.name}' has no value in the model")
             shape = params[info.name].shape
@@ -88,14 +88,39 @@ class RankEngine:
 
     def params(self) -> Params:
         """Every parameter, whole, on rank 0; empty elsewhere."""
+        return self._collected(self.core.get_param)
+
+    def momentum(self) -> Params:
+        """Of every trainable parameter, likewise."""
+        return self._collected(self.core.get_momentum, trainable=True)
+
+    def _collected(self, get: Callable[[int, Floats], None], *, trainable: bool = False) -> Params:
         result: Params = {}
         for index, info in enumerate(self._infos):
+            if trainable and not info.trainable:
+                continue
             array = np.zeros(info.elems, np.float32)
-            self.core.get_param(index, array)
+            get(index, array)
             self.world.sum(array)
             if self.world.is_root:
                 result[info.name] = array.reshape(info.dims)
         return result
+
+    def load_momentum(self, momentum: Params) -> None:
+        """Gives every rank the rows it owns of what rank 0 has."""
+        self.world.on_root(lambda: self._check(momentum, trainable=True))
+        for index, info in enumerate(self._infos):
+            if info.trainable:
+                self.core.set_momentum(index, self._spread(momentum, info))
+
+    def _spread(self, params: Params, info: _core.ParamInfo) -> Floats:
+        """The whole parameter, on every rank."""
+        if self.world.is_root:
+            array = np.ascontiguousarray(params[info.name], dtype=np.float32).reshape(-1)
+        else:
+            array = np.empty(info.elems, np.float32)
+        self.world.broadcast_array(array)
+        return array
 
     def grads(self) -> Params:
         """Gradients of the last step, whole, on every rank."""
@@ -110,12 +135,20 @@ class RankEngine:
 
     def bytes_sent(self) -> int:
         """By all ranks since the last reset, counted by the engines."""
-        sent = np.array([self.core.sent_by_peer().sum()], np.int64)
+        sent = np.array([self.core.sent_bytes()], np.int64)
         self.world.sum(sent)
-        return int(sent[0]) * ELEMENT_BYTES
+        return int(sent[0])
 
     def reset_counters(self) -> None:
         self.core.reset_counters()
+
+
+def check_dtype(dtype: str) -> None:
+    """Raises InvalidArgumentError where this machine does not compute on activations of it."""
+    if not _core.runs_dtype(dtype):
+        raise InvalidArgumentError(
+            f"--dtype {dtype} needs a processor with AVX-512; use --dtype fp32"
+        )
 
 
 def share_of_cores(ranks: world.World) -> int:

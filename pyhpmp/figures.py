@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from pyhpmp import _core
-from pyhpmp.strategies import ELEMENT_BYTES
 
 COMPUTE = ("FWD", "BWD", "UPDATE")
 
@@ -27,6 +26,8 @@ def figures(plan: _core.Plan, machine: Mapping[str, Any]) -> _core.Prediction:
         plan.bubble_fraction,
         compute_seconds(plan),
         network_seconds(plan, machine),
+        plan.activation_bytes,
+        plan.parameter_bytes,
         memory_bytes(plan),
     )
 
@@ -51,9 +52,9 @@ def compute_seconds(plan: _core.Plan) -> float:
 def network_seconds(plan: _core.Plan, machine: Mapping[str, Any]) -> float:
     """Time that the bytes of the busiest direction of a rank's link take, without latencies."""
     table = plan.message_table()
-    elems = [
-        np.bincount(ends, table.elems, plan.ranks).max(initial=0)
+    sizes = [
+        np.bincount(ends, table.bytes, plan.ranks).max(initial=0)
         for ends in (table.sender, table.receiver)
     ]
     rate: float = (_core.default_speeds() | dict(machine))["link_bytes_per_second"]
-    return float(max(elems)) * ELEMENT_BYTES / rate
+    return float(max(sizes)) / rate

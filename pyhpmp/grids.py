@@ -42,6 +42,7 @@ class Grids:
             bn_group=request.bn_group,
             bn_sync=request.bn_sync,
             training=request.training,
+            dtype=request.dtype,
         )
         if hypergraph.cells < request.ranks:
             raise InfeasiblePlanError(

@@ -77,6 +77,7 @@ def _check_fits(path: str, core: _core.Plan, request: Request) -> None:
             f"{path} is a plan for inference, not for training; use it with --infer"
         )
     for what, flag, got, want in (
+        ("dtype", "--dtype", core.dtype, request.dtype),
         ("ranks", "-n", core.ranks, request.ranks),
         ("batch", "--batch", core.batch, request.batch),
         ("shards", "--shards", core.shards, request.shards or core.shards),

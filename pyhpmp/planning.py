@@ -11,7 +11,7 @@ from pyhpmp import _core, partitioners, relief
 from pyhpmp.candidates import Candidate, attempts
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError
 from pyhpmp.request import Request
-from pyhpmp.strategies import BASELINES, ELEMENT_BYTES, Comparison, Strategy, crossover_batch
+from pyhpmp.strategies import BASELINES, Comparison, Strategy, crossover_batch
 
 OBJECTIVES = ("time", "volume")
 STRATEGIES = ("auto", "hypergraph", *BASELINES)
@@ -186,8 +186,8 @@ def _row(
     fits, needs = _fits(figures, request), max(figures.memory_bytes)
     return Strategy(
         name,
-        figures.activation_elems * ELEMENT_BYTES,
-        figures.parameter_elems * ELEMENT_BYTES,
+        figures.activation_bytes,
+        figures.parameter_bytes,
         figures.imbalance,
         figures.memory_bytes,
         figures.step_seconds,
@@ -208,5 +208,5 @@ def _crossover(chosen: str, best: dict[str, _core.Prediction], request: Request)
         return None
     rival = min(rivals, key=_volume)
     return crossover_batch(
-        data.parameter_elems, rival.activation_elems, rival.parameter_elems, request.batch
+        data.parameter_bytes, rival.activation_bytes, rival.parameter_bytes, request.batch
     )

@@ -15,7 +15,7 @@ from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
 from pyhpmp.network import machine_of
 from pyhpmp.request import DEFAULT_SECONDS, Request
-from pyhpmp.strategies import ELEMENT_BYTES, Comparison
+from pyhpmp.strategies import Comparison
 
 if TYPE_CHECKING:
     from pyhpmp.report.measured import Measured
@@ -67,12 +67,13 @@ class Plan:
             bn_group=core.bn_group,
             bn_sync=core.bn_sync,
             training=core.training,
+            dtype=core.dtype,
         )
 
     @property
     def volume_bytes(self) -> int:
         """Bytes that all ranks together send in one step."""
-        return (self.core.activation_elems + self.core.parameter_elems) * ELEMENT_BYTES
+        return self.core.activation_bytes + self.core.parameter_bytes
 
     def summary(self) -> str:
         """A table of the chosen strategy and the classical ones."""
@@ -86,7 +87,7 @@ class Plan:
             "model": self.graph.name,
             "ranks": self.ranks,
             "batch": self.batch,
-            "dtype": "fp32",
+            "dtype": self.core.dtype,
             "bn": "sync" if self.core.bn_sync else "group",
             "bn_group": self.core.bn_group,
             "chosen": self.comparison.chosen,
@@ -124,6 +125,7 @@ def plan(
     profile: str | None = None,
     memory: float = 0.0,
     training: bool = True,
+    dtype: str = "fp32",
     seconds: float = DEFAULT_SECONDS,
     compare: bool = False,
 ) -> Plan:
@@ -146,6 +148,8 @@ def plan(
         profile: a file that `hpmp-bench --save-profile` wrote.
         memory: GiB that a rank may use; 0 for no limit.
         training: False plans the forward part only.
+        dtype: that activations, their gradients and messages of both are stored in, fp32 or bf16;
+            parameters and the optimizer are fp32.
         seconds: after which no further candidate is tried.
         compare: predict the classical strategies even if `strategy` names one.
 
@@ -167,6 +171,7 @@ def plan(
         partitioner=partitioner,
         memory_bytes=_memory_bytes(memory),
         training=training,
+        dtype=_checked_dtype(dtype),
         seconds=seconds,
         compare=compare,
     )
@@ -182,6 +187,12 @@ def plan(
 
     text, comparison, request, taken = ranks_here.on_root(work)
     return Plan(graph, prepared, _core.Plan.parse(text), comparison, request, taken)
+
+
+def _checked_dtype(dtype: str) -> str:
+    if dtype not in _core.DTYPES:
+        raise InvalidArgumentError(f"unknown dtype '{dtype}'; use one of {', '.join(_core.DTYPES)}")
+    return dtype
 
 
 def _is_sync(bn: str) -> bool:

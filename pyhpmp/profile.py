@@ -1,7 +1,8 @@
 """The machine profile: what `hpmp-bench` measured, as a small JSON file that the planner reads.
 
 One object: `format`, any of the fields of hpmp_speeds, `rates` (one object per op and shape),
-`rank_speed` (relative), `measured` (where and how; for people only).
+`rank_speed` (relative), `dtype` of the activations that ops were measured on, `measured` (where and
+how; for people only).
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ class Profile:
     """speeds: fields of hpmp_speeds that were measured. rates: by op and shape.
 
     rank_speed: relative, empty where all ranks are alike. measured: facts for people.
+    dtype: of the activations with which ops were measured.
     """
 
     speeds: dict[str, float] = field(default_factory=dict)
     rates: tuple[_core.Rate, ...] = ()
     rank_speed: tuple[float, ...] = ()
     measured: dict[str, Any] = field(default_factory=dict)
+    dtype: str = "fp32"
 
     def machine(self) -> dict[str, Any]:
         """What `_core.Plan.build` takes."""
@@ -42,21 +45,28 @@ class Profile:
             whole["rates"] = list(self.rates)
         if self.rank_speed:
             whole["rank_speed"] = list(self.rank_speed)
+        if self.dtype != "fp32":
+            whole["dtype"] = self.dtype
         return whole
 
     def merged(self, newer: Profile) -> Profile:
         """With what `newer` measured in the place of the same here."""
-        rates = {rate.shape: rate for rate in (*self.rates, *newer.rates)}
+        same = self.dtype == newer.dtype or not newer.rates
+        kept = self.rates if same else ()
+        rates = {rate.shape: rate for rate in (*kept, *newer.rates)}
         return Profile(
             self.speeds | newer.speeds,
             tuple(rates.values()),
             newer.rank_speed or self.rank_speed,
             self.measured | newer.measured,
+            newer.dtype if newer.rates else self.dtype,
         )
 
     def text(self) -> str:
         """JSON that people can read: one line per field and per rate."""
         fields = {"format": FORMAT, "measured": self.measured, **self.speeds}
+        if self.dtype != "fp32":
+            fields["dtype"] = self.dtype
         if self.rank_speed:
             fields["rank_speed"] = list(self.rank_speed)
         lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items()]
@@ -99,7 +109,7 @@ class _Reader:
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             got = found.get("format") if isinstance(found, dict) else type(found).__name__
             raise self._error("format", got, f'"{FORMAT}", as hpmp-bench --save-profile writes it')
-        known = {"format", "measured", "rates", "rank_speed", *_core.default_speeds()}
+        known = {"format", "measured", "rates", "rank_speed", "dtype", *_core.default_speeds()}
         for name in found:
             if name not in known:
                 raise self._error(
@@ -109,11 +119,15 @@ class _Reader:
         measured = found.get("measured", {})
         if not isinstance(measured, dict):
             raise self._error("measured", measured, "an object")
+        dtype = found.get("dtype", "fp32")
+        if dtype not in _core.DTYPES:
+            raise self._error("dtype", dtype, f"one of {', '.join(_core.DTYPES)}")
         return Profile(
             {name: self._positive(name, value) for name, value in speeds.items()},
             tuple(self._rate(i, row) for i, row in enumerate(self._list(found, "rates"))),
             tuple(self._positive("rank_speed", value) for value in self._list(found, "rank_speed")),
             measured,
+            dtype,
         )
 
     def _list(self, found: dict[str, Any], name: str) -> list[Any]:

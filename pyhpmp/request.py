@@ -17,8 +17,8 @@ class Request:
     that the partitioner may leave. machine: what `_core.Plan.build` takes. memory_bytes: limit per
     rank, 0 for none. seconds: for making candidates, on two idle cores. patience: wall-clock
     seconds for each of them before the search is cut short; more, on a busy machine, for the plan
-    that an idle one makes. compare: predict the classical strategies even where `strategy` names
-    another.
+    that an idle one makes. dtype: of activations.
+    compare: predict the classical strategies even where `strategy` names another.
     """
 
     ranks: int
@@ -34,6 +34,7 @@ class Request:
     machine: dict[str, Any] = field(default_factory=dict)
     memory_bytes: int = 0
     training: bool = True
+    dtype: str = "fp32"
     seconds: float = DEFAULT_SECONDS
     patience: float = 1.0
     compare: bool = False

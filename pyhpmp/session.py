@@ -100,4 +100,5 @@ def _for_inference(plan: Plan) -> Plan:
         partitioner=asked.partitioner,
         memory=asked.memory_bytes / 2**30,
         training=False,
+        dtype=plan.core.dtype,
     )

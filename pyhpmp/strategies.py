@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 BASELINES = ("data", "layer", "filter", "owt")
-ELEMENT_BYTES = 4  # float32
 
 
 @dataclass(frozen=True)

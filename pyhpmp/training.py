@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyhpmp import model_files, world
+from pyhpmp.checkpoint import Checkpoint
 from pyhpmp.engine import DEFAULT_TIMEOUT, RankEngine
 from pyhpmp.errors import DivergenceError, InvalidArgumentError
 from pyhpmp.files import check_writable
@@ -117,6 +118,21 @@ class Trainer:
     def bytes_sent(self) -> int:
         """Bytes that all ranks sent since the last `reset_counters`."""
         return self.engine.bytes_sent()
+
+    def checkpoint(self) -> Checkpoint:
+        """What `restore` goes on from, whole on rank 0; `pyhpmp.checkpoint.save` writes it."""
+        return Checkpoint(self.steps, self.params(), self.engine.momentum())
+
+    def restore(self, state: Checkpoint) -> None:
+        """Goes on from a checkpoint of the same network, made under any plan.
+
+        Raises:
+            ModelError: it is another network's.
+        """
+        self.engine.load(state.weights)
+        self.engine.load_momentum(state.momentum)
+        self.engine.core.set_step(state.step)
+        self.steps = state.step
 
     def save_onnx(self, path: str | os.PathLike[str]) -> None:
         """Writes the trained model as ONNX, whole or not at all."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from peers import serving
-from peers.job import Job, Unavailable
+from peers.job import Job
 
 RATE = 1e-4  # as the peers'
 MODULE = "peers.ours"
@@ -15,8 +15,6 @@ MODULE = "peers.ours"
 
 def build(job: Job) -> serving.Work:
     """Training where the variant says so, else inference; collective."""
-    if job.dtype != "fp32":
-        raise Unavailable(f"the engine has no {job.dtype} yet")
     import pyhpmp
     from pyhpmp import world
 
@@ -29,6 +27,7 @@ def build(job: Job) -> serving.Work:
         profile=job.profile,
         network=job.network,
         training=training,
+        dtype=job.dtype,
     )
     step = _training(plan, job) if training else _inference(plan, job)
     ranks = world.current()

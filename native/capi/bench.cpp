@@ -45,7 +45,8 @@ hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
     at_least_one(o.samples, "samples");
     at_least_one(o.repeats, "repeats");
     const PassSamples found =
-        time_node(g, NodeId(index), {o.samples, o.repeats, o.budget_seconds, o.threads});
+        time_node(g, NodeId(index),
+                  {o.samples, o.repeats, o.budget_seconds, o.threads, dtype_from_c(o.dtype)});
     give(found.forward, forward_seconds);
     give(found.backward, backward_seconds);
     give(found.weights, weights_seconds);

@@ -90,6 +90,10 @@ using namespace hpmp::capi;
 
 extern "C" {
 
+int32_t hpmp_dtype_runs(hpmp_dtype dtype) {
+  return dtype == HPMP_FP32 || (dtype == HPMP_BF16 && runs_dtype(DType::bf16));
+}
+
 void hpmp_engine_options_default(hpmp_engine_options* out) {
   const EngineOptions o;
   if (out) *out = {o.seed, o.threads, o.trace, o.comm_timeout_seconds, o.status};
@@ -145,6 +149,13 @@ hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* 
   return on_param(engine, param, data, elems, &Engine::get_momentum);
 }
 
+hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step) {
+  return wall([&] {
+    if (step < 0) fail(ErrorCode::invalid_argument, "an engine cannot go on after a negative step");
+    engine_of(engine).set_step(static_cast<std::uint64_t>(step));
+  });
+}
+
 hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
                                    const DLTensor* labels, const hpmp_sgd* sgd,
                                    hpmp_step_result* out) {
@@ -190,6 +201,10 @@ hpmp_status hpmp_engine_sent_by_net(const hpmp_engine* engine, int64_t* out, int
 
 hpmp_status hpmp_engine_sent_by_peer(const hpmp_engine* engine, int64_t* out, int64_t count) {
   return wall([&] { give(engine_of(engine).sent_by_peer(), out, count); });
+}
+
+hpmp_status hpmp_engine_sent_bytes(const hpmp_engine* engine, int64_t* out) {
+  return wall([&] { given(out, "out") = engine_of(engine).sent_bytes(); });
 }
 
 hpmp_status hpmp_engine_net_count(const hpmp_engine* engine, int64_t* out) {

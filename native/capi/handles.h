@@ -41,6 +41,9 @@ std::vector<std::vector<Rank>> split_placements(const std::int32_t* flat, std::i
 const Plan& plan_of(const hpmp_plan* plan);
 const RankProgram& program_of(const hpmp_plan* plan, std::int32_t rank);
 
+/// Errors: `invalid_argument` for a value that is no hpmp_dtype.
+DType dtype_from_c(hpmp_dtype dtype);
+hpmp_dtype dtype_to_c(DType dtype);
 GridSpec grid_from_c(const hpmp_grid& grid);
 hpmp_grid grid_to_c(const GridSpec& grid);
 

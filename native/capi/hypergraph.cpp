@@ -7,6 +7,16 @@ namespace hpmp::capi {
 
 static_assert(sizeof(CellId) == sizeof(std::int32_t), "pins are handed out as int32");
 
+DType dtype_from_c(hpmp_dtype dtype) {
+  if (dtype != HPMP_FP32 && dtype != HPMP_BF16) {
+    fail(ErrorCode::invalid_argument,
+         "dtype " + std::to_string(dtype) + " is neither fp32 (0) nor bf16 (1)");
+  }
+  return dtype == HPMP_BF16 ? DType::bf16 : DType::fp32;
+}
+
+hpmp_dtype dtype_to_c(DType dtype) { return dtype == DType::bf16 ? HPMP_BF16 : HPMP_FP32; }
+
 GridSpec grid_from_c(const hpmp_grid& grid) {
   GridSpec spec;
   spec.batch = grid.batch;
@@ -17,13 +27,15 @@ GridSpec grid_from_c(const hpmp_grid& grid) {
   spec.bn_group = grid.bn_group;
   spec.bn_sync = grid.bn_sync != 0;
   spec.training = grid.training != 0;
+  spec.dtype = dtype_from_c(grid.dtype);
   spec.flops_per_byte = grid.flops_per_byte;
   return spec;
 }
 
 hpmp_grid grid_to_c(const GridSpec& spec) {
-  return {spec.batch,    spec.shards,  spec.channel_block, spec.dense_block,   spec.most_blocks,
-          spec.bn_group, spec.bn_sync, spec.training,      spec.flops_per_byte};
+  return {
+      spec.batch,    spec.shards,  spec.channel_block, spec.dense_block,       spec.most_blocks,
+      spec.bn_group, spec.bn_sync, spec.training,      dtype_to_c(spec.dtype), spec.flops_per_byte};
 }
 
 const Hypergraph& hypergraph_of(const hpmp_hypergraph* h) {

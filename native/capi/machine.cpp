@@ -59,6 +59,7 @@ Machine machine_from_c(const hpmp_machine& m, int ranks) {
   for (std::int64_t i = 0; m.rates && i < m.rate_count; ++i)
     machine.rates.push_back(rate_from_c(m.rates[i]));
   machine.memory_limit_bytes = m.memory_limit_bytes;
+  machine.dtype = dtype_from_c(m.dtype);
   machine.memory_goal_bytes = m.memory_goal_bytes;
   if (!m.rank_speed) return machine;
   check_count(m.rank_count, ranks, "machine: rank_speed");

@@ -19,12 +19,31 @@ const RankProgram& program_of(const hpmp_plan* plan, std::int32_t rank) {
 
 namespace {
 
-std::int64_t sent_elems(const Plan& plan, Rank rank) {
+std::int64_t bytes_of(const Plan& plan, const Message& m) {
+  return message_bytes(m.kind, m.elems, plan.grid.dtype);
+}
+
+std::int64_t parameter_bytes(const Plan& plan) {
   std::int64_t sum = 0;
-  for (const Message& message : plan.messages) {
-    if (message.from == rank) sum += message.elems;
-  }
+  for (const Message& m : plan.messages) sum += carries_params(m.kind) ? bytes_of(plan, m) : 0;
   return sum;
+}
+
+std::int64_t activation_bytes(const Plan& plan) {
+  std::int64_t sum = 0;
+  for (const Message& m : plan.messages) sum += carries_params(m.kind) ? 0 : bytes_of(plan, m);
+  return sum;
+}
+
+/// (elements, bytes) in one step.
+std::pair<std::int64_t, std::int64_t> sent_by(const Plan& plan, Rank rank) {
+  std::int64_t elems = 0, bytes = 0;
+  for (const Message& m : plan.messages) {
+    if (m.from != rank) continue;
+    elems += m.elems;
+    bytes += bytes_of(plan, m);
+  }
+  return {elems, bytes};
 }
 
 }  // namespace
@@ -76,15 +95,18 @@ hpmp_status hpmp_plan_get(const hpmp_plan* plan, hpmp_plan_info* out) {
                          p.parameter_elems,
                          p.imbalance,
                          p.step_seconds,
-                         p.bubble_fraction};
+                         p.bubble_fraction,
+                         activation_bytes(p),
+                         parameter_bytes(p)};
   });
 }
 
 hpmp_status hpmp_plan_rank(const hpmp_plan* plan, int32_t rank, hpmp_rank_info* out) {
   return wall([&] {
     const RankProgram& program = program_of(plan, rank);
+    const auto [elems, bytes] = sent_by(plan_of(plan), rank);
     given(out, "out") = {static_cast<std::int64_t>(program.instrs.size()), program.arena_bytes,
-                         program.param_bytes, sent_elems(plan_of(plan), rank)};
+                         program.param_bytes, elems, bytes};
   });
 }
 

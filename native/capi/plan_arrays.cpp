@@ -43,13 +43,15 @@ hpmp_status hpmp_plan_program(const hpmp_plan* plan, int32_t rank, int32_t* kind
 }
 
 hpmp_status hpmp_plan_messages(const hpmp_plan* plan, int32_t* kind, int32_t* from, int32_t* to,
-                               int64_t* elems) {
+                               int64_t* elems, int64_t* bytes) {
   return wall([&] {
     const std::vector<Message>& messages = plan_of(plan).messages;
     fill(kind, messages, [](const Message& m) { return m.kind; });
     fill(from, messages, [](const Message& m) { return m.from; });
     fill(to, messages, [](const Message& m) { return m.to; });
     fill(elems, messages, [](const Message& m) { return m.elems; });
+    const DType dtype = plan_of(plan).grid.dtype;
+    fill(bytes, messages, [&](const Message& m) { return message_bytes(m.kind, m.elems, dtype); });
   });
 }
 

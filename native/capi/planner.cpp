@@ -32,8 +32,10 @@ hpmp_status hpmp_predict(const hpmp_hypergraph* hypergraph, const int32_t* part,
     given(part, "part");
     const Prediction p = predict(h, {part, part + h.cells.size()}, ranks,
                                  machine_from_c(given(machine, "machine"), ranks));
-    given(out, "out") = {p.messages,     p.activation_elems, p.parameter_elems, p.imbalance,
-                         p.step_seconds, p.bubble_fraction,  p.compute_seconds, p.network_seconds};
+    given(out, "out") = {p.messages,        p.activation_elems, p.parameter_elems,
+                         p.imbalance,       p.step_seconds,     p.bubble_fraction,
+                         p.compute_seconds, p.network_seconds,  p.activation_bytes,
+                         p.parameter_bytes};
     if (memory_bytes) std::copy(p.memory_bytes.begin(), p.memory_bytes.end(), memory_bytes);
   });
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "engine/tensor.h"
+#include "plan/chain.h"
 
 namespace hpmp {
 
@@ -59,12 +60,13 @@ Arena::Arena(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, 
       const Group& g = grouped.group(t.group);
       const std::int64_t c = total_size(t.channels);
       const bool input = is_input_of_mixing_ops(graph, grouped, t.group);
-      a.ref = {reinterpret_cast<float*>(a.data),
+      a.ref = {a.data,
                samples,
                c,
                g.shape.h,
                g.shape.w,
-               input ? preferred_input_block(c) : channel_block(c)};
+               input ? preferred_input_block(c) : channel_block(c),
+               image_type(graph, g, plan.grid)};
     }
     tensors_[key_of(t)] = a;
   }
@@ -94,8 +96,11 @@ std::byte* Scratch::take(std::int64_t bytes) {
   return p;
 }
 
-TensorRef Scratch::take_tensor(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
-  return {reinterpret_cast<float*>(take(n * c * h * w * 4)), n, c, h, w, channel_block(c)};
+TensorRef Scratch::take_tensor(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
+                               DType dtype) {
+  TensorRef t{nullptr, n, c, h, w, channel_block(c), dtype};
+  t.data = take(t.bytes());
+  return t;
 }
 
 }  // namespace hpmp

@@ -69,7 +69,8 @@ class Scratch {
   void reserve(std::int64_t bytes);
   void reset() { used_ = 0; }
   std::byte* take(std::int64_t bytes);
-  TensorRef take_tensor(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w);
+  TensorRef take_tensor(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
+                        DType dtype);
   std::int64_t bytes() const { return bytes_; }
   static std::int64_t rounded(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
 

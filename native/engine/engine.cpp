@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "comm/wait.h"
+#include "engine/cpu/isa.h"
 #include "engine/loss_tally.h"
 #include "engine/mailbox.h"
 #include "engine/program.h"
@@ -47,6 +48,7 @@ class CpuEngine final : public Engine {
   void get_param_grad(ParamId p, float* data) override { get(p, ParamStore::What::grad, data); }
   void get_momentum(ParamId p, float* data) override { get(p, ParamStore::What::momentum, data); }
   void set_momentum(ParamId p, const float* data) override { store_.set_momentum(p, data); }
+  void set_step(std::uint64_t step) override { step_ = step; }
 
   StepResult train_step(const float* images, const std::int64_t* labels, const Sgd& sgd) override {
     if (!plan_.grid.training)
@@ -74,6 +76,7 @@ class CpuEngine final : public Engine {
 
   std::vector<std::int64_t> sent_by_net() const override { return mailbox_.sent_by_net(); }
   std::vector<std::int64_t> sent_by_peer() const override { return mailbox_.sent_by_peer(); }
+  std::int64_t sent_bytes() const override { return mailbox_.sent_bytes(); }
   void reset_counters() override { mailbox_.reset_counters(); }
   std::int64_t memory_bytes() const override {
     return arena_.bytes() + scratch_.bytes() + store_.bytes() + bound_.kernel_bytes();
@@ -205,7 +208,7 @@ class CpuEngine final : public Engine {
     run_forward(graph_, task, c);
     if (op == OpKind::loss)
       tally_.add(task.kernels->group().output, task.shard,
-                 arena_.image(task.group, task.shard).ref);
+                 TensorOf<float>(arena_.image(task.group, task.shard).ref));
   }
 
   /// The operand of a loss or output op is what the caller asked for.
@@ -224,8 +227,7 @@ class CpuEngine final : public Engine {
 
   void clear_image_grad(const Instr& instr) {
     ArenaTensor* grad = arena_.image_grad(instr.group, instr.shard);
-    if (grad != nullptr)
-      std::memset(grad->data, 0, static_cast<std::size_t>(grad->ref.elems()) * sizeof(float));
+    if (grad != nullptr) std::memset(grad->data, 0, static_cast<std::size_t>(grad->ref.bytes()));
   }
 
   void backward_task(Step& step) {
@@ -259,6 +261,8 @@ class CpuEngine final : public Engine {
 
 }  // namespace
 
+bool runs_dtype(DType dtype) { return dtype == DType::fp32 || cpu::has_avx512(); }
+
 std::unique_ptr<Engine> Engine::create(const Graph& graph, const Plan& plan, Communicator& comm,
                                        const EngineOptions& options) {
   if (graph_hash(graph) != plan.graph_hash) {
@@ -269,6 +273,11 @@ std::unique_ptr<Engine> Engine::create(const Graph& graph, const Plan& plan, Com
     fail(ErrorCode::invalid_argument, "the plan has " + std::to_string(plan.ranks) +
                                           " ranks, the communicator " +
                                           std::to_string(comm.size()));
+  }
+  if (!runs_dtype(plan.grid.dtype)) {
+    fail(ErrorCode::unsupported_op,
+         "the plan stores activations as bf16, which takes a processor "
+         "with AVX-512; plan with --dtype fp32");
   }
   // Kernels divide their work among the threads that there are when they are prepared.
   if (options.threads > 0) omp_set_num_threads(options.threads);

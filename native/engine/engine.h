@@ -12,6 +12,9 @@ namespace hpmp {
 
 class Communicator;
 
+/// Whether this machine's kernels compute on activations of the type.
+bool runs_dtype(DType dtype);
+
 struct EngineOptions {
   std::uint64_t seed = 0;
   int threads = 0;  // OpenMP threads; 0: leave as is
@@ -54,6 +57,8 @@ class Engine {
   virtual void get_param_grad(ParamId p, float* data) = 0;
   virtual void get_momentum(ParamId p, float* data) = 0;
   virtual void set_momentum(ParamId p, const float* data) = 0;
+  /// Steps made before, by which random choices are keyed.
+  virtual void set_step(std::uint64_t step) = 0;
 
   /// images: the global batch [batch][c][h][w]; labels [batch][h][w] of the logits, -1 ignored.
   /// Collective. Errors: `invalid_argument` naming a label that is no class.
@@ -68,6 +73,7 @@ class Engine {
   /// Elements sent since creation or the last reset, by net and by destination.
   virtual std::vector<std::int64_t> sent_by_net() const = 0;
   virtual std::vector<std::int64_t> sent_by_peer() const = 0;
+  virtual std::int64_t sent_bytes() const = 0;  // of the same
   virtual void reset_counters() = 0;
   virtual std::int64_t memory_bytes() const = 0;             // arena, parameters, kernels' own
   virtual const std::vector<TraceEvent>& trace() const = 0;  // of the last step

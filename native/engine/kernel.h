@@ -29,6 +29,7 @@ struct KernelSpec {
   std::vector<std::int64_t> input_blocks;  // of the tensors that will be given; 0 or none means
   std::int64_t output_block = 0;           // channel_block(c)
   bool training = true;                    // false: no backward pass is prepared
+  DType dtype = DType::fp32;               // of all tensors; a loss's output is always fp32
   bool input_gradient = true;              // false: backward is never asked for grad_inputs
   bool accumulate = true;  // false: backward is never asked to add to grad_inputs; less scratch
 };

@@ -36,7 +36,7 @@ void LossTally::begin(const std::int64_t* labels) {
   }
 }
 
-void LossTally::add(ValueId head, std::int32_t shard, const TensorRef& found) {
+void LossTally::add(ValueId head, std::int32_t shard, const TensorOf<float>& found) {
   const auto same = [&](const Head& h) { return h.loss == head; };
   const Head& of = *std::find_if(heads_.begin(), heads_.end(), same);
   double* to = sums_.data() + shard * width_ + of.at;

@@ -26,7 +26,7 @@ class LossTally {
   /// Errors: `invalid_argument` naming a label that is no class.
   void begin(const std::int64_t* labels);
   /// `found`: the output of the loss `head` for the samples of a shard.
-  void add(ValueId head, std::int32_t shard, const TensorRef& found);
+  void add(ValueId head, std::int32_t shard, const TensorOf<float>& found);
   /// Collective.
   StepResult summed(Communicator& comm, Tag tag, const WaitOptions& wait) const;
 

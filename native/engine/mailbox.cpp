@@ -17,10 +17,6 @@ std::int64_t channels(const Message& m) {
   return c;
 }
 
-bool carries_params(const Message& m) {
-  return m.kind == MessageKind::param || m.kind == MessageKind::param_gradient;
-}
-
 std::int64_t largest_net(const Plan& plan) {
   std::int64_t most = -1;
   for (const Message& m : plan.messages) {
@@ -40,7 +36,8 @@ Mailbox::Mailbox(const Plan& plan, Communicator& comm, Arena& arena, ParamStore&
       requests_(plan.messages.size()),
       sent_by_net_(static_cast<std::size_t>(largest_net(plan) + 1), 0),
       sent_by_peer_(static_cast<std::size_t>(plan.ranks), 0),
-      samples_(plan.grid.batch / plan.grid.shards) {
+      samples_(plan.grid.batch / plan.grid.shards),
+      dtype_(plan.grid.dtype) {
   wait_.timeout_seconds = timeout_seconds;
 }
 
@@ -50,29 +47,34 @@ ArenaTensor& Mailbox::image_of(const Message& m) {
   return arena_.get({kind, m.group, m.shard, -1});
 }
 
-float* Mailbox::buffer(TensorKind kind, const Message& m) {
-  return reinterpret_cast<float*>(arena_.get({kind, GroupId(), -1, m.tag}).data);
+std::byte* Mailbox::buffer(TensorKind kind, const Message& m) {
+  return arena_.get({kind, GroupId(), -1, m.tag}).data;
 }
 
-TensorRef Mailbox::buffer_tensor(const Message& m, float* data) {
+std::size_t Mailbox::bytes(const Message& m) const {
+  return static_cast<std::size_t>(message_bytes(m.kind, m.elems, dtype_));
+}
+
+TensorRef Mailbox::buffer_tensor(const Message& m, std::byte* data) {
   const TensorRef& image = image_of(m).ref;
   const std::int64_t c = channels(m);
-  return {data, samples_, c, image.h, image.w, wire_block(c)};
+  return {data, samples_, c, image.h, image.w, wire_block(c), image.dtype};
 }
 
-void Mailbox::pack(const Message& m, float* out) {
-  if (is_statistics(m.kind)) return statistics_.pack(m, out);
-  if (!carries_params(m)) {
-    const ArenaTensor& image = image_of(m);
-    const TensorRef packed = buffer_tensor(m, out);
-    std::int64_t at = 0;
-    for (const Piece& p : m.pieces) {
-      copy_channels(packed, at, image.ref, packed_position(image.plan->channels, p.range.begin),
-                    p.range.size(), false);
-      at += p.range.size();
-    }
-    return;
+void Mailbox::pack(const Message& m, std::byte* out) {
+  if (is_statistics(m.kind)) return statistics_.pack(m, reinterpret_cast<float*>(out));
+  if (carries_params(m.kind)) return pack_params(m, reinterpret_cast<float*>(out));
+  const ArenaTensor& image = image_of(m);
+  const TensorRef packed = buffer_tensor(m, out);
+  std::int64_t at = 0;
+  for (const Piece& p : m.pieces) {
+    copy_channels(packed, at, image.ref, packed_position(image.plan->channels, p.range.begin),
+                  p.range.size(), false);
+    at += p.range.size();
   }
+}
+
+void Mailbox::pack_params(const Message& m, float* out) {
   for (const Piece& p : m.pieces) {
     const HeldParam& held = *params_.find(p.param);
     const Floats& from = m.kind == MessageKind::param ? held.weight : held.grad;
@@ -81,21 +83,21 @@ void Mailbox::pack(const Message& m, float* out) {
   }
 }
 
-void Mailbox::unpack(const Message& m, const float* in, bool clear_first) {
-  if (is_statistics(m.kind)) return statistics_.unpack(m, in);
-  if (!carries_params(m)) {
-    ArenaTensor& image = image_of(m);
-    if (clear_first)
-      std::memset(image.data, 0, static_cast<std::size_t>(image.ref.elems()) * sizeof(float));
-    const TensorRef packed = buffer_tensor(m, const_cast<float*>(in));
-    std::int64_t at = 0;
-    for (const Piece& p : m.pieces) {
-      copy_channels(image.ref, packed_position(image.plan->channels, p.range.begin), packed, at,
-                    p.range.size(), m.kind == MessageKind::gradient);
-      at += p.range.size();
-    }
-    return;
+void Mailbox::unpack(const Message& m, std::byte* in, bool clear_first) {
+  if (is_statistics(m.kind)) return statistics_.unpack(m, reinterpret_cast<const float*>(in));
+  if (carries_params(m.kind)) return unpack_params(m, reinterpret_cast<const float*>(in));
+  ArenaTensor& image = image_of(m);
+  if (clear_first) std::memset(image.data, 0, static_cast<std::size_t>(image.ref.bytes()));
+  const TensorRef packed = buffer_tensor(m, in);
+  std::int64_t at = 0;
+  for (const Piece& p : m.pieces) {
+    copy_channels(image.ref, packed_position(image.plan->channels, p.range.begin), packed, at,
+                  p.range.size(), m.kind == MessageKind::gradient);
+    at += p.range.size();
   }
+}
+
+void Mailbox::unpack_params(const Message& m, const float* in) {
   for (const Piece& p : m.pieces) {
     HeldParam& held = *params_.find(p.param);
     const std::int64_t at = held.row(p.range.begin) * held.row_elems;
@@ -112,22 +114,21 @@ void Mailbox::unpack(const Message& m, const float* in, bool clear_first) {
 void Mailbox::count(const Message& m) {
   for (const Piece& p : m.pieces) sent_by_net_[p.net.at()] += p.elems;
   sent_by_peer_[static_cast<std::size_t>(m.to)] += m.elems;
+  sent_bytes_ += static_cast<std::int64_t>(bytes(m));
 }
 
 void Mailbox::send(const Message& m) {
   open_.push_back(static_cast<std::size_t>(m.tag));
-  float* data = buffer(TensorKind::send_buffer, m);
+  std::byte* data = buffer(TensorKind::send_buffer, m);
   pack(m, data);
   count(m);
-  requests_[static_cast<std::size_t>(m.tag)] =
-      comm_.isend(data, static_cast<std::size_t>(m.elems) * sizeof(float), m.to, m.tag);
+  requests_[static_cast<std::size_t>(m.tag)] = comm_.isend(data, bytes(m), m.to, m.tag);
 }
 
 void Mailbox::post(const Message& m) {
   open_.push_back(static_cast<std::size_t>(m.tag));
   requests_[static_cast<std::size_t>(m.tag)] =
-      comm_.irecv(buffer(TensorKind::recv_buffer, m),
-                  static_cast<std::size_t>(m.elems) * sizeof(float), m.from, m.tag);
+      comm_.irecv(buffer(TensorKind::recv_buffer, m), bytes(m), m.from, m.tag);
 }
 
 void Mailbox::receive(const Message& m, bool clear_first, const char* label) {
@@ -148,6 +149,7 @@ void Mailbox::progress() {
 void Mailbox::reset_counters() {
   std::fill(sent_by_net_.begin(), sent_by_net_.end(), 0);
   std::fill(sent_by_peer_.begin(), sent_by_peer_.end(), 0);
+  sent_bytes_ = 0;
 }
 
 }  // namespace hpmp

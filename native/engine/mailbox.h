@@ -28,15 +28,19 @@ class Mailbox {
 
   const std::vector<std::int64_t>& sent_by_net() const { return sent_by_net_; }
   const std::vector<std::int64_t>& sent_by_peer() const { return sent_by_peer_; }
+  std::int64_t sent_bytes() const { return sent_bytes_; }
   void reset_counters();
 
  private:
-  TensorRef buffer_tensor(const Message& m, float* data);
-  void pack(const Message& m, float* buffer);
-  void unpack(const Message& m, const float* buffer, bool clear_first);
+  TensorRef buffer_tensor(const Message& m, std::byte* data);
+  void pack(const Message& m, std::byte* buffer);
+  void unpack(const Message& m, std::byte* buffer, bool clear_first);
+  void pack_params(const Message& m, float* buffer);
+  void unpack_params(const Message& m, const float* buffer);
   void count(const Message& m);
   ArenaTensor& image_of(const Message& m);
-  float* buffer(TensorKind kind, const Message& m);
+  std::byte* buffer(TensorKind kind, const Message& m);
+  std::size_t bytes(const Message& m) const;
 
   Communicator& comm_;
   Arena& arena_;
@@ -46,7 +50,9 @@ class Mailbox {
   std::vector<Request> requests_;  // by message
   std::vector<std::size_t> open_;  // messages begun, oldest first; some may be done
   std::vector<std::int64_t> sent_by_net_, sent_by_peer_;
+  std::int64_t sent_bytes_ = 0;
   std::int64_t samples_;
+  DType dtype_;
 };
 
 }  // namespace hpmp

@@ -14,15 +14,16 @@ namespace hpmp {
 namespace {
 
 /// Numbers far from zero: no kernel meets subnormals, however often its result is used again.
-void fill(float* data, std::int64_t count) {
+template <class T>
+void fill(T* data, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i)
-    data[i] = 0.5F + static_cast<float>(i % 61) * (1.0F / 128);
+    data[i] = T(0.5F + static_cast<float>(i % 61) * (1.0F / 128));
 }
 
 class NodeBench {
  public:
-  NodeBench(const Graph& graph, NodeId n, std::int64_t samples)
-      : graph_(graph), node_(graph.node(n)), samples_(samples) {
+  NodeBench(const Graph& graph, NodeId n, std::int64_t samples, DType dtype)
+      : graph_(graph), node_(graph.node(n)), samples_(samples), dtype_(dtype) {
     const OpInfo& op = op_info(node_.op);
     if (op.channels == ChannelClass::index_map || node_.op == OpKind::input ||
         node_.op == OpKind::output) {
@@ -62,6 +63,7 @@ class NodeBench {
     }
     spec.output_shape = out;
     spec.bn_group = samples_;
+    spec.dtype = dtype_;
     kernel_ = prepare_cpu_kernel(spec);
   }
 
@@ -79,7 +81,11 @@ class NodeBench {
 
   TensorRef tensor(ValueId v) {
     const Shape& s = graph_.shape(v);
-    return {floats(samples_ * s.elems()), samples_, s.c, s.h, s.w, block_of(v)};
+    const bool loss = graph_.node(graph_.value(v).producer).op == OpKind::loss;
+    const TensorRef t{floats(samples_ * s.elems()), samples_, s.c, s.h, s.w, block_of(v),
+                      loss ? DType::fp32 : dtype_};
+    if (t.dtype == DType::bf16) fill(TensorOf<Bf16>(t).data, t.elems());
+    return t;
   }
 
   /// As the engine does it: ops that may work in place do.
@@ -123,6 +129,7 @@ class NodeBench {
   const Graph& graph_;
   const Node& node_;
   std::int64_t samples_;
+  DType dtype_;
   std::unique_ptr<Kernel> kernel_;
   std::vector<AlignedBytes> memory_;
   AlignedBytes saved_, scratch_;
@@ -142,7 +149,7 @@ double seconds_of(F f) {
 
 PassSamples time_node(const Graph& graph, NodeId n, const BenchOptions& options) {
   if (options.threads > 0) omp_set_num_threads(options.threads);
-  NodeBench bench(graph, n, options.samples);
+  NodeBench bench(graph, n, options.samples, options.dtype);
   const bool mixing = op_info(graph.node(n).op).channels == ChannelClass::mixing;
   const auto all = [&](PassSamples& to) {
     to.load.push_back(seconds_of([&] { bench.load(); }));

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "base/dtype.h"
 #include "graph/graph.h"
 
 namespace hpmp {
@@ -12,6 +13,7 @@ struct BenchOptions {
   int repeats = 20;           // at most
   double budget_seconds = 1;  // no further repeat afterwards
   int threads = 0;            // OpenMP threads; 0: leave as is
+  DType dtype = DType::fp32;  // of activations
 };
 
 /// Seconds of each repeat, as a Stopwatch counts them. `weights` is empty where the op has no

@@ -46,6 +46,7 @@ Operand find_operand(const Graph& graph, const GroupedGraph& grouped, Arena& are
     }
   }
   operand.shape = grouped.group(operand.stretches.front().source).shape;
+  operand.dtype = arena.image(operand.stretches.front().source, shard).ref.dtype;
   operand.whole = is_whole_image(operand, arena, shard);
   const std::int64_t image_block = arena.image(operand.stretches.front().source, shard).ref.block;
   operand.block = operand.whole ? image_block : channel_block(operand.channels);
@@ -66,7 +67,8 @@ std::vector<Operand> find_operands(const Graph& graph, const GroupedGraph& group
 TensorRef read_operand(const Operand& operand, Arena& arena, std::int32_t shard, Scratch& scratch) {
   const TensorRef& first = arena.image(operand.stretches.front().source, shard).ref;
   if (operand.whole) return first;
-  const TensorRef packed = scratch.take_tensor(first.n, operand.channels, first.h, first.w);
+  const TensorRef packed =
+      scratch.take_tensor(first.n, operand.channels, first.h, first.w, first.dtype);
   for (const Stretch& s : operand.stretches) {
     copy_channels(packed, s.operand_at, arena.image(s.source, shard).ref, s.image_at, s.count,
                   false);
@@ -82,9 +84,9 @@ void scatter_grad(const Operand& operand, const TensorRef& grad, Arena& arena, s
 }
 
 std::int64_t gather_bytes(const Operand& operand, std::int64_t samples) {
-  return operand.whole
-             ? 0
-             : Scratch::rounded(samples * operand.channels * operand.shape.h * operand.shape.w * 4);
+  return operand.whole ? 0
+                       : Scratch::rounded(samples * operand.channels * operand.shape.h *
+                                          operand.shape.w * elem_bytes(operand.dtype));
 }
 
 }  // namespace hpmp

@@ -82,7 +82,7 @@ class TaskRun {
   std::int32_t stages() const { return static_cast<std::int32_t>(kernels_.norms().size()); }
 
   TensorRef scratch_like(const Shape& s) {
-    return context_.scratch.take_tensor(task_.samples, own_, s.h, s.w);
+    return context_.scratch.take_tensor(task_.samples, own_, s.h, s.w, image_.dtype);
   }
 
   /// Where link l's result is.
@@ -94,12 +94,7 @@ class TaskRun {
       if (in_scratch_[l].data == nullptr) in_scratch_[l] = scratch_like(s);
       return in_scratch_[l];
     }
-    return {reinterpret_cast<float*>(saved_ + offset),
-            task_.samples,
-            own_,
-            s.h,
-            s.w,
-            channel_block(own_)};
+    return {saved_ + offset, task_.samples, own_, s.h, s.w, channel_block(own_), image_.dtype};
   }
 
   std::byte* saved(std::size_t l) const {
@@ -186,7 +181,7 @@ class TaskRun {
     const Shape& s = graph_.shape(node(norm).output);
     std::byte* data =
         context_.arena.get({TensorKind::stage_grad, task_.group, task_.shard, -1}).data;
-    return {reinterpret_cast<float*>(data), task_.samples, own_, s.h, s.w, channel_block(own_)};
+    return {data, task_.samples, own_, s.h, s.w, channel_block(own_), image_.dtype};
   }
 
   void forward_link(std::size_t l) {
@@ -273,15 +268,15 @@ class TaskRun {
     if (!operand.wants_grad) return;
     for (GroupId g : task_.grads.zero[k]) {
       ArenaTensor* t = context_.arena.image_grad(g, task_.shard);
-      std::memset(t->data, 0, static_cast<std::size_t>(t->ref.elems()) * sizeof(float));
+      std::memset(t->data, 0, static_cast<std::size_t>(t->ref.bytes()));
     }
     if (operand.whole) {
       args.grad_inputs.back() =
           context_.arena.image_grad(operand.stretches.front().source, task_.shard)->ref;
       args.accumulate.back() = task_.grads.accumulate[k];
     } else {
-      args.grad_inputs.back() = context_.scratch.take_tensor(task_.samples, operand.channels,
-                                                             operand.shape.h, operand.shape.w);
+      args.grad_inputs.back() = context_.scratch.take_tensor(
+          task_.samples, operand.channels, operand.shape.h, operand.shape.w, operand.dtype);
       gathered.emplace_back(k, args.grad_inputs.back());
     }
   }

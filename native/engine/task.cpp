@@ -79,6 +79,7 @@ void TaskKernels::prepare_link(const Link& link, const std::vector<Operand>& ope
   const Shape& out = graph_.shape(graph_.node(group_->nodes[link.end - 1]).output);
   spec.output_shape = {total_size(channels_), out.h, out.w};
   spec.training = grid_.training;
+  spec.dtype = grid_.dtype;
   spec.input_gradient = link.begin > 0;
   for (std::size_t i = link.begin; i < link.end; ++i)
     add_operands(i, i == link.begin && i > 0, operands, spec);

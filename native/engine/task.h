@@ -23,10 +23,11 @@ struct Stretch {
 struct Operand {
   std::vector<Stretch> stretches;
   std::int64_t channels = 0;
-  Shape shape;              // of the source; c is of no meaning
-  bool whole = false;       // one image as it is: read and written in place
-  bool wants_grad = false;  // some source takes a gradient
-  std::int64_t block = 0;   // of the tensor that the kernel gets
+  Shape shape;                // of the source; c is of no meaning
+  bool whole = false;         // one image as it is: read and written in place
+  bool wants_grad = false;    // some source takes a gradient
+  std::int64_t block = 0;     // of the tensor that the kernel gets
+  DType dtype = DType::fp32;  // likewise
 };
 
 /// What a backward instruction does to the image gradients that it adds to.

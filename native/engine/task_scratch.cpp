@@ -10,7 +10,8 @@ std::int64_t task_scratch_bytes(const Graph& graph, const BoundTask& task) {
   const Group& group = task.kernels->group();
   const std::int64_t own = total_size(task.kernels->channels());
   const auto tensor = [&](const Shape& s) {
-    return Scratch::rounded(task.samples * own * s.h * s.w * 4);
+    return Scratch::rounded(task.samples * own * s.h * s.w *
+                            elem_bytes(image_type(graph, group, task.kernels->grid())));
   };
   std::int64_t bytes = 0;
   if (task.image != task.kernels->channels()) bytes += 2 * tensor(group.shape);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/dtype.h"
 #include "base/ids.h"
 #include "base/region.h"
 #include "graph/groups.h"
@@ -20,6 +21,7 @@ struct GridSpec {
   std::int64_t bn_group = 0;        // samples that share statistics; 0: min(batch, 32)
   bool bn_sync = false;             // shards may cut such a group and exchange its sums
   bool training = true;             // false: forward costs only, no parameter nets
+  DType dtype = DType::fp32;        // of activations, their gradients and the messages of both
   double flops_per_byte = 10.0;     // weight of a byte moved, in FLOPs
 
   std::int64_t shard_samples() const { return batch / shards; }

@@ -57,6 +57,12 @@ HPMP_API void hpmp_free(void* memory);
 
 /* ---- Graph ------------------------------------------------------------------------------- */
 
+/* What activations and their gradients are stored as; parameters are always fp32. */
+typedef enum hpmp_dtype { HPMP_FP32 = 0, HPMP_BF16 = 1 } hpmp_dtype;
+
+/* 1 if this machine computes on activations of the type, else 0. */
+HPMP_API int32_t hpmp_dtype_runs(hpmp_dtype dtype);
+
 typedef struct hpmp_graph hpmp_graph;
 
 /* A parameter; dimension 0 is the output channel. `role` is one of weight, bias, scale, shift,
@@ -143,6 +149,7 @@ typedef struct hpmp_grid {
   int64_t bn_group;      /* samples that share batch statistics; 0: min(batch, 32) */
   int32_t bn_sync;       /* 1: shards may cut such a group; they exchange its sums */
   int32_t training;      /* 0: forward costs only, no parameter nets */
+  hpmp_dtype dtype;      /* of activations, their gradients, and the messages of both */
   double flops_per_byte; /* weight of a byte moved, in floating-point operations */
 } hpmp_grid;
 
@@ -258,6 +265,7 @@ typedef struct hpmp_machine {
                                  limit */
   const double* rank_speed;   /* [rank_count] relative speeds; null: all alike */
   int32_t rank_count;
+  hpmp_dtype dtype; /* of the activations with which speeds and rates were measured */
 } hpmp_machine;
 
 typedef struct hpmp_plan_info {
@@ -269,8 +277,9 @@ typedef struct hpmp_plan_info {
   int64_t activation_elems, parameter_elems; /* sent in one step by all ranks; exact; the first
                                               * with batch statistics */
   double imbalance;
-  double step_seconds;    /* predicted */
-  double bubble_fraction; /* predicted share of rank time without work */
+  double step_seconds;                       /* predicted */
+  double bubble_fraction;                    /* predicted share of rank time without work */
+  int64_t activation_bytes, parameter_bytes; /* of the same elements */
 } hpmp_plan_info;
 
 typedef struct hpmp_rank_info {
@@ -278,6 +287,7 @@ typedef struct hpmp_rank_info {
   int64_t arena_bytes; /* activations, gradients and message buffers of a step */
   int64_t param_bytes; /* weights, gradients and optimizer state */
   int64_t sent_elems;  /* in one step */
+  int64_t sent_bytes;  /* of the same elements */
 } hpmp_rank_info;
 
 HPMP_API void hpmp_machine_default(hpmp_machine* out);
@@ -291,6 +301,7 @@ typedef struct hpmp_prediction {
   double bubble_fraction;
   double compute_seconds; /* of the rank that computes most */
   double network_seconds; /* of the busiest direction of a rank's link, without latencies */
+  int64_t activation_bytes, parameter_bytes; /* of the same elements */
 } hpmp_prediction;
 
 /* Predicts a plan's figures without making it; `part` is [cells]. `memory_bytes`: [ranks] or null:
@@ -351,7 +362,7 @@ HPMP_API hpmp_status hpmp_plan_program(const hpmp_plan* plan, int32_t rank, int3
  * 2 gradient of parameters, 3 parameters; of batch statistics 4 a part, 5 the sum, and backward 6
  * and 7. */
 HPMP_API hpmp_status hpmp_plan_messages(const hpmp_plan* plan, int32_t* kind, int32_t* from,
-                                        int32_t* to, int64_t* elems);
+                                        int32_t* to, int64_t* elems, int64_t* bytes);
 /* What a rank computes: output channels of a group on a shard. The input's tasks are the channels
  * that it loads. `count`: in, room of the arrays; out, tasks there are. Null arrays ask for the
  * number only. */
@@ -429,6 +440,9 @@ HPMP_API hpmp_status hpmp_engine_set_momentum(hpmp_engine* engine, int64_t param
 HPMP_API hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
                                               int64_t elems);
 
+/* Goes on after `step` steps: random choices (dropout) are keyed by the number of the step. */
+HPMP_API hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step);
+
 /* One training step; collective. `images`: the global batch, (batch, C, H, W) or, where H = W = 1,
  * (batch, C); float32, C order, CPU. `labels`: (batch), or (batch, H, W) of the logits where these
  * are maps; int64, C order, CPU; -1 is left out of the loss. Both are borrowed for the call and must hold the same on every rank.
@@ -453,6 +467,8 @@ HPMP_API hpmp_status hpmp_engine_sent_by_net(const hpmp_engine* engine, int64_t*
                                              int64_t count);
 HPMP_API hpmp_status hpmp_engine_sent_by_peer(const hpmp_engine* engine, int64_t* out,
                                               int64_t count);
+/* Bytes of the same messages, to all ranks. */
+HPMP_API hpmp_status hpmp_engine_sent_bytes(const hpmp_engine* engine, int64_t* out);
 HPMP_API hpmp_status hpmp_engine_net_count(const hpmp_engine* engine, int64_t* out);
 HPMP_API hpmp_status hpmp_engine_reset_counters(hpmp_engine* engine);
 /* Arena, parameters and what the kernels hold, in bytes. */
@@ -469,6 +485,7 @@ typedef struct hpmp_bench_options {
   int32_t repeats;       /* at most */
   int32_t threads;       /* compute threads; 0: leave as is */
   double budget_seconds; /* no further repeat afterwards */
+  hpmp_dtype dtype;      /* of activations */
 } hpmp_bench_options;
 
 /* Runs one op of a prepared graph alone. The arrays have room for `repeats` values; *count is how

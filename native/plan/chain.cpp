@@ -36,7 +36,7 @@ ChainLayout chain_layout(const Graph& graph, const Group& group, const GridSpec&
     if (next.in_place && !link.backward_reads_output)
       layout.buffer[l] = layout.buffer[l + 1];
     else if (next.backward_reads_input || link.backward_reads_output)
-      layout.buffer[l] = take(layout, samples * channels * s.h * s.w * 4);
+      layout.buffer[l] = take(layout, samples * channels * s.h * s.w * elem_bytes(grid.dtype));
     else
       layout.buffer[l] = ChainLayout::kScratch;
   }
@@ -49,13 +49,17 @@ ChainLayout chain_layout(const Graph& graph, const Group& group, const GridSpec&
   return layout;
 }
 
+DType image_type(const Graph& graph, const Group& group, const GridSpec& grid) {
+  return graph.node(group.nodes[0]).op == OpKind::loss ? DType::fp32 : grid.dtype;
+}
+
 std::int64_t stage_grad_bytes(const Graph& graph, const Group& group, const GridSpec& grid,
                               std::int64_t channels) {
   std::int64_t most = 0;
   for (std::size_t norm : synced_norms(graph, group, grid))
     most =
         std::max(most, graph.shape(graph.node(group.nodes[norm]).output).elems() / group.shape.c);
-  return grid.shard_samples() * channels * most * 4;
+  return grid.shard_samples() * channels * most * elem_bytes(grid.dtype);
 }
 
 std::int64_t statistics_bytes(const Graph& graph, const Group& group, const GridSpec& grid,

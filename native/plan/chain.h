@@ -23,6 +23,9 @@ struct ChainLayout {
 ChainLayout chain_layout(const Graph& graph, const Group& group, const GridSpec& grid,
                          std::int64_t channels);
 
+/// What the group's output is stored as: that of the grid, but for a loss, which is fp32.
+DType image_type(const Graph& graph, const Group& group, const GridSpec& grid);
+
 /// Bytes of a group's `stage_grad` and `statistics` tensors; 0 where it runs in one stage.
 std::int64_t stage_grad_bytes(const Graph& graph, const Group& group, const GridSpec& grid,
                               std::int64_t channels);

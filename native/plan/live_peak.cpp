@@ -77,13 +77,17 @@ const std::vector<std::int64_t>& LivePeak::find(const std::vector<Rank>& part,
   return peak_;
 }
 
+std::int64_t LivePeak::bytes_of(const Flow& flow) const {
+  return message_bytes(flow.kind, flow.elems, model_.h.grid.dtype);
+}
+
 void LivePeak::hold(const std::vector<Rank>& part, const TaskGraph& graph) {
   std::fill(index_.begin(), index_.end(), -1);
   holdings_.clear();
   hold_cells(part);
   for (const Flow& flow : graph.flows) {
     if (flow.kind != MessageKind::activation) break;  // the first kind of all
-    held(flow.group, flow.shard, flow.to).image_bytes += 4 * flow.elems;
+    held(flow.group, flow.shard, flow.to).image_bytes += bytes_of(flow);
   }
   for (std::size_t i = 0; i < input_reads_.size(); ++i) {
     if (i > 0 && input_reads_[i].input == input_reads_[i - 1].input) continue;
@@ -96,10 +100,12 @@ void LivePeak::hold_cells(const std::vector<Rank>& part) {
   const GridSpec& grid = model_.h.grid;
   for (std::size_t c = 0; c < part.size(); ++c) {
     const Cell& cell = model_.h.cells[c];
-    const Shape& shape = model_.h.grouped.group(cell.group).shape;
+    const Group& group = model_.h.grouped.group(cell.group);
+    const Shape& shape = group.shape;
     Holding& here = held(cell.group, cell.shard, part[c]);
     here.channels += cell.region.c.size();
-    here.image_bytes += 4 * grid.shard_samples() * cell.region.c.size() * shape.h * shape.w;
+    here.image_bytes += grid.shard_samples() * cell.region.c.size() * shape.h * shape.w *
+                        elem_bytes(image_type(model_.h.graph, group, grid));
   }
   for (std::size_t g = 0; g < model_.groups.size(); ++g) {
     if (model_.groups[g].norms() == 0) continue;
@@ -137,7 +143,9 @@ void LivePeak::hold_input(GroupId input, std::int32_t s, const std::vector<Rank>
   const std::int64_t pixels = model_.h.grid.shard_samples() * shape.h * shape.w;
   for (Rank r = 0; r < ranks_; ++r) {
     const Ranges channels = normalized(std::move(needs[static_cast<std::size_t>(r)]));
-    if (!channels.empty()) held(input, s, r).image_bytes = 4 * pixels * total_size(channels);
+    if (!channels.empty())
+      held(input, s, r).image_bytes =
+          elem_bytes(model_.h.grid.dtype) * pixels * total_size(channels);
   }
 }
 
@@ -182,8 +190,8 @@ void LivePeak::touch_messages(const TaskGraph& graph, const Schedule& schedule) 
     const auto tag = static_cast<Tag>(m);
     const MessageTimes times = message_times(graph, schedule, tag);
     const Instant send{times.sent, Slot::send, tag}, take{times.used, taking_slot(flow.kind), tag};
-    add(flow.from, send, {times.used, Slot::wait, tag}, 4 * flow.elems);
-    add(flow.to, {times.sent, Slot::post, tag}, take, 4 * flow.elems);
+    add(flow.from, send, {times.used, Slot::wait, tag}, bytes_of(flow));
+    add(flow.to, {times.sent, Slot::post, tag}, take, bytes_of(flow));
     touch_ends(flow, send, take);
   }
 }

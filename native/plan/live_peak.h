@@ -71,6 +71,7 @@ class LivePeak {
   void touch_ends(const Flow& flow, const Instant& send, const Instant& take);
   void add_tensors();
   void add(Rank r, const Instant& first, const Instant& last, std::int64_t bytes);
+  std::int64_t bytes_of(const Flow& flow) const;
   std::int64_t bytes_of(const Holding& here, TensorKind kind);
   std::int64_t saved_bytes(GroupId g, std::int64_t channels);
   std::size_t at(GroupId g, std::int32_t s, Rank r) const;

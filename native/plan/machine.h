@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/dtype.h"
 #include "graph/groups.h"
 #include "plan/rates.h"
 
@@ -32,6 +33,7 @@ struct Machine {
   std::vector<Rate> rates;                   // measured; empty: the two speeds above
   std::vector<double> rank_speed;            // relative; empty: all 1
   std::int64_t memory_limit_bytes = 0;       // per rank; 0: none
+  DType dtype = DType::fp32;  // of the activations with which rates and speeds were measured
   std::int64_t memory_goal_bytes = 0;        // a schedule that keeps it is preferred to a shorter
                                              // one; 0: the limit
 
@@ -41,6 +43,10 @@ struct Machine {
     return static_cast<double>(bytes) / link_bytes_per_second;
   }
 };
+
+/// The same machine computing on activations of `dtype`: what was measured with the other type is
+/// faster or slower by what is usual.
+Machine machine_for(Machine machine, DType dtype);
 
 /// What every task of the group costs whatever its size: dispatch, kernel starts.
 PassSeconds fixed_seconds(const Machine& machine, const Graph& graph, const Group& group);

@@ -57,9 +57,11 @@ class Lifetimes {
       case TensorKind::image_grad: {
         const auto found = images_.find({t.group, t.shard});
         if (found == images_.end()) return;
-        const Shape& s = grouped_.group(t.group).shape;
+        const Group& group = grouped_.group(t.group);
+        const Shape& s = group.shape;
         t.channels = found->second;
-        t.bytes = samples * total_size(t.channels) * s.h * s.w * 4;
+        t.bytes = samples * total_size(t.channels) * s.h * s.w *
+                  elem_bytes(image_type(graph_, group, grid_));
         return;
       }
       case TensorKind::saved:
@@ -76,9 +78,11 @@ class Lifetimes {
         t.bytes = statistics_bytes(graph_, grouped_.group(t.group), grid_, total_size(t.channels));
         return;
       case TensorKind::send_buffer:
-      case TensorKind::recv_buffer:
-        t.bytes = 4 * messages_[static_cast<std::size_t>(t.message)].elems;
+      case TensorKind::recv_buffer: {
+        const Message& m = messages_[static_cast<std::size_t>(t.message)];
+        t.bytes = message_bytes(m.kind, m.elems, grid_.dtype);
         return;
+      }
     }
   }
 

@@ -136,6 +136,11 @@ class PlanParser {
 
   void grid() {
     GridSpec& g = plan_.grid;
+    // What most plans do without stands behind the numbers.
+    if (words_.size() > 9 && words_.back() == dtype_name(DType::bf16)) {
+      g.dtype = DType::bf16;
+      words_.pop_back();
+    }
     g.bn_sync = words_.size() == 10 && words_.back() == "sync";
     need(g.bn_sync ? 10 : 9);
     g.batch = integer(words_[1]);

@@ -41,10 +41,19 @@ inline bool is_statistics(MessageKind kind) { return kind >= MessageKind::statis
 inline bool is_backward(MessageKind kind) {
   return kind == MessageKind::gradient || kind >= MessageKind::gradient_statistics;
 }
+inline bool carries_params(MessageKind kind) {
+  return kind == MessageKind::param || kind == MessageKind::param_gradient;
+}
 /// Whether it carries a rank's part to the owner, who adds it up.
 inline bool is_partial(MessageKind kind) {
   return kind == MessageKind::param_gradient || kind == MessageKind::statistics ||
          kind == MessageKind::gradient_statistics;
+}
+
+/// On the wire and in its buffers: parameters and statistics are fp32 whatever activations are.
+inline std::int64_t message_bytes(MessageKind kind, std::int64_t elems, DType dtype) {
+  const bool stored = kind == MessageKind::activation || kind == MessageKind::gradient;
+  return elems * elem_bytes(stored ? dtype : DType::fp32);
 }
 
 /// A net's share in a message: channels of the group's output, rows of a parameter, or channels of

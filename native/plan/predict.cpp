@@ -15,10 +15,12 @@ double imbalance(const Hypergraph& h, const std::vector<Rank>& part, int ranks) 
   return imbalance_of(weights);
 }
 
-void add_volume(const std::vector<Flow>& flows, Prediction& out) {
+void add_volume(const std::vector<Flow>& flows, DType dtype, Prediction& out) {
   for (const Flow& flow : flows) {
-    const bool params = flow.kind == MessageKind::param_gradient || flow.kind == MessageKind::param;
+    const bool params = carries_params(flow.kind);
     (params ? out.parameter_elems : out.activation_elems) += flow.elems;
+    (params ? out.parameter_bytes : out.activation_bytes) +=
+        message_bytes(flow.kind, flow.elems, dtype);
   }
 }
 
@@ -60,7 +62,7 @@ Prediction predict(const Hypergraph& h, const std::vector<Rank>& part, int ranks
   out.imbalance = imbalance(h, part, ranks);
   out.step_seconds = schedule.makespan;
   out.bubble_fraction = bubble_fraction(schedule, ranks);
-  add_volume(tasks.flows, out);
+  add_volume(tasks.flows, h.grid.dtype, out);
   add_bounds(tasks, out);
   out.memory_bytes = footprint.find(part, builder, schedule);
   return out;

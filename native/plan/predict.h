@@ -11,6 +11,7 @@ namespace hpmp {
 struct Prediction {
   std::int64_t messages = 0;                               // of all ranks, in a step
   std::int64_t activation_elems = 0, parameter_elems = 0;  // that they carry
+  std::int64_t activation_bytes = 0, parameter_bytes = 0;  // which are
   double imbalance = 0, step_seconds = 0, bubble_fraction = 0;
   double compute_seconds = 0;  // of the rank that computes most
   double network_seconds = 0;  // of the busiest direction of a rank's link, without latencies

@@ -10,7 +10,8 @@ namespace {
 
 class ModelBuilder {
  public:
-  ModelBuilder(const Hypergraph& h, const Machine& machine) : model_{h, machine, {}, {}, {}} {}
+  ModelBuilder(const Hypergraph& h, const Machine& machine)
+      : model_{h, machine_for(machine, h.grid.dtype), {}, {}, {}} {}
 
   StepModel run() {
     add_groups();

@@ -95,8 +95,12 @@ void TaskBuilder::add_messages() {
   graph_.flows = flows_.flows();
   for (const Flow& flow : graph_.flows) {
     graph_.tasks.push_back({TaskKind::message, flow.from, flow.group, flow.shard,
-                            model_.machine.message_seconds(4 * flow.elems)});
+                            model_.machine.message_seconds(bytes_of(flow))});
   }
+}
+
+std::int64_t TaskBuilder::bytes_of(const Flow& flow) const {
+  return message_bytes(flow.kind, flow.elems, model_.h.grid.dtype);
 }
 
 std::int32_t TaskBuilder::forward(GroupId g, std::int32_t s, Rank r) const {
@@ -146,7 +150,7 @@ void TaskBuilder::pay_for_packing() {
 void TaskBuilder::pack(std::int32_t task, const Flow& flow) {
   if (task < 0) return;
   Task& t = graph_.tasks[static_cast<std::size_t>(task)];
-  t.seconds += pack_seconds(model_.machine, 4 * flow.elems) / model_.machine.speed(t.rank);
+  t.seconds += pack_seconds(model_.machine, bytes_of(flow)) / model_.machine.speed(t.rank);
 }
 
 void TaskBuilder::link_groups() {

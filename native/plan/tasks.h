@@ -59,6 +59,7 @@ class TaskBuilder {
   void link_params();
   void pay_for_packing();
   void pack(std::int32_t task, const Flow& flow);
+  std::int64_t bytes_of(const Flow& flow) const;
   // In stage_tasks.cpp:
   void add_stages();
   void add_stages_of(GroupId g, std::int32_t s);

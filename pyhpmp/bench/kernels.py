@@ -41,12 +41,16 @@ NONE = _core.Passes(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Effort:
-    """repeats and seconds: per shape and round, whichever ends first. threads: that compute."""
+    """repeats and seconds: per shape and round, whichever ends first. threads: that compute.
+
+    dtype: of activations.
+    """
 
     repeats: int = 5
     seconds: float = 0.25
     threads: int = 1
     rounds: int = 4
+    dtype: str = "fp32"
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,7 @@ def _timed(graph: _core.Graph, index: int, samples: int, effort: Effort) -> _cor
         repeats=effort.repeats,
         budget_seconds=effort.seconds,
         threads=effort.threads,
+        dtype=effort.dtype,
     )
 
 
@@ -177,6 +182,7 @@ def profile_of(
     weights: dict[str, Measured],
     host: _core.HostFigures,
     facts: dict[str, Any],
+    dtype: str = "fp32",
 ) -> Profile:
     """What the planner needs of the measurements; `weights` from `weight_times`."""
     each = {op: _per_weight(result) for op, result in weights.items()}
@@ -202,4 +208,4 @@ def profile_of(
         ]
         if forward:
             speeds[name] = median(forward)
-    return Profile(speeds, tuple(rates), measured={"kernels": facts})
+    return Profile(speeds, tuple(rates), measured={"kernels": facts}, dtype=dtype)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from pyhpmp._core import DTYPES
 from pyhpmp.engine import DEFAULT_TIMEOUT
 from pyhpmp.errors import USER_MISTAKE
 from pyhpmp.partitioners import PARTITIONERS
@@ -92,6 +93,9 @@ def add_planning(group: Any) -> None:
         "--plan-seconds", type=nonnegative, default=DEFAULT_SECONDS, help="for the search [10]"
     )
     group.add_argument(
+        "--dtype", choices=DTYPES, default="fp32", help="of activations and their gradients"
+    )
+    group.add_argument(
         "--bn-group", type=count, default=0, help="samples that share batch statistics [32]"
     )
     group.add_argument(
@@ -125,6 +129,14 @@ def run_parser() -> Parser:
         metavar="SECONDS",
         help="that a rank waits for another in a step, before the run fails [60]",
     )
+    group = parser.add_argument_group("checkpoints")
+    group.add_argument("--checkpoint", metavar="DIR", help="write what --resume goes on from")
+    group.add_argument("--every", type=count, metavar="STEPS", help="between two [an epoch's]")
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="from the newest in --checkpoint; ranks and strategy may be others",
+    )
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", type=count, help="passes over the data [10]")
     group.add_argument("--steps", type=count, help="steps in all, instead of epochs")
@@ -136,7 +148,6 @@ def run_parser() -> Parser:
     group.add_argument("--warmup", type=nonnegative, default=1.0, metavar="EPOCHS", help="[1]")
     group.add_argument("--momentum", type=nonnegative, default=0.9, help="[0.9]")
     group.add_argument("--weight-decay", type=nonnegative, default=5e-4, help="[0.0005]")
-    group.add_argument("--dtype", choices=("fp32",), default="fp32")
     group.add_argument("--target-accuracy", type=_share, help="end when the test set reaches it")
     return parser
 

@@ -17,6 +17,7 @@ from pyhpmp.commands import bench_tables as tables
 from pyhpmp.commands.bench_arguments import bench_parser, parsed_bench
 from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.results import print_json
+from pyhpmp.engine import check_dtype
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import check_writable
 from pyhpmp.profile import Profile, read_profile
@@ -88,8 +89,10 @@ def _kernels(arguments: argparse.Namespace, words: list[str]) -> Profile:
         (arguments.seconds or (0.1 if quick else 1.0)) / rounds,
         arguments.threads,
         rounds,
+        arguments.dtype,
     )
     ranks = world.current()
+    ranks.on_root(lambda: check_dtype(arguments.dtype))
     host = _core.measure_host(effort.repeats, effort.threads)
     weights = kernels.weight_times(effort)
     if ranks.is_root and arguments.json:
@@ -98,13 +101,14 @@ def _kernels(arguments: argparse.Namespace, words: list[str]) -> Profile:
     results = kernels.measured(graphs, effort)
     for result in results:
         if ranks.is_root and arguments.json:
-            print_json(_header("kernel", words, arguments.threads, **result.as_dict()))
+            facts = {"dtype": arguments.dtype, **result.as_dict()}
+            print_json(_header("kernel", words, arguments.threads, **facts))
     if ranks.is_root and not arguments.json:
         peak = host.fma_flops_per_second
         print(f"multiply-add peak of one core: {peak / 1e9:.0f} GFLOP/s")
         tables.show(tables.kernel_table(results, peak * arguments.threads))
     facts = machine_facts(arguments.threads) | {"ranks": ranks.size}
-    return kernels.profile_of(results, weights, host, facts)
+    return kernels.profile_of(results, weights, host, facts, arguments.dtype)
 
 
 def _graphs(models: Sequence[str]) -> list[_core.Graph]:
@@ -142,6 +146,7 @@ def _comm(arguments: argparse.Namespace, words: list[str]) -> Profile:
 def _step(arguments: argparse.Namespace, words: list[str]) -> None:
     ranks = world.current()
     arguments.ranks, arguments.infer = ranks.size, False
+    ranks.on_root(lambda: check_dtype(arguments.dtype))
     graph = pyhpmp.load(
         arguments.model, classes=arguments.classes, image=arguments.image, seed=arguments.seed
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from pyhpmp._core import DTYPES
 from pyhpmp.commands.arguments import Parser, add_planning, count, natural, positive
 
 KINDS = {
@@ -58,6 +59,7 @@ def _add_kernels(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=count, default=1, help="that compute [1]")
     parser.add_argument("--seconds", type=positive, help="for each shape [1; quick: 0.1]")
+    parser.add_argument("--dtype", choices=DTYPES, default="fp32", help="of activations")
 
 
 def _add_step(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,6 @@ from pyhpmp.commands.results import (
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Dataset
 from pyhpmp.report import duration, percent
-from pyhpmp.strategies import ELEMENT_BYTES
 
 WARM_UP_RUNS, SYNTHETIC_RUNS = 2, 20
 
@@ -62,7 +61,7 @@ def _report(
     say: Reporter,
 ) -> None:
     counted = session.engine.bytes_sent() // len(seconds)
-    predicted = (plan.core.activation_elems + plan.core.parameter_elems) * ELEMENT_BYTES
+    predicted = plan.volume_bytes
     figures: dict[str, Any] = {
         "final_loss": None,
         "accuracy": accuracy,

@@ -6,18 +6,19 @@ import time
 from dataclasses import dataclass, field, replace
 
 from pyhpmp import SGD, Trainer
+from pyhpmp.commands.checkpoints import Checkpoints
 from pyhpmp.commands.recipe import Recipe
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Dataset, shuffled
 from pyhpmp.report.measured import Trace, no_trace
-from pyhpmp.strategies import ELEMENT_BYTES
 
 
 @dataclass
 class Outcome:
-    """sent_bytes: by this rank in training steps alone. accuracy: on the test part.
+    """steps: of the run, and of those that it goes on from. accuracy: on the test part.
 
-    trace: of this rank's last training step; empty where the trainer keeps none.
+    sent_bytes: by this rank in training steps alone. trace: of this rank's last training step;
+    empty where the trainer keeps none.
     """
 
     steps: int = 0
@@ -32,9 +33,17 @@ class Outcome:
 class Loop:
     """Trains with a recipe; the same on every rank, `reporter` speaks on rank 0 only."""
 
-    def __init__(self, trainer: Trainer, data: Dataset, recipe: Recipe, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        data: Dataset,
+        recipe: Recipe,
+        reporter: Reporter,
+        checkpoints: Checkpoints,
+    ) -> None:
         self.trainer, self.data, self.recipe, self.reporter = trainer, data, recipe, reporter
-        self.outcome = Outcome()
+        self.checkpoints = checkpoints
+        self.outcome = Outcome(trainer.steps)
         self._began = time.perf_counter()
 
     def run(self) -> Outcome:
@@ -43,7 +52,7 @@ class Loop:
             self.recipe.schedule.lr, self.recipe.momentum, self.recipe.weight_decay
         )
         with self.reporter.progress(self.recipe.steps):
-            for epoch in range(self.recipe.epochs):
+            for epoch in range(self.outcome.steps // self.recipe.epoch_steps, self.recipe.epochs):
                 self._epoch(epoch)
                 if self._evaluated(epoch):
                     break
@@ -53,15 +62,16 @@ class Loop:
         batch = self.trainer.plan.batch
         order = shuffled(len(self.data.train), self.recipe.seed, epoch)
         self.trainer.engine.reset_counters()
-        for position in range(self.recipe.epoch_steps):
+        for position in range(
+            self.outcome.steps % self.recipe.epoch_steps, self.recipe.epoch_steps
+        ):
             if self.outcome.steps == self.recipe.steps:
                 break
             start = position % self.recipe.data_steps * batch
             chosen = order[start : start + batch]
             self._step(*self.data.batch(self.data.train, chosen))
         self.outcome.trace = self.trainer.engine.core.trace()  # an evaluation has one of its own
-        sent = self.trainer.engine.core.sent_by_peer().sum()
-        self.outcome.sent_bytes += int(sent) * ELEMENT_BYTES
+        self.outcome.sent_bytes += self.trainer.engine.core.sent_bytes()
 
     def _step(self, images: object, labels: object) -> None:
         rate = self.recipe.schedule.rate(self.outcome.steps)
@@ -74,6 +84,7 @@ class Loop:
         self.outcome.final_loss = loss
         correct = self.trainer.correct / self.trainer.plan.batch
         self.reporter.step(self.outcome.steps, loss, correct, self.trainer.plan.batch / seconds)
+        self.checkpoints.after(self.trainer, last=self.outcome.steps == self.recipe.steps)
 
     def _evaluated(self, epoch: int) -> bool:
         """Measures the test part, if there is one; whether the target is reached."""

@@ -28,6 +28,7 @@ def plan_of(
         profile=arguments.profile,
         memory=arguments.memory,
         training=not arguments.infer,
+        dtype=arguments.dtype,
         seconds=arguments.plan_seconds,
         compare=compare,
     )

@@ -88,12 +88,13 @@ def _figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     """Bytes are those of one step."""
     sent = np.array([outcome.sent_bytes], np.int64)
     world.current().sum(sent)
-    total, steps = int(sent[0]), max(outcome.steps, 1)
+    made = len(outcome.step_seconds)  # by this run
+    total, steps = int(sent[0]), max(made, 1)
     busy = sum(outcome.step_seconds)
     return {
         "final_loss": outcome.final_loss,
         "accuracy": outcome.accuracy,
-        "samples_per_second": outcome.steps * plan.batch / busy if busy else None,
+        "samples_per_second": made * plan.batch / busy if busy else None,
         "step_seconds": seconds_of(outcome.step_seconds, plan.core.step_seconds),
         "bytes_sent": {
             "predicted": plan.volume_bytes,

@@ -10,12 +10,14 @@ import pyhpmp
 from pyhpmp import launch, world
 from pyhpmp.commands import results
 from pyhpmp.commands.arguments import parsed, run_parser
+from pyhpmp.commands.checkpoints import checkpoints_of
 from pyhpmp.commands.inference import infer
 from pyhpmp.commands.loop import Loop
 from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.recipe import recipe_of
 from pyhpmp.commands.terminal import Reporter, reporter
 from pyhpmp.data import Dataset, load
+from pyhpmp.engine import check_dtype
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import check_writable
 
@@ -53,11 +55,13 @@ def _as_rank(arguments: argparse.Namespace, context: launch.RankContext) -> int:
             )
         arguments.ranks = ranks.size
         say = reporter(root=ranks.is_root, json=arguments.json, quiet=arguments.quiet)
-        ranks.on_root(lambda: _check_outputs(arguments))
+        ranks.on_root(lambda: _check(arguments))
         return _run(arguments, ranks, say)
 
 
-def _check_outputs(arguments: argparse.Namespace) -> None:
+def _check(arguments: argparse.Namespace) -> None:
+    """What can be refused before the model is read."""
+    check_dtype(arguments.dtype)
     if arguments.infer and arguments.save:
         raise InvalidArgumentError("--save writes a trained model; it has no use with --infer")
     for path in (arguments.save, arguments.trace, arguments.report):
@@ -96,7 +100,10 @@ def _train(
         trace=results.wants_trace(arguments),
         timeout=arguments.timeout,
     )
-    outcome = Loop(trainer, data, recipe, say).run()
+    checkpoints = checkpoints_of(arguments, data, plan, recipe)
+    if arguments.resume:
+        checkpoints.resume(trainer, recipe, say)
+    outcome = Loop(trainer, data, recipe, say, checkpoints).run()
     results.save_measured(plan, outcome.trace, outcome.step_seconds, arguments)
     saved = arguments.save or (DEFAULT_SAVE if data.name != "synthetic" else None)
     if saved:

@@ -14,7 +14,6 @@ from pyhpmp.report.measured import Measured, Trace
 from pyhpmp.report.names import instruction_names
 from pyhpmp.report.timeline import Events, bars, when
 from pyhpmp.report.units import counted, duration, size
-from pyhpmp.strategies import ELEMENT_BYTES
 
 LEGEND = [
     ("plain", "forward"),
@@ -121,7 +120,7 @@ def _flights(plan: Plan, rank: int, arrivals: np.ndarray, gap: float) -> list[Ba
 
 
 def _flight(table: _core.Messages, tags: np.ndarray, start: float, end: float) -> Bar:
-    sent = size(int(table.elems[tags].sum()) * ELEMENT_BYTES)
+    sent = size(int(table.bytes[tags].sum()))
     ranks = sorted(set(table.receiver[tags].tolist()))
     to = f"rank {', '.join(map(str, ranks))}" if len(ranks) < 7 else counted(len(ranks), "rank")
     kinds = ", ".join(_core.MESSAGES[kind] for kind in sorted(set(table.kind[tags].tolist())))

@@ -44,7 +44,7 @@ def plan_text(plan: Plan) -> str:
 def heading_of(plan: Plan) -> str:
     return (
         f"{plan.graph.name}: {plan.graph.parameter_count / 1e6:.3g} M parameters, "
-        f"{counted(plan.ranks, 'rank')}, batch {plan.batch}, fp32"
+        f"{counted(plan.ranks, 'rank')}, batch {plan.batch}, {plan.core.dtype}"
     )
 
 

@@ -33,7 +33,9 @@ struct Case {
   std::function<void(Array& grad_output)> fix_grad_output;
   std::function<void(Params&)> fix_params;
   double tolerance = 2e-5;  // of 1 + |reference|, float32
-  int differences = 20;     // gradient elements checked per array, about
+  DType dtype = DType::fp32;
+  double bf16_tolerance = 1.0 / 128;  // likewise; results are rounded to 8 bits
+  int differences = 20;               // gradient elements checked per array, about
 };
 
 class Run {
@@ -72,7 +74,8 @@ class Run {
     check_guards();
     const Array expected = case_.reference(arrays_, params_);
     output_->each([&](auto i, auto c, auto p, auto at) {
-      expect(args.output.data[at], expected.at(i, c, p / output_->ref.w, p % output_->ref.w));
+      expect(Tensor::value_of(args.output, at),
+             expected.at(i, c, p / output_->ref.w, p % output_->ref.w));
     });
     inputs_[0].set(arrays_[0]);
   }
@@ -134,12 +137,12 @@ class Run {
   void draw_values() {
     for (const Shape& s : case_.inputs) {
       arrays_.emplace_back(case_.samples, s);
-      for (double& x : arrays_.back().data) x = draw(case_.least, case_.most);
+      draw_distinct(arrays_.back());
     }
     for (const Param& p : case_.params) {
       params_.emplace_back(static_cast<std::size_t>(p.elems()));
       const double low = p.role == ParamRole::running_var ? 0.25 : -1;
-      for (double& x : params_.back()) x = draw(low, 1);
+      for (double& x : params_.back()) x = stored(draw(low, 1), case_.dtype);
     }
     if (case_.fix_params) case_.fix_params(params_);
     for (std::size_t j = 0; j < params_.size(); ++j) {
@@ -147,8 +150,28 @@ class Run {
       grads_.emplace_back(packed_[j].size());
     }
     grad_array_ = Array(case_.samples, output_shape_);
-    for (double& x : grad_array_.data) x = draw();
+    for (double& x : grad_array_.data) x = stored(draw(), case_.dtype);
     if (case_.fix_grad_output) case_.fix_grad_output(grad_array_);
+  }
+
+  bool is_bound(double x) const {
+    const auto either = [&](const Attrs& a) { return x == a.min || x == a.max; };
+    for (const auto& [op, attrs] : case_.fused) {
+      if (either(attrs)) return true;
+    }
+    return x == 0 || either(case_.attrs);
+  }
+
+  /// Exact where they are stored, and distinct in a plane: what a maximum is of is no tie.
+  void draw_distinct(Array& a) const {
+    const std::int64_t pixels = a.shape.h * a.shape.w;
+    for (auto plane = a.data.begin(); plane != a.data.end(); plane += pixels) {
+      for (auto x = plane; x != plane + pixels; ++x) {
+        do {
+          *x = stored(draw(case_.least, case_.most), case_.dtype);
+        } while (std::find(plane, x, *x) != x || is_bound(*x));
+      }
+    }
   }
 
   /// Of parameter j: those of the channels, or the one that all share.
@@ -175,7 +198,8 @@ class Run {
     spec.samples = case_.samples;
     spec.channels = case_.channels;
     output_ = std::make_unique<Tensor>(Array(case_.samples, output_shape_), case_.channels,
-                                       case_.out_block);
+                                       case_.out_block, output_type());
+    spec.dtype = case_.dtype;
     spec.output_shape = {output_->ref.c, output_shape_.h, output_shape_.w};
     spec.output_block = output_->ref.block;
     spec.bn_group = case_.bn_group;
@@ -187,7 +211,7 @@ class Run {
                                             : needs(graph_, graph_.node(tested_[0]), region, k).c);
       }
       spec.input_channels.push_back(normalized(needed));
-      inputs_.emplace_back(arrays_[k], spec.input_channels[k], case_.in_block);
+      inputs_.emplace_back(arrays_[k], spec.input_channels[k], case_.in_block, case_.dtype);
       const TensorRef& t = inputs_.back().ref;
       spec.input_shapes.push_back({t.c, t.h, t.w});
       spec.input_blocks.push_back(t.block);
@@ -208,8 +232,12 @@ class Run {
     for (Tensor& t : inputs_) t.memory.check_guard();
   }
 
-  void expect(float got, double expected) const {
-    CHECK_NEAR(got, expected, case_.tolerance * (1 + std::abs(expected)));
+  DType output_type() const { return case_.op == OpKind::loss ? DType::fp32 : case_.dtype; }
+
+  void expect(double got, double expected) const {
+    const bool bf16 = case_.dtype == DType::bf16;
+    const double tolerance = bf16 ? case_.bf16_tolerance : case_.tolerance;
+    CHECK_NEAR(got, expected, tolerance * (1 + std::abs(expected)));
   }
 
   /// The scalar whose gradient the backward pass must give.
@@ -270,7 +298,7 @@ class Run {
     differentiate();
     std::vector<Tensor> grads;
     for (std::size_t k = 0; k < inputs_.size(); ++k) {
-      grads.emplace_back(arrays_[k], inputs_[k].channels, inputs_[k].ref.block);
+      grads.emplace_back(arrays_[k], inputs_[k].channels, inputs_[k].ref.block, case_.dtype);
     }
     for (auto& g : grads_) std::fill(g.begin(), g.end(), 1.f);
     backward(grads, false, false);  // into NaN: every element must be written
@@ -286,10 +314,10 @@ class Run {
   /// Input gradients were added to `start`; each of `times` passes added a parameter's to 1.
   void check_grads(const std::vector<Tensor>& grads, double start, int times) const {
     for (const Tensor& g : grads) {
-      g.each([&](auto, auto, auto, auto at) { CHECK(std::isfinite(g.ref.data[at])); });
+      g.each([&](auto, auto, auto, auto at) { CHECK(std::isfinite(g.value(at))); });
     }
     for (const Expected& e : input_grads_) {
-      expect(grads[e.array].ref.data[e.at], start + e.value);
+      expect(grads[e.array].value(e.at), start + e.value);
     }
     for (const Expected& e : param_grads_) {
       expect(grads_[e.array][static_cast<std::size_t>(e.at)], 1 + times * e.value);
@@ -297,11 +325,11 @@ class Run {
   }
 
   void backward(std::vector<Tensor>& grads, bool accumulate, bool in_place) {
-    Tensor grad_output(grad_array_, case_.channels, output_->ref.block);
+    Tensor grad_output(grad_array_, case_.channels, output_->ref.block, output_type());
     grad_output.set(grad_array_);
     if (in_place)
       std::memcpy(grads[0].ref.data, grad_output.ref.data,
-                  static_cast<std::size_t>(grad_output.ref.elems()) * 4);
+                  static_cast<std::size_t>(grad_output.ref.bytes()));
     BackwardArgs args;
     for (std::size_t k = 0; k < inputs_.size(); ++k) {
       args.inputs.push_back(inputs_[k].ref);
@@ -340,5 +368,13 @@ class Run {
   std::unique_ptr<Tensor> output_;
   std::unique_ptr<Memory> scratch_, saved_;
 };
+
+/// On tensors of either type.
+inline void check_case(Case c) {
+  for (DType dtype : {DType::fp32, DType::bf16}) {
+    c.dtype = dtype;
+    Run(c).check();
+  }
+}
 
 }  // namespace kernel_test

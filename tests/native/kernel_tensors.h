@@ -1,4 +1,4 @@
-// Tensors as the kernel tests see them: whole float64 arrays, and a rank's float32 part of one.
+// Tensors as the kernel tests see them: whole float64 arrays, and a rank's stored part of one.
 #pragma once
 
 #include <algorithm>
@@ -38,6 +38,12 @@ inline std::mt19937& generator() {
   return g;
 }
 
+/// The number that a tensor of `dtype` holds for x.
+inline double stored(double x, DType dtype) {
+  const auto value = static_cast<float>(x);
+  return dtype == DType::bf16 ? static_cast<float>(Bf16(value)) : value;
+}
+
 /// Exact in float, so that both sides start from the same numbers.
 inline double draw(double low = -2, double high = 2) {
   return static_cast<float>(std::uniform_real_distribution<>(low, high)(generator()));
@@ -51,7 +57,6 @@ class Memory {
     const auto address = reinterpret_cast<std::uintptr_t>(data_.data());
     return data_.data() + (64 - address % 64) % 64;
   }
-  float* floats() { return reinterpret_cast<float*>(data()); }
   void check_guard() {
     for (std::size_t k = 0; k < 64; ++k) CHECK(data()[bytes_ + k] == std::byte{0xff});
   }
@@ -67,12 +72,26 @@ struct Tensor {
   Memory memory;
   TensorRef ref;
 
-  Tensor(const Array& like, const Ranges& c, std::int64_t block)
+  Tensor(const Array& like, const Ranges& c, std::int64_t block, DType dtype = DType::fp32)
       : channels(c),
-        memory(static_cast<std::size_t>(like.n * total_size(c) * like.shape.h * like.shape.w) * 4) {
-    ref = {memory.floats(), like.n,       total_size(c),
-           like.shape.h,    like.shape.w, block ? block : channel_block(total_size(c))};
+        memory(static_cast<std::size_t>(like.n * total_size(c) * like.shape.h * like.shape.w *
+                                        elem_bytes(dtype))) {
+    ref = {memory.data(), like.n,       total_size(c),
+           like.shape.h,  like.shape.w, block ? block : channel_block(total_size(c)),
+           dtype};
     CHECK(ref.c % ref.block == 0);
+  }
+  double value(std::int64_t at) const { return value_of(ref, at); }
+  static double value_of(const TensorRef& t, std::int64_t at) {
+    return with_storage(t.dtype, [&](auto type) -> double {
+      return static_cast<const decltype(type)*>(t.data)[at];
+    });
+  }
+  void put(std::int64_t at, double x) {
+    with_storage(ref.dtype, [&](auto type) {
+      using T = decltype(type);
+      static_cast<T*>(ref.data)[at] = T(static_cast<float>(x));
+    });
   }
   template <class F>
   void each(const F& f) const {  // f(sample, global channel, pixel, offset)
@@ -86,11 +105,11 @@ struct Tensor {
     }
   }
   void set(const Array& a) {
-    each([&](auto i, auto c, auto p, auto at) {
-      ref.data[at] = static_cast<float>(a.at(i, c, p / ref.w, p % ref.w));
-    });
+    each([&](auto i, auto c, auto p, auto at) { put(at, a.at(i, c, p / ref.w, p % ref.w)); });
   }
-  void fill(float x) { std::fill_n(ref.data, ref.elems(), x); }
+  void fill(double x) {
+    for (std::int64_t at = 0; at < ref.elems(); ++at) put(at, x);
+  }
 };
 
 /// The blocks that a tensor of c channels may have.

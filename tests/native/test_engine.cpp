@@ -63,3 +63,29 @@ TEST(random_placements_train_as_one_rank_does) {
     check_parity(h, parts, ranks, one, "random");
   }
 }
+
+TEST(bf16_activations_train_as_fp32_ones_do_and_take_half_the_bytes_between_ranks) {
+  const Graph graph = training_graph(kGraph);
+  const Run wide = reference(graph), one = reference(graph, 4, DType::bf16, 6);
+  for (std::size_t s = 0; s < kSteps; ++s)
+    CHECK_NEAR(one.losses[s], wide.losses[s], 0.01 * wide.losses[s]);
+  CHECK_NEAR(one.eval_loss, wide.eval_loss, 0.01 * wide.eval_loss);
+  for (const char* name : {"data", "layer", "filter", "owt"}) {
+    const Hypergraph h = cut(graph, 6, 4, false, DType::bf16);
+    check_parity(h, baseline(h, name, 2).part, 2, one, name);
+  }
+  const Hypergraph h = cut(graph, 6, 4, false, DType::bf16), wider = cut(graph, 6);
+  const std::vector<Rank> filter = baseline(h, "filter", 2).part;
+  const Prediction narrow = predict(h, filter, 2, Machine{}),
+                   full = predict(wider, filter, 2, Machine{});
+  CHECK_EQ(2 * narrow.activation_bytes, full.activation_bytes);
+  CHECK_EQ(narrow.parameter_bytes, full.parameter_bytes);
+  CHECK(narrow.memory_bytes[0] < full.memory_bytes[0]);
+}
+
+TEST(bf16_shards_share_their_statistics_in_fp32) {
+  const Graph graph = training_graph(kGraph);
+  const Run one = reference(graph, 12, DType::bf16);
+  const Hypergraph h = cut(graph, 6, 12, true, DType::bf16);
+  check_parity(h, baseline(h, "data", 2).part, 2, one, "data");
+}

@@ -21,7 +21,7 @@ TEST(copy_channels_moves_any_channels_between_any_layouts) {
           dst.each([&](auto i, auto c, auto p, auto at) {
             const bool copied = c >= offset && c < offset + count;
             const double want = copied ? 2 * x.at(i, c - offset + r.begin, 0, p) : y.at(i, c, 0, p);
-            CHECK_EQ(dst.ref.data[at], want);
+            CHECK_EQ(dst.value(at), want);
           });
         }
       }

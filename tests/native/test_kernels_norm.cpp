@@ -66,7 +66,7 @@ void check_norm(Case c) {
   const std::int64_t channels = c.channels.empty() ? c.inputs[0].c : total_size(c.channels);
   for (std::int64_t block : blocks_of(channels)) {
     c.in_block = c.out_block = block;
-    Run(c).check();
+    check_case(c);
   }
 }
 
@@ -75,8 +75,8 @@ Case link_case(bool adds, OpKind bound, Shape shape, bool training) {
   Case c = norm_case(shape, 4, 2);
   c.step.training = training;
   Attrs attrs;
-  if (bound == OpKind::clip) attrs.min = -0.4;
-  if (bound == OpKind::clip) attrs.max = 0.6;
+  if (bound == OpKind::clip) attrs.min = -0.375;
+  if (bound == OpKind::clip) attrs.max = 0.625;  // which bf16 holds
   if (adds) c.inputs.push_back(shape);
   if (adds) c.fused.push_back({OpKind::add, {}});
   if (bound != OpKind::identity) c.fused.push_back({bound, attrs});
@@ -99,7 +99,11 @@ void check_link(bool adds, OpKind bound, Shape shape, const Ranges& channels = {
     c.channels = channels;
     for (std::int64_t block : blocks_of(channels.empty() ? shape.c : total_size(channels))) {
       c.in_block = c.out_block = block;
-      Run(c).check();
+      // Behind an add the bounds are found in the output, which rounding takes to one in bf16.
+      if (adds && bound == OpKind::clip)
+        Run(c).check();
+      else
+        check_case(c);
     }
   }
 }
@@ -237,7 +241,7 @@ TEST(affine_scales_and_shifts_what_it_has) {
         Case c = affine_case(s, scale, shift);
         for (std::int64_t block : blocks_of(s.c)) {
           c.in_block = c.out_block = block;
-          Run(c).check();
+          check_case(c);
         }
       }
     }
@@ -247,17 +251,17 @@ TEST(affine_scales_and_shifts_what_it_has) {
 TEST(affine_of_some_channels_uses_their_rows) {
   Case c = affine_case({32, 3, 5}, true, true);
   c.channels = {{2, 9}, {20, 29}};
-  Run(c).check();
+  check_case(c);
 }
 
 TEST(lrn_windows_cross_the_cut_and_stop_at_the_ends) {
   for (std::int64_t size : {1, 3, 4, 5}) {
-    Run(lrn_case({16, 2, 3}, size, {})).check();
-    Run(lrn_case({32, 2, 3}, size, {{0, 16}})).check();
-    Run(lrn_case({32, 2, 3}, size, {{5, 8}, {9, 10}, {20, 32}})).check();
+    check_case(lrn_case({16, 2, 3}, size, {}));
+    check_case(lrn_case({32, 2, 3}, size, {{0, 16}}));
+    check_case(lrn_case({32, 2, 3}, size, {{5, 8}, {9, 10}, {20, 32}}));
   }
-  Run(lrn_case({2, 2, 3}, 5, {})).check();
-  Run(lrn_case({40, 21, 11}, 5, {{8, 40}})).check();
+  check_case(lrn_case({2, 2, 3}, 5, {}));
+  check_case(lrn_case({40, 21, 11}, 5, {{8, 40}}));
 }
 
 TEST(lrn_takes_any_exponent_and_layout) {
@@ -266,7 +270,7 @@ TEST(lrn_takes_any_exponent_and_layout) {
     for (std::int64_t out : blocks_of(32)) {
       c.in_block = in;
       c.out_block = out;
-      Run(c).check();
+      check_case(c);
     }
   }
 }

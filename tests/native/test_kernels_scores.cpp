@@ -58,15 +58,15 @@ TEST(softmax_is_over_the_channels_of_each_pixel) {
     c.reference = [](const Arrays& x, const Params&) { return softmax(x[0]); };
     for (std::int64_t block : blocks_of(s.c)) {
       c.in_block = c.out_block = block;
-      Run(c).check();
+      check_case(c);
     }
   }
 }
 
 TEST(loss_is_the_cross_entropy_and_ignores_minus_one) {
-  Run(loss_case(10, {3, -1, 0, 9, 5})).check();
-  Run(loss_case(1000, {999, 7, -1})).check();
-  Run(loss_case(1, {0})).check();
+  check_case(loss_case(10, {3, -1, 0, 9, 5}));
+  check_case(loss_case(1000, {999, 7, -1}));
+  check_case(loss_case(1, {0}));
 }
 
 TEST(loss_of_huge_logits_is_finite) {

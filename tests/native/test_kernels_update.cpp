@@ -19,7 +19,7 @@ class Layer {
         grad(weight.size()) {
     generator().seed(5);
     for (Tensor* t : {&x_, &dy_, &dx}) {
-      for (std::int64_t k = 0; k < t->ref.elems(); ++k) t->ref.data[k] = drawn();
+      for (std::int64_t k = 0; k < t->ref.elems(); ++k) t->put(k, drawn());
     }
     for (auto* values : {&weight, &momentum, &grad}) {
       for (float& v : *values) v = drawn();
@@ -78,7 +78,7 @@ void check_update(std::int64_t samples, std::int64_t in, std::int64_t out, bool 
   updated.backward(&sgd, accumulate);
   const double tolerance = 1e-6 * static_cast<double>(samples + out);
   for (std::int64_t k = 0; k < samples * in; ++k)
-    CHECK_NEAR(updated.dx.ref.data[k], plain.dx.ref.data[k], tolerance);
+    CHECK_NEAR(updated.dx.value(k), plain.dx.value(k), tolerance);
   for (std::size_t k = 0; k < plain.weight.size(); ++k) {
     const double w = plain.weight[k], g = plain.grad[k];
     const double m = sgd.momentum * plain.momentum[k] + (g + sgd.weight_decay * w);

@@ -109,6 +109,19 @@ TEST(a_plan_for_another_graph_is_refused) {
   refuse([](Plan& p) { p.graph_hash = "0123456789abcdef"; }, "plan again");
 }
 
+TEST(a_plan_says_what_activations_are_stored_as_only_where_that_is_not_fp32) {
+  Plan plan = plan_of("data", 2, 2);
+  CHECK(plan_text(plan).find("bf16") == std::string::npos);
+  for (bool sync : {false, true}) {
+    plan.grid.dtype = DType::bf16;
+    plan.grid.bn_sync = sync;
+    const Plan back = parse_plan(plan_text(plan));
+    CHECK(back.grid.dtype == DType::bf16);
+    CHECK_EQ(back.grid.bn_sync, sync);
+    CHECK(plan_text(back) == plan_text(plan));
+  }
+}
+
 TEST(a_damaged_text_is_refused_with_its_line) {
   const std::string text = plan_text(plan_of("data", 2, 2));
   CHECK_THROWS(parse_plan(text.substr(0, text.size() / 2)), ErrorCode::invalid_plan, "line");

@@ -19,7 +19,7 @@ struct Case {
 std::vector<int> lane_counts() {
   std::vector<int> all;
   for (int lanes : {8, 16}) {
-    if (code_for(lanes) != nullptr) all.push_back(lanes);
+    if (code_for(lanes, DType::fp32) != nullptr) all.push_back(lanes);
   }
   return all;
 }
@@ -107,7 +107,7 @@ void check_close(const std::vector<float>& found, const std::vector<double>& wan
 std::vector<float> mapped(const Shape3x3& s, int lanes, bool transposed,
                           const std::vector<float>& weights, std::vector<float>& src,
                           std::vector<float> dst, const float* bias, bool add, int threads) {
-  Map map(*code_for(lanes), s, transposed, threads);
+  Map map(*code_for(lanes, DType::fp32), s, transposed, threads);
   map.load(weights.data());
   const AlignedBytes scratch =
       allocate_bytes(static_cast<std::int64_t>(map.scratch_bytes()), "scratch");
@@ -156,7 +156,7 @@ TEST(a_gradient_of_the_weights_is_added_to_what_is_there) {
     t.each_product([&](std::size_t x, std::size_t w, std::size_t y) {
       wanted[w] += static_cast<double>(t.x[x]) * static_cast<double>(t.y[y]);
     });
-    const WeightGrad grad(*code_for(t.lanes), t.s, 2);
+    const WeightGrad grad(*code_for(t.lanes, DType::fp32), t.s, 2);
     const AlignedBytes scratch =
         allocate_bytes(static_cast<std::int64_t>(grad.scratch_bytes()), "scratch");
     std::vector<float> found = t.w;

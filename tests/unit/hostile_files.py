@@ -285,6 +285,9 @@ REFUSED: dict[str, tuple[Callable[[], Model], str]] = {
         lambda: make_model([make_node("Add", ["x", "ghost"], ["y"], name="sum")]),
         "reads 'ghost', which nothing defines",
     ),
+    "what crashes ONNX's converter": (
+        lambda: make_model([make_node("Reshape", ["x"], ["y"], name="it")], opset=7), "'it'|crash"
+    ),
     "undefined output": (lambda: relu(outputs=("ghost",)), "nothing defines the output 'ghost'"),
     "control flow": (if_node, "If 'choice': control flow"),
     "sequence": (sequence, "SequenceConstruct 'it'"),

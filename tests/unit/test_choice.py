@@ -13,7 +13,6 @@ from pyhpmp.candidates import Candidate
 from pyhpmp.errors import InfeasiblePlanError
 from pyhpmp.figures import figures, memory_bytes
 from pyhpmp.request import Request
-from pyhpmp.strategies import ELEMENT_BYTES
 
 REQUEST = Request(ranks=2, batch=256, seconds=0.2)
 
@@ -49,7 +48,7 @@ def test_the_row_of_the_chosen_strategy_is_that_of_its_plan(network: _core.Graph
     assert row is not None
     assert row.memory_bytes == own.memory_bytes
     assert row.step_seconds == own.step_seconds
-    assert row.total_bytes == (own.activation_elems + own.parameter_elems) * ELEMENT_BYTES
+    assert row.total_bytes == own.activation_bytes + own.parameter_bytes
 
 
 def test_finer_grids_are_tried_where_no_coarse_one_fits(network: _core.Graph) -> None:

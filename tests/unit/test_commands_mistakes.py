@@ -19,6 +19,7 @@ from command_line import Said, say
 from onnx import TensorProto, helper
 
 import pyhpmp
+from pyhpmp import _core
 from pyhpmp.commands import plan as plan_command
 from pyhpmp.commands import run as run_command
 
@@ -189,6 +190,7 @@ def test_a_data_set_smaller_than_a_batch(run: Run) -> None:
         ((), "name a model"),
         (("zoo:lenet5", "--lr", "fast"), "--lr"),
         (("zoo:lenet5", "--lr", "nan"), "--lr"),
+        (("zoo:lenet5", "--dtype", "fp16"), "--dtype"),
         (("zoo:lenet5", "-n", "0"), "-n"),
         (("zoo:lenet5", "--strategy", "luck"), "luck"),
         (("zoo:lenet5", "--nonsense"), "--nonsense"),
@@ -220,6 +222,22 @@ def test_a_flag_that_makes_no_sense(run: Run, words: tuple[str, ...], message: s
     assert message in said.err
 
 
+def test_bf16_on_a_processor_that_does_not_compute_with_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_core, "runs_dtype", lambda dtype: dtype == "fp32")
+    said = run("zoo:lenet5", "--dtype", "bf16", "--steps", "1")
+    assert said.is_one_line_mistake()
+    assert "use --dtype fp32" in said.err
+
+
+def test_a_plan_for_another_dtype(run: Run, plan: Run) -> None:
+    assert plan("zoo:lenet5", "-n", 1, "--dtype", "bf16", "--save", "half.hpmp").code == 0
+    said = run("zoo:lenet5", "--strategy", "file:half.hpmp", "--json")
+    assert said.is_one_line_mistake()
+    assert "use --dtype bf16" in said.err
+
+
 def test_a_report_that_cannot_be_written_is_noticed_before_planning(plan: Run) -> None:
     said = plan("missing.onnx", "-n", 2, "--report", "no/where.html")
     assert said.is_one_line_mistake()
@@ -242,6 +260,7 @@ def test_a_report_that_cannot_be_written_is_noticed_before_planning(plan: Run) -
         {"shards": 0},
         {"shards": 3},
         {"strategy": "file:"},
+        {"dtype": "fp16"},
     ],
 )
 def test_a_wish_of_python_that_no_plan_can_mean(wish: dict[str, Any]) -> None:

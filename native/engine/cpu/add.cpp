@@ -11,36 +11,38 @@ namespace hpmp::cpu {
 namespace {
 
 /// Sums in a buffer of its own, so that the output may be any of the inputs.
-void sum_piece(const std::vector<TensorRef>& inputs, std::int64_t begin, std::int64_t count,
-               float* y) {
+template <class T>
+void sum_piece(const std::vector<TensorRef>& inputs, std::int64_t begin, std::int64_t count, T* y) {
   constexpr std::int64_t kBuffer = 512;
   float sum[kBuffer];
   for (std::int64_t done = 0; done < count; done += kBuffer) {
     const std::int64_t at = begin + done, size = std::min(kBuffer, count - done);
-    std::copy_n(inputs[0].data + at, size, sum);
+    std::copy_n(TensorOf<T>(inputs[0]).data + at, size, sum);
     for (std::size_t k = 1; k < inputs.size(); ++k) {
-      const float* x = inputs[k].data + at;
+      const T* x = TensorOf<T>(inputs[k]).data + at;
 #pragma omp simd
       for (std::int64_t j = 0; j < size; ++j) sum[j] += x[j];
     }
-    std::copy_n(sum, size, y + at);
+    for (std::int64_t j = 0; j < size; ++j) y[at + j] = T(sum[j]);
   }
 }
 
 /// The usual case, without the buffer.
-void sum_two(const float* a, const float* b, std::int64_t begin, std::int64_t end, float* y) {
+template <class T>
+void sum_two(const T* a, const T* b, std::int64_t begin, std::int64_t end, T* y) {
 #pragma omp simd
-  for (std::int64_t k = begin; k < end; ++k) y[k] = a[k] + b[k];
+  for (std::int64_t k = begin; k < end; ++k) y[k] = T(a[k] + b[k]);
 }
 
+template <class T>
 class Add : public Kernel {
  public:
   void forward(const ForwardArgs& args) override {
     for (const TensorRef& input : args.inputs) ensure_same_layout(input, args.output);
-    float* y = args.output.data;
+    T* y = TensorOf<T>(args.output).data;
     for_elems(args.output.elems(), [&](std::int64_t begin, std::int64_t end) {
       if (args.inputs.size() == 2) {
-        sum_two(args.inputs[0].data, args.inputs[1].data, begin, end, y);
+        sum_two(TensorOf<T>(args.inputs[0]).data, TensorOf<T>(args.inputs[1]).data, begin, end, y);
       } else {
         sum_piece(args.inputs, begin, end - begin, y);
       }
@@ -56,6 +58,6 @@ class Add : public Kernel {
 
 }  // namespace
 
-KernelPtr make_add(const KernelSpec&) { return std::make_unique<Add>(); }
+KernelPtr make_add(const KernelSpec& spec) { return make_stored<Add>(spec); }
 
 }  // namespace hpmp::cpu

@@ -10,6 +10,7 @@ namespace {
 constexpr float kZeros[kLanes] = {};
 constexpr float kOnes[kLanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
+template <class T>
 class Affine : public Kernel {
  public:
   explicit Affine(const KernelSpec& spec)
@@ -21,7 +22,7 @@ class Affine : public Kernel {
   std::size_t scratch_bytes() const override { return scratch_bytes_; }
 
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<T> x(args.inputs[0]), y(args.output);
     ensure_same_layout(x, y);
     for_chunks(x, [&](std::int64_t i, Chunk chunk) {
       const std::int64_t at = x.at(i, chunk.channel, 0);
@@ -31,7 +32,7 @@ class Affine : public Kernel {
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<T> dy(args.grad_output), dx(args.grad_inputs[0]);
     add_param_grads(args);
     if (!dx.data) return;
     ensure_same_layout(dx, dy);
@@ -45,11 +46,11 @@ class Affine : public Kernel {
  private:
   /// Sums per sample and channel first, then over the samples in order: the same for any threads.
   void add_param_grads(const BackwardArgs& args) const {
-    const TensorRef& dy = args.grad_output;
+    const TensorOf<T> dy(args.grad_output);
     float* scale_grad = has_scale_ ? args.param_grads[0] : nullptr;
     float* shift_grad = has_shift_ ? args.param_grads[shift_index()] : nullptr;
     if (!scale_grad && !shift_grad) return;
-    const float* x = scale_grad ? args.inputs[0].data : dy.data;
+    const T* x = scale_grad ? TensorOf<T>(args.inputs[0]).data : dy.data;
     double* sums = reinterpret_cast<double*>(args.scratch);
     double* products = sums + dy.n * dy.c;
     for_chunks(dy, [&](std::int64_t i, Chunk chunk) {
@@ -83,6 +84,6 @@ class Affine : public Kernel {
 
 }  // namespace
 
-KernelPtr make_affine(const KernelSpec& spec) { return std::make_unique<Affine>(spec); }
+KernelPtr make_affine(const KernelSpec& spec) { return make_stored<Affine>(spec, spec); }
 
 }  // namespace hpmp::cpu

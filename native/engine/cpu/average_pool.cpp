@@ -8,6 +8,7 @@ namespace hpmp::cpu {
 
 namespace {
 
+template <class T>
 class AveragePool : public Kernel {
  public:
   explicit AveragePool(const KernelSpec& spec)
@@ -18,21 +19,21 @@ class AveragePool : public Kernel {
             pool_windows(node_of(spec).attrs, 1, spec.input_shapes[0].w, spec.output_shape.w)) {}
 
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<T> x(args.inputs[0]), y(args.output);
     ensure(x.block == y.block && x.c == y.c, "a pool keeps the channels and their layout");
     for_chunks(y, [&](std::int64_t i, Chunk chunk) {
-      const float* from = x.data + x.at(i, chunk.channel, 0);
-      float* to = y.data + y.at(i, chunk.channel, 0);
+      const T* from = x.data + x.at(i, chunk.channel, 0);
+      T* to = y.data + y.at(i, chunk.channel, 0);
       pool_plane(from, x, to, chunk.width);
     });
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<T> dy(args.grad_output), dx(args.grad_inputs[0]);
     if (!dx.data) return;
     for_chunks(dy, [&](std::int64_t i, Chunk chunk) {
-      const float* from = dy.data + dy.at(i, chunk.channel, 0);
-      float* to = dx.data + dx.at(i, chunk.channel, 0);
+      const T* from = dy.data + dy.at(i, chunk.channel, 0);
+      T* to = dx.data + dx.at(i, chunk.channel, 0);
       with_width(chunk.width, [&](auto width) {
         if (!args.accumulate[0]) clear_plane(to, dx, width);
         spread_plane(from, dx, to, width);
@@ -58,7 +59,7 @@ class AveragePool : public Kernel {
     }
   }
 
-  void pool_plane(const float* x, const TensorRef& in, float* y, int width) const {
+  void pool_plane(const T* x, const TensorRef& in, T* y, int width) const {
     for (const PoolWindow& row : rows_) {
       for (const PoolWindow& column : columns_) {
         for_lanes(width, [&](auto sum, int lane) {
@@ -72,12 +73,13 @@ class AveragePool : public Kernel {
   }
 
   template <class Width>
-  static void clear_plane(float* dx, const TensorRef& in, Width width) {
-    for (std::int64_t p = 0; p < in.pixels(); ++p, dx += in.block) std::fill_n(dx, int{width}, 0.f);
+  static void clear_plane(T* dx, const TensorRef& in, Width width) {
+    for (std::int64_t p = 0; p < in.pixels(); ++p, dx += in.block)
+      std::fill_n(dx, int{width}, T(0.f));
   }
 
   template <class Width>
-  void spread_plane(const float* dy, const TensorRef& in, float* dx, Width width) const {
+  void spread_plane(const T* dy, const TensorRef& in, T* dx, Width width) const {
     for (const PoolWindow& row : rows_) {
       for (const PoolWindow& column : columns_) {
         float part[kLanes];
@@ -85,7 +87,7 @@ class AveragePool : public Kernel {
         for (int j = 0; j < width; ++j) part[j] = dy[j] * factor;
         for_taps(in, row, column, [&](std::int64_t at) {
 #pragma omp simd
-          for (int j = 0; j < width; ++j) dx[at + j] += part[j];
+          for (int j = 0; j < width; ++j) put(dx[at + j], part[j], std::true_type{});
         });
         dy += in.block;
       }
@@ -99,6 +101,6 @@ class AveragePool : public Kernel {
 
 }  // namespace
 
-KernelPtr make_average_pool(const KernelSpec& spec) { return std::make_unique<AveragePool>(spec); }
+KernelPtr make_average_pool(const KernelSpec& spec) { return make_stored<AveragePool>(spec, spec); }
 
 }  // namespace hpmp::cpu

@@ -28,15 +28,25 @@ struct Tail {
 };
 
 /// Of one pass over a link's gradient: where the tail's part of it goes.
+template <class T>
 struct TailGradient {
-  float* kept = nullptr;   // set to what the bounds let pass
-  float* added = nullptr;  // the same is added there
+  T* kept = nullptr;   // set to what the bounds let pass
+  T* added = nullptr;  // the same is added there
 };
 
+template <class T>
+const norm::Code<T>& code_here() {
+  if constexpr (kStoredAs<T> == DType::bf16)
+    return has_avx512_bf16() ? norm::avx512_bf16_code() : norm::baseline_bf16_code();
+  else
+    return has_avx512() ? norm::avx512_code() : norm::baseline_code();
+}
+
+template <class T>
 class BatchNorm : public Kernel {
  public:
   explicit BatchNorm(const KernelSpec& spec)
-      : code_(has_avx512() ? norm::avx512_code() : norm::baseline_code()),
+      : code_(code_here<T>()),
         tail_(spec),
         epsilon_(node_of(spec).attrs.epsilon),
         momentum_(node_of(spec).attrs.momentum),
@@ -128,7 +138,7 @@ class BatchNorm : public Kernel {
   }
 
   void train_chunk(const ForwardArgs& args, std::int64_t first, Chunk chunk, bool parallel) const {
-    const TensorRef& x = args.inputs[0];
+    const TensorOf<T> x(args.inputs[0]);
     ChannelSums* statistics = slots(args.scratch, first, chunk);
     if (args.all_sums) {
       std::copy_n(args.all_sums + chunk.channel, chunk.width, statistics);
@@ -175,10 +185,11 @@ class BatchNorm : public Kernel {
 
   void normalise(const ForwardArgs& args, std::int64_t i, Chunk chunk,
                  const Channels& channels) const {
-    const TensorRef& x = args.inputs[0];
+    const TensorOf<T> x(args.inputs[0]);
     const std::int64_t at = x.at(i, chunk.channel, 0);
     code_.normalise(view(x, chunk), channels, tail_.bounds, x.data + at,
-                    tail_.adds ? args.inputs[1].data + at : nullptr, args.output.data + at);
+                    tail_.adds ? TensorOf<T>(args.inputs[1]).data + at : nullptr,
+                    TensorOf<T>(args.output).data + at);
   }
 
   void infer(const ForwardArgs& args) const {
@@ -214,23 +225,23 @@ class BatchNorm : public Kernel {
 
   /// Behind an add the bounds are looked up in the output, once: what passes is kept, as the
   /// other operand's gradient if that is not added to, else over the output's.
-  TailGradient tail_gradient(const BackwardArgs& args) const {
+  TailGradient<T> tail_gradient(const BackwardArgs& args) const {
     if (!tail_.adds) return {};
-    const TensorRef& other = args.grad_inputs[1];
+    const TensorOf<T> other(args.grad_inputs[1]);
     if (other.data) ensure_same_layout(other, args.grad_output);
-    TailGradient to;
+    TailGradient<T> to;
     if (other.data && args.accumulate[1])
       to.added = other.data;
     else if (other.data)
       to.kept = other.data;
-    if (tail_.bounded && !to.kept) to.kept = args.grad_output.data;
+    if (tail_.bounded && !to.kept) to.kept = TensorOf<T>(args.grad_output).data;
     return to;
   }
 
-  void sum_gradient(const BackwardArgs& args, const TailGradient& to, std::int64_t first,
+  void sum_gradient(const BackwardArgs& args, const TailGradient<T>& to, std::int64_t first,
                     Chunk chunk, bool parallel, const Channels& channels) const {
-    const TensorRef &x = args.inputs[0], &dy = args.grad_output;
-    const float* y = tail_.adds && tail_.bounded ? args.output.data : nullptr;
+    const TensorOf<T> x(args.inputs[0]), dy(args.grad_output);
+    const T* y = tail_.adds && tail_.bounded ? TensorOf<T>(args.output).data : nullptr;
     const auto from = [](auto* data, std::int64_t at) { return data ? data + at : nullptr; };
     group_sums(x, first, chunk, parallel, args.scratch, [&](auto view, auto at, auto* s, auto* q) {
       code_.gradient_sums(
@@ -241,9 +252,9 @@ class BatchNorm : public Kernel {
 
   void backward_chunk(const BackwardArgs& args, std::int64_t first, Chunk chunk,
                       bool parallel) const {
-    const TensorRef &x = args.inputs[0], &dx = args.grad_inputs[0];
+    const TensorOf<T> x(args.inputs[0]), dx(args.grad_inputs[0]);
     const Channels channels = backward_channels(args, first, chunk);
-    const TailGradient to = tail_gradient(args);
+    const TailGradient<T> to = tail_gradient(args);
     ChannelSums* sums = slots(args.scratch, first, chunk);
     if (args.all_sums)
       std::copy_n(args.all_sums + chunk.channel, chunk.width, sums);
@@ -258,7 +269,7 @@ class BatchNorm : public Kernel {
       slope[j] = static_cast<float>(sums[j].second * channels.invstd[j] / count);
     }
     if (args.own_sums || !dx.data) return;
-    const float* dy = to.kept ? to.kept : args.grad_output.data;
+    const T* dy = to.kept ? to.kept : TensorOf<T>(args.grad_output).data;
     parallel_for(group_, parallel, [&](std::int64_t i) {
       const std::int64_t at = x.at(first + i, chunk.channel, 0);
       code_.input_gradient(
@@ -276,7 +287,7 @@ class BatchNorm : public Kernel {
     }
   }
 
-  const norm::Code& code_;
+  const norm::Code<T>& code_;
   Tail tail_;
   double epsilon_, momentum_;
   std::int64_t sharing_;  // samples that share statistics
@@ -287,6 +298,6 @@ class BatchNorm : public Kernel {
 
 }  // namespace
 
-KernelPtr make_batch_norm(const KernelSpec& spec) { return std::make_unique<BatchNorm>(spec); }
+KernelPtr make_batch_norm(const KernelSpec& spec) { return make_stored<BatchNorm>(spec, spec); }
 
 }  // namespace hpmp::cpu

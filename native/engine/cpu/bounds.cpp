@@ -10,7 +10,10 @@ Bounds bounds_of(const KernelSpec& spec, NodeId n) {
   if (!n.valid()) return {kNone, kNone};
   const Node& node = spec.graph->node(n);
   if (node.op == OpKind::relu) return {0, kNone};
-  return {static_cast<float>(node.attrs.min), static_cast<float>(node.attrs.max)};
+  return with_storage(spec.dtype, [&](auto stored) -> Bounds {
+    using T = decltype(stored);
+    return {T(static_cast<float>(node.attrs.min)), T(static_cast<float>(node.attrs.max))};
+  });
 }
 
 }  // namespace hpmp::cpu

@@ -17,12 +17,14 @@ struct Clip {
   bool stops(float y) const { return (y <= min) | (y >= max); }
 };
 
+template <class T>
+using ClipGate = Gate<Clip, T>;
+
 }  // namespace
 
 KernelPtr make_clip(const KernelSpec& spec) {
-  const Attrs& attrs = node_of(spec).attrs;
-  return std::make_unique<Gate<Clip>>(
-      Clip{static_cast<float>(attrs.min), static_cast<float>(attrs.max)});
+  const Bounds bounds = bounds_of(spec, spec.node);
+  return make_stored<ClipGate>(spec, Clip{bounds.low, bounds.high});
 }
 
 }  // namespace hpmp::cpu

@@ -80,18 +80,18 @@ class Conv : public Kernel {
 
   void forward(const ForwardArgs& args) override {
     float* bias = tail_.norm.valid() ? folded_.bias() : has_bias_ ? args.params[1] : nullptr;
-    float* addend = tail_.adds ? args.inputs[1].data : nullptr;
+    void* addend = tail_.adds ? args.inputs[1].data : nullptr;
     passes_.forward->run(args.inputs[0].data, args.output.data, bias, addend, args.scratch);
   }
 
   void backward(const BackwardArgs& args) override {
-    float* dy = args.grad_output.data;
+    void* dy = args.grad_output.data;
     float* bias_grad = has_bias_ ? args.param_grads[1] : nullptr;
     if (args.param_grads[0] || bias_grad) {
       passes_.backward_params->run(args.inputs[0].data, dy, args.param_grads[0], bias_grad,
                                    args.scratch);
     }
-    float* dx = args.grad_inputs[0].data;
+    void* dx = args.grad_inputs[0].data;
     if (!dx) return;
     ensure(accumulates_ || !args.accumulate[0], "a convolution adds only if prepared to");
     passes_.backward_data->run(dy, dx, nullptr, args.accumulate[0] ? dx : nullptr, args.scratch);

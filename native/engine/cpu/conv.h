@@ -19,7 +19,7 @@ class ConvMap {
   virtual void load(const float* weights) = 0;
   /// dst = src * weights + bias + addend, within the bounds that it was prepared with; bias and
   /// addend are null where there are none, the addend may be dst itself.
-  virtual void run(float* src, float* dst, float* bias, float* addend, std::byte* scratch) = 0;
+  virtual void run(void* src, void* dst, float* bias, void* addend, std::byte* scratch) = 0;
 };
 
 /// The gradients of weights and bias.
@@ -28,8 +28,7 @@ class ConvParamGrad {
   virtual ~ConvParamGrad() = default;
   virtual std::size_t scratch_bytes() const = 0;
   /// Adds; either gradient may be null.
-  virtual void run(float* src, float* grad_dst, float* weights, float* bias,
-                   std::byte* scratch) = 0;
+  virtual void run(void* src, void* grad_dst, float* weights, float* bias, std::byte* scratch) = 0;
 };
 
 /// Null where it is not prepared for: an inference plan, a first layer.

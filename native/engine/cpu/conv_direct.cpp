@@ -25,7 +25,7 @@ class DirectMap : public ConvMap {
   void load(const float* weights) override {
     if (owner_) weights_->load(stream_, weights);
   }
-  void run(float* src, float* dst, float* bias, float* addend, std::byte* scratch) override {
+  void run(void* src, void* dst, float* bias, void* addend, std::byte* scratch) override {
     if (tail_adds_) {
       pass_.run(stream_, {src, dst, addend, bias}, scratch, false);
     } else {
@@ -46,7 +46,7 @@ class DirectParamGrad : public ConvParamGrad {
   explicit DirectParamGrad(Pass pass) : stream_(cpu_engine()), pass_(std::move(pass)) {}
 
   std::size_t scratch_bytes() const override { return pass_.scratch_bytes(); }
-  void run(float* src, float* grad_dst, float* weights, float* bias, std::byte* scratch) override {
+  void run(void* src, void* grad_dst, float* weights, float* bias, std::byte* scratch) override {
     pass_.run(stream_, {src, grad_dst, weights, bias}, scratch, true);
   }
 

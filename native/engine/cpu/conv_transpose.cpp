@@ -19,8 +19,8 @@ constexpr dnnl::algorithm kDirect = dnnl::algorithm::deconvolution_direct;
 /// Shapes and layouts of a rank's part, and the fastest primitive for each pass.
 struct Shapes {
   explicit Shapes(const KernelSpec& spec)
-      : src(spec.samples, spec.input_shapes[0], input_block(spec)),
-        dst(spec.samples, spec.output_shape, output_block(spec)) {
+      : src(spec.samples, spec.input_shapes[0], input_block(spec), spec.dtype),
+        dst(spec.samples, spec.output_shape, output_block(spec), spec.dtype) {
     const Node& node = node_of(spec);
     const Param& weight = spec.graph->param(node.params[0]);
     const Attrs& attrs = node.attrs;
@@ -40,25 +40,26 @@ struct Shapes {
   memory::desc plain_weights() const {
     return describe(weights, weights.size() == 5 ? tag::goihw : tag::oihw);
   }
-  memory::desc any_weights() const { return describe(weights, tag::any); }
+  memory::desc any_weights(DType dtype) const { return describe(weights, tag::any, dtype); }
 
   Forward::primitive_desc forward() const {
     return fastest(src, dst, [&](const memory::desc& s, const memory::desc& d) {
       return Forward::primitive_desc(cpu_engine(), dnnl::prop_kind::forward_training, kDirect, s,
-                                     any_weights(), bias, d, strides, dilations, before, after,
-                                     user_scratchpad(), true);
+                                     any_weights(src.dtype), bias, d, strides, dilations, before,
+                                     after, user_scratchpad(), true);
     });
   }
   BackwardData::primitive_desc backward_data(const Forward::primitive_desc& hint) const {
     return fastest(src, dst, [&](const memory::desc& s, const memory::desc& d) {
-      return BackwardData::primitive_desc(cpu_engine(), kDirect, s, any_weights(), d, strides,
-                                          dilations, before, after, hint, user_scratchpad(), true);
+      return BackwardData::primitive_desc(cpu_engine(), kDirect, s, any_weights(src.dtype), d,
+                                          strides, dilations, before, after, hint,
+                                          user_scratchpad(), true);
     });
   }
   BackwardWeights::primitive_desc backward_weights(const Forward::primitive_desc& hint) const {
     return fastest(src, dst, [&](const memory::desc& s, const memory::desc& d) {
-      return BackwardWeights::primitive_desc(cpu_engine(), kDirect, s, any_weights(), bias, d,
-                                             strides, dilations, before, after, hint,
+      return BackwardWeights::primitive_desc(cpu_engine(), kDirect, s, any_weights(DType::fp32),
+                                             bias, d, strides, dilations, before, after, hint,
                                              user_scratchpad(), true);
     });
   }
@@ -97,12 +98,12 @@ class ConvTranspose : public Kernel {
   }
 
   void backward(const BackwardArgs& args) override {
-    float* dy = args.grad_output.data;
+    void* dy = args.grad_output.data;
     float* bias = biased_ ? args.param_grads[1] : nullptr;
     if (args.param_grads[0] || bias)
       params_.run(stream_, {args.inputs[0].data, dy, args.param_grads[0], bias}, args.scratch,
                   true);
-    if (float* dx = args.grad_inputs[0].data)
+    if (void* dx = args.grad_inputs[0].data)
       data_.run(stream_, {dy, dx}, args.scratch, args.accumulate[0]);
   }
 

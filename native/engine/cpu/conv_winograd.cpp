@@ -23,7 +23,7 @@ class WinogradMap : public ConvMap {
   std::size_t scratch_bytes() const override { return map_.scratch_bytes(); }
   std::size_t resident_bytes() const override { return map_.resident_bytes(); }
   void load(const float* weights) override { map_.load(weights); }
-  void run(float* src, float* dst, float* bias, float* addend, std::byte* scratch) override {
+  void run(void* src, void* dst, float* bias, void* addend, std::byte* scratch) override {
     map_.run(src, dst, {bias, addend, bounds_}, scratch);
   }
 
@@ -33,13 +33,14 @@ class WinogradMap : public ConvMap {
 };
 
 /// bias[channel] += the sum of x over samples and pixels; x in blocks of `lanes` channels.
-void add_bias_grad(const Shape3x3& s, int lanes, const float* x, float* bias) {
+template <class T>
+void add_bias_grad(const Shape3x3& s, int lanes, const T* x, float* bias) {
   const std::int64_t blocks = s.out_channels / lanes;
   const std::int64_t pixels = static_cast<std::int64_t>(s.out_height) * s.out_width;
   parallel_for(blocks, true, [&](std::int64_t block) {
     float total[kLanes] = {};
     for (std::int64_t i = 0; i < s.samples; ++i) {
-      const float* at = x + (i * blocks + block) * pixels * lanes;
+      const T* at = x + (i * blocks + block) * pixels * lanes;
       with_width(lanes, [&](auto width) {
         float sum[kLanes] = {};
         for (std::int64_t p = 0; p < pixels; ++p, at += width) {
@@ -56,17 +57,21 @@ void add_bias_grad(const Shape3x3& s, int lanes, const float* x, float* bias) {
 class WinogradParamGrad : public ConvParamGrad {
  public:
   WinogradParamGrad(const Code& code, const Shape3x3& shape, int threads)
-      : shape_(shape), lanes_(code.lanes), weights_(code, shape, threads) {}
+      : shape_(shape), lanes_(code.lanes), dtype_(code.dtype), weights_(code, shape, threads) {}
 
   std::size_t scratch_bytes() const override { return weights_.scratch_bytes(); }
-  void run(float* src, float* grad_dst, float* weights, float* bias, std::byte* scratch) override {
+  void run(void* src, void* grad_dst, float* weights, float* bias, std::byte* scratch) override {
     if (weights) weights_.run(src, grad_dst, weights, scratch);
-    if (bias) add_bias_grad(shape_, lanes_, grad_dst, bias);
+    if (!bias) return;
+    with_storage(dtype_, [&](auto stored) {
+      add_bias_grad(shape_, lanes_, static_cast<const decltype(stored)*>(grad_dst), bias);
+    });
   }
 
  private:
   Shape3x3 shape_;
   int lanes_;
+  DType dtype_;
   winograd::WeightGrad weights_;
 };
 
@@ -77,7 +82,7 @@ bool applies(const KernelSpec& spec) {
                      a.strides[1] == 1 && a.dilations[0] == 1 && a.dilations[1] == 1;
   const std::int64_t block = input_block(spec);
   return plain && a.pads[0] <= 2 && a.pads[1] <= 2 && output_block(spec) == block &&
-         winograd::code_for(block) != nullptr && spec.input_shapes[0].c % block == 0 &&
+         winograd::code_for(block, spec.dtype) != nullptr && spec.input_shapes[0].c % block == 0 &&
          spec.output_shape.c % block == 0;
 }
 
@@ -126,7 +131,7 @@ bool pays(const Shape3x3& s) {
 void add_winograd_passes(const KernelSpec& spec, const ConvTail& tail, ConvPasses& passes) {
   if (!applies(spec)) return;
   const Shape3x3 shape = shape_of(spec), back = shape.transposed();
-  const Code& code = *winograd::code_for(input_block(spec));
+  const Code& code = *winograd::code_for(input_block(spec), spec.dtype);
   const int threads = static_cast<int>(thread_count());
   const bool forward = pays(shape);
   if (forward)

@@ -10,6 +10,7 @@
 #include "engine/cpu/isa.h"
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/loops.h"
+#include "engine/cpu/through_floats.h"
 #include "engine/engine.h"
 
 namespace hpmp {
@@ -133,9 +134,8 @@ class Dense : public Kernel {
   std::size_t scratch_bytes() const override { return scratch_bytes_; }
 
   void forward(const ForwardArgs& args) override {
-    if (args.output.n > kFewSamples)
-      return forward_.run(args.inputs[0].data, args.params, args.output.data, args.scratch);
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<float> x(args.inputs[0]), y(args.output);
+    if (y.n > kFewSamples) return forward_.run(x.data, args.params, y.data, args.scratch);
     constexpr std::int64_t kRows = 32;
     parallel_for((y.c + kRows - 1) / kRows, features(x) * y.c >= kMinParallelElems,
                  [&](std::int64_t k) {
@@ -146,7 +146,7 @@ class Dense : public Kernel {
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<float> x(args.inputs[0]), dy(args.grad_output), dx(args.grad_inputs[0]);
     if (args.params.size() > 1 && args.param_grads[1]) add_bias_grad(dy, args.param_grads[1]);
     if (args.update) return update(args);
     if (dx.data) {
@@ -161,7 +161,7 @@ class Dense : public Kernel {
  private:
   static std::int64_t features(const TensorRef& x) { return x.c * x.pixels(); }
 
-  static void add_bias_grad(const TensorRef& dy, float* grad) {
+  static void add_bias_grad(const TensorOf<float>& dy, float* grad) {
     for (std::int64_t c = 0; c < dy.c; ++c) {
       double sum = 0;
       for (std::int64_t i = 0; i < dy.n; ++i) sum += dy.data[i * dy.c + c];
@@ -170,7 +170,7 @@ class Dense : public Kernel {
   }
 
   void update(const BackwardArgs& args) const {
-    const TensorRef &x = args.inputs[0], &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<float> x(args.inputs[0]), dy(args.grad_output), dx(args.grad_inputs[0]);
     float* x_panels = reinterpret_cast<float*>(args.scratch);
     float* dx_panels = x_panels + panels_.floats();
     panels_.pack(x.data, x_panels);
@@ -198,7 +198,9 @@ class Dense : public Kernel {
 
 KernelPtr make_dense(const KernelSpec& spec) {
   try {
-    return std::make_unique<Dense>(spec);
+    KernelPtr kernel = std::make_unique<Dense>(spec);
+    if (spec.dtype == DType::fp32) return kernel;
+    return through_floats(spec, std::move(kernel));
   } catch (const dnnl::error& e) {
     fail(ErrorCode::device_error, "cannot prepare node '" + node_of(spec).name +
                                       "' (Gemm): oneDNN refuses its shape: " + e.what());

@@ -22,6 +22,7 @@ void for_pairs(const TensorRef& deep, const TensorRef& wide, std::int64_t block,
   }
 }
 
+template <class T>
 class DepthSpace : public Kernel {
  public:
   DepthSpace(const KernelSpec& spec, bool widens)
@@ -36,7 +37,8 @@ class DepthSpace : public Kernel {
   }
 
  private:
-  void move(const TensorRef& from, const TensorRef& to, bool widens, bool accumulate) const {
+  void move(const TensorRef& source, const TensorRef& target, bool widens, bool accumulate) const {
+    const TensorOf<T> from(source), to(target);
     const TensorRef &deep = widens ? from : to, &wide = widens ? to : from;
     with_flag(accumulate, [&](auto add) {
       parallel_for(wide.n * wide.c, wide.elems() >= kMinParallelElems, [&](std::int64_t k) {
@@ -54,10 +56,10 @@ class DepthSpace : public Kernel {
 }  // namespace
 
 KernelPtr make_depth_to_space(const KernelSpec& spec) {
-  return std::make_unique<DepthSpace>(spec, true);
+  return make_stored<DepthSpace>(spec, spec, true);
 }
 KernelPtr make_space_to_depth(const KernelSpec& spec) {
-  return std::make_unique<DepthSpace>(spec, false);
+  return make_stored<DepthSpace>(spec, spec, false);
 }
 
 }  // namespace hpmp::cpu

@@ -25,6 +25,7 @@ inline std::uint32_t mix32(std::uint32_t x) {
   return x ^ (x >> 16);
 }
 
+template <class T>
 class Dropout : public Kernel {
  public:
   explicit Dropout(const KernelSpec& spec)
@@ -36,17 +37,19 @@ class Dropout : public Kernel {
 
   void forward(const ForwardArgs& args) override {
     ensure_same_layout(args.inputs[0], args.output);
-    apply(args.inputs[0], args.output, args.step, false);
+    apply(TensorOf<T>(args.inputs[0]), TensorOf<T>(args.output), args.step, false);
   }
 
   void backward(const BackwardArgs& args) override {
     if (!args.grad_inputs[0].data) return;
     ensure_same_layout(args.grad_output, args.grad_inputs[0]);
-    apply(args.grad_output, args.grad_inputs[0], args.step, args.accumulate[0]);
+    apply(TensorOf<T>(args.grad_output), TensorOf<T>(args.grad_inputs[0]), args.step,
+          args.accumulate[0]);
   }
 
  private:
-  void apply(const TensorRef& x, const TensorRef& y, const StepInfo& step, bool accumulate) const {
+  void apply(const TensorOf<T>& x, const TensorOf<T>& y, const StepInfo& step,
+             bool accumulate) const {
     if (!step.training || ratio_ <= 0) return copy_elems(y, x, accumulate);
     for_chunks(x, [&](std::int64_t i, Chunk chunk) {
       const std::int64_t sample = step.first_sample + i;
@@ -59,7 +62,7 @@ class Dropout : public Kernel {
   }
 
   template <class Width, class Accumulate>
-  void apply_chunk(const TensorRef& x, const TensorRef& y, std::int64_t i, Chunk chunk,
+  void apply_chunk(const TensorOf<T>& x, const TensorOf<T>& y, std::int64_t i, Chunk chunk,
                    std::uint64_t key, Width width, Accumulate add) const {
     const std::uint32_t low = static_cast<std::uint32_t>(key);
     const std::uint32_t high = static_cast<std::uint32_t>(key >> 32);
@@ -71,8 +74,8 @@ class Dropout : public Kernel {
       counter[j] = low + static_cast<std::uint32_t>(channel * x.pixels());
     }
     const std::int64_t at = x.at(i, chunk.channel, 0);
-    const float* from = x.data + at;
-    float* to = y.data + at;
+    const T* from = x.data + at;
+    T* to = y.data + at;
     for (std::int64_t p = 0; p < x.pixels(); ++p, from += x.block, to += y.block) {
 #pragma omp simd
       for (int j = 0; j < width; ++j) {
@@ -90,6 +93,6 @@ class Dropout : public Kernel {
 
 }  // namespace
 
-KernelPtr make_dropout(const KernelSpec& spec) { return std::make_unique<Dropout>(spec); }
+KernelPtr make_dropout(const KernelSpec& spec) { return make_stored<Dropout>(spec, spec); }
 
 }  // namespace hpmp::cpu

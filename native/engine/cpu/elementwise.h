@@ -5,10 +5,11 @@
 
 namespace hpmp::cpu {
 
-/// to = from, or to += from. Nothing to do where `to` is not wanted (null) or is `from` itself.
+/// to = from, or to += from, of any types. Nothing to do where `to` is not wanted (null) or is
+/// `from` itself.
 void copy_elems(const TensorRef& to, const TensorRef& from, bool accumulate);
 
-/// to[k] += from[k].
-void add_floats(float* to, const float* from, std::int64_t count);
+/// to[k] += from[k], of `dtype`.
+void add_elems(void* to, const void* from, std::int64_t count, DType dtype);
 
 }  // namespace hpmp::cpu

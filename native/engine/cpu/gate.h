@@ -7,20 +7,20 @@
 namespace hpmp::cpu {
 
 /// A Rule has `float forward(float x) const` and `bool stops(float y) const`: whether an output of
-/// y has no gradient. Both are inlined into loops over whole tensors.
-template <class Rule>
+/// y has no gradient. Both are inlined into loops over whole tensors of T.
+template <class Rule, class T>
 class Gate : public Kernel {
  public:
   explicit Gate(const Rule& rule) : rule_(rule) {}
 
   void forward(const ForwardArgs& args) override {
     ensure_same_layout(args.inputs[0], args.output);
-    const float* x = args.inputs[0].data;
-    float* y = args.output.data;
+    const T* x = TensorOf<T>(args.inputs[0]).data;
+    T* y = TensorOf<T>(args.output).data;
     for_elems(args.output.elems(), [&](std::int64_t begin, std::int64_t end) {
       const Rule rule = rule_;
 #pragma omp simd
-      for (std::int64_t k = begin; k < end; ++k) y[k] = rule.forward(x[k]);
+      for (std::int64_t k = begin; k < end; ++k) y[k] = T(rule.forward(x[k]));
     });
   }
 
@@ -29,8 +29,8 @@ class Gate : public Kernel {
     if (!grad.data) return;
     ensure_same_layout(args.output, args.grad_output);
     ensure_same_layout(grad, args.grad_output);
-    const float *y = args.output.data, *dy = args.grad_output.data;
-    float* dx = grad.data;
+    const T *y = TensorOf<T>(args.output).data, *dy = TensorOf<T>(args.grad_output).data;
+    T* dx = TensorOf<T>(grad).data;
     with_flag(args.accumulate[0], [&](auto add) {
       for_elems(grad.elems(), [&](std::int64_t begin, std::int64_t end) {
         const Rule rule = rule_;

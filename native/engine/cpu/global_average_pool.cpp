@@ -9,23 +9,24 @@ namespace {
 
 constexpr float kZeros[kLanes] = {};
 
+template <class T>
 class GlobalAveragePool : public Kernel {
  public:
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<T> x(args.inputs[0]), y(args.output);
     const double factor = 1.0 / static_cast<double>(x.pixels());
     for_chunks(x, [&](std::int64_t i, Chunk chunk) {
-      const float* from = x.data + x.at(i, chunk.channel, 0);
+      const T* from = x.data + x.at(i, chunk.channel, 0);
       double sum[kLanes], unused[kLanes];
       channel_sums({x.pixels(), x.block, chunk.width}, from, from, kZeros, sum, unused);
       for (int j = 0; j < chunk.width; ++j) {
-        y.data[y.at(i, chunk.channel + j, 0)] = static_cast<float>(sum[j] * factor);
+        y.data[y.at(i, chunk.channel + j, 0)] = T(static_cast<float>(sum[j] * factor));
       }
     });
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<T> dy(args.grad_output), dx(args.grad_inputs[0]);
     if (!dx.data) return;
     const float factor = 1 / static_cast<float>(dx.pixels());
     for_chunks(dx, [&](std::int64_t i, Chunk chunk) {
@@ -33,7 +34,7 @@ class GlobalAveragePool : public Kernel {
       for (int j = 0; j < chunk.width; ++j) {
         part[j] = dy.data[dy.at(i, chunk.channel + j, 0)] * factor;
       }
-      float* to = dx.data + dx.at(i, chunk.channel, 0);
+      T* to = dx.data + dx.at(i, chunk.channel, 0);
       with_width(chunk.width, [&](auto width) {
         with_flag(args.accumulate[0], [&](auto add) {
           for (std::int64_t p = 0; p < dx.pixels(); ++p, to += dx.block) {
@@ -48,8 +49,8 @@ class GlobalAveragePool : public Kernel {
 
 }  // namespace
 
-KernelPtr make_global_average_pool(const KernelSpec&) {
-  return std::make_unique<GlobalAveragePool>();
+KernelPtr make_global_average_pool(const KernelSpec& spec) {
+  return make_stored<GlobalAveragePool>(spec);
 }
 
 }  // namespace hpmp::cpu

@@ -5,10 +5,20 @@
 
 namespace hpmp::cpu {
 
+namespace {
+
+bool has(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
+
+}  // namespace
+
 bool has_avx512() {
-  static const bool has =
-      (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
-  return has;
+  static const bool there = has(dnnl_cpu_isa_avx512_core);
+  return there;
+}
+
+bool has_avx512_bf16() {
+  static const bool there = has(dnnl_cpu_isa_avx512_core_bf16);
+  return there;
 }
 
 }  // namespace hpmp::cpu

@@ -7,5 +7,7 @@ namespace hpmp::cpu {
 
 /// Whether this machine has AVX-512 (F, BW, CD, DQ, VL) and oneDNN was not told to leave it.
 bool has_avx512();
+/// Whether it has AVX512-BF16, too.
+bool has_avx512_bf16();
 
 }  // namespace hpmp::cpu

@@ -38,8 +38,17 @@ KernelPtr make_output(const KernelSpec& spec);
 
 inline const Node& node_of(const KernelSpec& spec) { return spec.graph->node(spec.node); }
 
-/// Of a relu or clip; none where the id is not valid.
+/// Of a relu or clip, as the type of the tensors holds them: a backward pass finds them in what was
+/// stored. None where the id is not valid.
 Bounds bounds_of(const KernelSpec& spec, NodeId n);
+
+/// A kernel of the template K for the type that the tensors of `spec` store.
+template <template <class> class K, class... Args>
+KernelPtr make_stored(const KernelSpec& spec, const Args&... args) {
+  return with_storage(spec.dtype, [&](auto stored) -> KernelPtr {
+    return std::make_unique<K<decltype(stored)>>(args...);
+  });
+}
 
 /// Elementwise kernels walk both tensors with one index.
 inline void ensure_same_layout(const TensorRef& a, const TensorRef& b) {

@@ -95,5 +95,13 @@ void put(float& at, float value, Accumulate) {
     at = value;
   }
 }
+template <class Accumulate>
+void put(Bf16& at, float value, Accumulate) {
+  if constexpr (Accumulate::value) {
+    at = Bf16(at + value);
+  } else {
+    at = Bf16(value);
+  }
+}
 
 }  // namespace hpmp::cpu

@@ -23,11 +23,13 @@ std::vector<std::int64_t> channel_offsets(const TensorRef& t) {
   return offsets;
 }
 
-const float* pixel_of(const TensorRef& t, std::int64_t i, std::int64_t p) {
+template <class T>
+T* pixel_of(const TensorOf<T>& t, std::int64_t i, std::int64_t p) {
   return t.data + i * t.c * t.pixels() + p * t.block;
 }
 
-Summary summarise(const float* x, const std::vector<std::int64_t>& at) {
+template <class T>
+Summary summarise(const T* x, const std::vector<std::int64_t>& at) {
   Summary s;
   s.highest = x[0];
   for (std::size_t c = 1; c < at.size(); ++c) {
@@ -46,12 +48,14 @@ void check_labels(const std::int64_t* labels, const TensorRef& logits) {
   }
 }
 
+template <class T>
 class Loss : public Kernel {
  public:
   explicit Loss(const KernelSpec& spec) : weight_(node_of(spec).attrs.weight) {}
 
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<T> x(args.inputs[0]);
+    const TensorOf<float> y(args.output);
     check_labels(args.labels, x);
     const std::vector<std::int64_t> at = channel_offsets(x);
     parallel_for(x.n, x.elems() >= kMinParallelElems, [&](std::int64_t i) {
@@ -62,7 +66,7 @@ class Loss : public Kernel {
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &dx = args.grad_inputs[0];
+    const TensorOf<T> x(args.inputs[0]), dx(args.grad_inputs[0]);
     if (!dx.data) return;
     check_labels(args.labels, x);
     const std::vector<std::int64_t> at = channel_offsets(x), to = channel_offsets(dx);
@@ -70,8 +74,8 @@ class Loss : public Kernel {
         weight_ / static_cast<double>(std::max<std::int64_t>(1, args.step.counted));
     with_flag(args.accumulate[0], [&](auto add) {
       parallel_for(x.n * x.pixels(), x.elems() >= kMinParallelElems, [&](std::int64_t k) {
-        const float* from = pixel_of(x, k / x.pixels(), k % x.pixels());
-        float* grad = const_cast<float*>(pixel_of(dx, k / x.pixels(), k % x.pixels()));
+        const T* from = pixel_of(x, k / x.pixels(), k % x.pixels());
+        T* grad = pixel_of(dx, k / x.pixels(), k % x.pixels());
         const std::int64_t label = args.labels[k];
         const Summary s = label == kIgnored ? Summary{} : summarise(from, at);
         for (std::size_t c = 0; c < at.size(); ++c) {
@@ -84,14 +88,14 @@ class Loss : public Kernel {
 
  private:
   /// Loss, right pixels, and of each class the pixels that are right, predicted, labelled.
-  static std::vector<double> sample_sums(const TensorRef& x, std::int64_t i,
+  static std::vector<double> sample_sums(const TensorOf<T>& x, std::int64_t i,
                                          const std::int64_t* labels,
                                          const std::vector<std::int64_t>& at) {
     const std::size_t classes = at.size();
     std::vector<double> sums(2 + 3 * classes);
     for (std::int64_t p = 0; p < x.pixels(); ++p) {
       if (labels[p] == kIgnored) continue;
-      const float* pixel = pixel_of(x, i, p);
+      const T* pixel = pixel_of(x, i, p);
       const Summary s = summarise(pixel, at);
       const auto label = static_cast<std::size_t>(labels[p]), top = static_cast<std::size_t>(s.top);
       sums[0] += std::log(s.exp_sum) + s.highest - pixel[at[label]];
@@ -113,6 +117,6 @@ class Loss : public Kernel {
 
 }  // namespace
 
-KernelPtr make_loss(const KernelSpec& spec) { return std::make_unique<Loss>(spec); }
+KernelPtr make_loss(const KernelSpec& spec) { return make_stored<Loss>(spec, spec); }
 
 }  // namespace hpmp::cpu

@@ -27,17 +27,18 @@ std::vector<Run> runs_of(const Ranges& outputs, const Ranges& inputs) {
   return runs;
 }
 
-void gather_pixel(const TensorRef& t, std::int64_t i, std::int64_t p, float* to) {
+template <class T>
+void gather_pixel(const TensorOf<T>& t, std::int64_t i, std::int64_t p, float* to) {
   for (std::int64_t c = 0; c < t.c; c += t.block) {
     std::copy_n(t.data + t.at(i, c, p), t.block, to + c);
   }
 }
 
-template <class Accumulate>
-void scatter_pixel(const TensorRef& t, std::int64_t i, std::int64_t p, const float* from,
+template <class T, class Accumulate>
+void scatter_pixel(const TensorOf<T>& t, std::int64_t i, std::int64_t p, const float* from,
                    Accumulate add) {
   for (std::int64_t c = 0; c < t.c; c += t.block) {
-    float* to = t.data + t.at(i, c, p);
+    T* to = t.data + t.at(i, c, p);
     for (std::int64_t j = 0; j < t.block; ++j) put(to[j], from[c + j], add);
   }
 }
@@ -57,6 +58,7 @@ void negative_power(const float* scale, double beta, std::int64_t count, float* 
   }
 }
 
+template <class T>
 class Lrn : public Kernel {
  public:
   explicit Lrn(const KernelSpec& spec)
@@ -78,9 +80,8 @@ class Lrn : public Kernel {
   }
 
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
-    TensorRef saved = y;
-    saved.data = reinterpret_cast<float*>(args.saved);
+    const TensorOf<T> x(args.inputs[0]), y(args.output);
+    const TensorOf<float> saved = saved_like(y, args.saved);
     for_pixels(y, args.scratch, [&](std::int64_t i, std::int64_t p, const Rows& rows) {
       gather_pixel(x, i, p, rows.x);
       for (std::int64_t c = 0; c < inputs_; ++c) rows.window[c] = rows.x[c] * rows.x[c];
@@ -97,11 +98,10 @@ class Lrn : public Kernel {
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<T> x(args.inputs[0]), dy(args.grad_output), dx(args.grad_inputs[0]);
     if (!dx.data) return;
     ensure(args.saved, "lrn has the scale of its forward pass");
-    TensorRef saved = dy;
-    saved.data = reinterpret_cast<float*>(args.saved);
+    const TensorOf<float> saved = saved_like(dy, args.saved);
     with_flag(args.accumulate[0], [&](auto add) {
       for_pixels(dy, args.scratch, [&](std::int64_t i, std::int64_t p, const Rows& rows) {
         gather_pixel(x, i, p, rows.x);
@@ -115,6 +115,12 @@ class Lrn : public Kernel {
   }
 
  private:
+  static TensorOf<float> saved_like(TensorRef t, std::byte* saved) {
+    t.data = saved;
+    t.dtype = DType::fp32;
+    return TensorOf<float>(t);
+  }
+
   struct Rows {
     float *padded, *window;  // window [inputs], with room for `below_` before and `above_` after
     float* x;                // [inputs]
@@ -189,6 +195,6 @@ class Lrn : public Kernel {
 
 }  // namespace
 
-KernelPtr make_lrn(const KernelSpec& spec) { return std::make_unique<Lrn>(spec); }
+KernelPtr make_lrn(const KernelSpec& spec) { return make_stored<Lrn>(spec, spec); }
 
 }  // namespace hpmp::cpu

@@ -26,6 +26,7 @@ bool are_tiles(const std::vector<PoolWindow>& windows, std::int64_t size) {
   return next == size;
 }
 
+template <class T>
 class MaxPool : public Kernel {
  public:
   explicit MaxPool(const KernelSpec& spec)
@@ -38,7 +39,7 @@ class MaxPool : public Kernel {
                are_tiles(columns_, spec.input_shapes[0].w)) {}
 
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<T> x(args.inputs[0]), y(args.output);
     ensure(x.block == y.block && x.c == y.c, "a pool keeps the channels and their layout");
     std::int32_t* winners = reinterpret_cast<std::int32_t*>(args.saved);
     for_chunks(y, [&](std::int64_t i, Chunk chunk) {
@@ -49,13 +50,13 @@ class MaxPool : public Kernel {
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<T> dy(args.grad_output), dx(args.grad_inputs[0]);
     if (!dx.data) return;
     ensure(args.saved, "max_pool has the winners of its forward pass");
     const std::int32_t* winners = reinterpret_cast<const std::int32_t*>(args.saved);
     for_chunks(dy, [&](std::int64_t i, Chunk chunk) {
       const std::int64_t at = dy.at(i, chunk.channel, 0);
-      float* to = dx.data + dx.at(i, chunk.channel, 0);
+      T* to = dx.data + dx.at(i, chunk.channel, 0);
       const bool overwrites = tiles_ && !args.accumulate[0];
       if (!tiles_ && !args.accumulate[0]) clear_plane(to, dx, chunk.width);
       with_flag(!overwrites, [&](auto add) {
@@ -65,8 +66,7 @@ class MaxPool : public Kernel {
   }
 
  private:
-  void pool_plane(const float* x, const TensorRef& in, float* y, std::int32_t* winners,
-                  int width) const {
+  void pool_plane(const T* x, const TensorRef& in, T* y, std::int32_t* winners, int width) const {
     for (const PoolWindow& row : rows_) {
       for (const PoolWindow& column : columns_) {
         for_lanes(width, [&](auto zero, int lane) {
@@ -80,8 +80,8 @@ class MaxPool : public Kernel {
   }
 
   template <class Float>
-  void pool_pixel(const float* x, const TensorRef& in, const PoolWindow& row,
-                  const PoolWindow& column, float* y, std::int32_t* winners) const {
+  void pool_pixel(const T* x, const TensorRef& in, const PoolWindow& row, const PoolWindow& column,
+                  T* y, std::int32_t* winners) const {
     using Index = typename IndexOf<Float>::type;
     const bool empty = row.taps == 0 || column.taps == 0;
     Float best = Float{} - std::numeric_limits<float>::infinity();
@@ -90,7 +90,7 @@ class MaxPool : public Kernel {
     const std::int64_t step = dilations_[1] * in.block;
     for (std::int64_t r = 0; r < row.taps; ++r) {
       const std::int64_t first = (row.begin + r * dilations_[0]) * in.w + column.begin;
-      const float* from = x + first * in.block;
+      const T* from = x + first * in.block;
       Index pixel = Index{} + static_cast<std::int32_t>(first);
       for (std::int64_t s = 0; s < column.taps; ++s, from += step) {
         const Float value = load_lanes<Float>(from);
@@ -109,13 +109,13 @@ class MaxPool : public Kernel {
     if (winners) store_lanes(winners, winner);
   }
 
-  static void clear_plane(float* dx, const TensorRef& in, int width) {
-    for (std::int64_t p = 0; p < in.pixels(); ++p, dx += in.block) std::fill_n(dx, width, 0.f);
+  static void clear_plane(T* dx, const TensorRef& in, int width) {
+    for (std::int64_t p = 0; p < in.pixels(); ++p, dx += in.block) std::fill_n(dx, width, T(0.f));
   }
 
   template <class Accumulate>
-  void spread_plane(const float* dy, const std::int32_t* winners, const TensorRef& in, float* dx,
-                    int width, Accumulate add) const {
+  void spread_plane(const T* dy, const std::int32_t* winners, const TensorRef& in, T* dx, int width,
+                    Accumulate add) const {
     for (const PoolWindow& row : rows_) {
       for (const PoolWindow& column : columns_) {
         for_lanes(width, [&](auto zero, int lane) {
@@ -133,12 +133,12 @@ class MaxPool : public Kernel {
   /// The gradient of one output to every tap, though only the winner's is not zero: no branches.
   template <class Float, class Index, class Accumulate>
   void spread_pixel(const Float& dy, const Index& winner, const TensorRef& in,
-                    const PoolWindow& row, const PoolWindow& column, float* dx, Accumulate) const {
+                    const PoolWindow& row, const PoolWindow& column, T* dx, Accumulate) const {
     for (std::int64_t r = 0; r < row.taps; ++r) {
       std::int64_t pixel = (row.begin + r * dilations_[0]) * in.w + column.begin;
       for (std::int64_t s = 0; s < column.taps; ++s, pixel += dilations_[1]) {
         Float part = winner == Index{} + static_cast<std::int32_t>(pixel) ? dy : Float{};
-        float* to = dx + pixel * in.block;
+        T* to = dx + pixel * in.block;
         if constexpr (Accumulate::value) part += load_lanes<Float>(to);
         store_lanes(to, part);
       }
@@ -153,6 +153,6 @@ class MaxPool : public Kernel {
 
 }  // namespace
 
-KernelPtr make_max_pool(const KernelSpec& spec) { return std::make_unique<MaxPool>(spec); }
+KernelPtr make_max_pool(const KernelSpec& spec) { return make_stored<MaxPool>(spec, spec); }
 
 }  // namespace hpmp::cpu

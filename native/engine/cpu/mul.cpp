@@ -10,12 +10,15 @@ namespace {
 constexpr float kZeros[kLanes] = {};
 
 /// The channels of a one-pixel operand, whatever its block.
-void read_gate(const TensorRef& gate, std::int64_t i, Chunk chunk, float* out) {
+template <class T>
+void read_gate(const TensorOf<T>& gate, std::int64_t i, Chunk chunk, float* out) {
   for (int j = 0; j < chunk.width; ++j) out[j] = gate.data[gate.at(i, chunk.channel + j, 0)];
 }
 
 /// to (=|+=) from * gate.
-void scale(const TensorRef& from, const TensorRef& gate, const TensorRef& to, bool accumulate) {
+template <class T>
+void scale(const TensorOf<T>& from, const TensorOf<T>& gate, const TensorOf<T>& to,
+           bool accumulate) {
   ensure_same_layout(from, to);
   for_chunks(from, [&](std::int64_t i, Chunk chunk) {
     float factor[kLanes];
@@ -27,7 +30,8 @@ void scale(const TensorRef& from, const TensorRef& gate, const TensorRef& to, bo
 }
 
 /// to (=|+=) a * b.
-void multiply(const TensorRef& a, const TensorRef& b, const TensorRef& to, bool accumulate) {
+template <class T>
+void multiply(const TensorOf<T>& a, const TensorOf<T>& b, const TensorOf<T>& to, bool accumulate) {
   ensure_same_layout(a, b);
   ensure_same_layout(a, to);
   with_flag(accumulate, [&](auto add) {
@@ -39,7 +43,8 @@ void multiply(const TensorRef& a, const TensorRef& b, const TensorRef& to, bool 
 }
 
 /// grad (=|+=) the sums of x * dy over the pixels.
-void add_gate_grad(const TensorRef& x, const TensorRef& dy, const TensorRef& grad,
+template <class T>
+void add_gate_grad(const TensorOf<T>& x, const TensorOf<T>& dy, const TensorOf<T>& grad,
                    bool accumulate) {
   ensure_same_layout(x, dy);
   for_chunks(x, [&](std::int64_t i, Chunk chunk) {
@@ -48,25 +53,26 @@ void add_gate_grad(const TensorRef& x, const TensorRef& dy, const TensorRef& gra
     channel_sums({x.pixels(), x.block, chunk.width}, dy.data + at, x.data + at, kZeros, unused,
                  sum);
     for (int j = 0; j < chunk.width; ++j) {
-      float& to = grad.data[grad.at(i, chunk.channel + j, 0)];
-      to = static_cast<float>(sum[j]) + (accumulate ? to : 0);
+      T& to = grad.data[grad.at(i, chunk.channel + j, 0)];
+      to = T(static_cast<float>(sum[j]) + (accumulate ? to : 0.F));
     }
   });
 }
 
+template <class T>
 class Mul : public Kernel {
  public:
   void forward(const ForwardArgs& args) override {
-    const TensorRef &a = args.inputs[0], &b = args.inputs[1];
-    if (a.pixels() == b.pixels()) return multiply(a, b, args.output, false);
+    const TensorOf<T> a(args.inputs[0]), b(args.inputs[1]), y(args.output);
+    if (a.pixels() == b.pixels()) return multiply(a, b, y, false);
     const bool gated = b.pixels() == 1;
-    scale(gated ? a : b, gated ? b : a, args.output, false);
+    scale(gated ? a : b, gated ? b : a, y, false);
   }
 
   void backward(const BackwardArgs& args) override {
     for (std::size_t k = 0; k < 2; ++k) {
-      const TensorRef &own = args.inputs[k], &other = args.inputs[1 - k];
-      const TensorRef &grad = args.grad_inputs[k], &dy = args.grad_output;
+      const TensorOf<T> own(args.inputs[k]), other(args.inputs[1 - k]);
+      const TensorOf<T> grad(args.grad_inputs[k]), dy(args.grad_output);
       if (!grad.data) continue;
       if (own.pixels() == other.pixels()) {
         multiply(dy, other, grad, args.accumulate[k]);
@@ -81,6 +87,6 @@ class Mul : public Kernel {
 
 }  // namespace
 
-KernelPtr make_mul(const KernelSpec&) { return std::make_unique<Mul>(); }
+KernelPtr make_mul(const KernelSpec& spec) { return make_stored<Mul>(spec); }
 
 }  // namespace hpmp::cpu

@@ -6,6 +6,7 @@ namespace hpmp::cpu {
 
 namespace {
 
+template <class T>
 class PRelu : public Kernel {
  public:
   explicit PRelu(const KernelSpec& spec)
@@ -16,19 +17,19 @@ class PRelu : public Kernel {
   std::size_t scratch_bytes() const override { return scratch_bytes_; }
 
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<T> x(args.inputs[0]), y(args.output);
     ensure_same_layout(x, y);
     each_chunk(x, args.params[0], [&](std::int64_t, std::int64_t at, Chunk chunk, const float* a) {
       walk(x, at, chunk, [&](auto k, int j) {
         const float v = x.data[k];
-        y.data[k] = v < 0 ? a[j] * v : v;
+        y.data[k] = T(v < 0 ? a[j] * v : v);
       });
     });
   }
 
   void backward(const BackwardArgs& args) override {
     add_slope_grad(args);
-    const TensorRef &x = args.inputs[0], &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<T> x(args.inputs[0]), dy(args.grad_output), dx(args.grad_inputs[0]);
     if (!dx.data) return;
     ensure_same_layout(dx, dy);
     each_chunk(x, args.params[0], [&](std::int64_t, std::int64_t at, Chunk chunk, const float* a) {
@@ -67,12 +68,13 @@ class PRelu : public Kernel {
   void add_slope_grad(const BackwardArgs& args) const {
     float* grad = args.param_grads[0];
     if (!grad) return;
-    const TensorRef &x = args.inputs[0], &dy = args.grad_output;
+    const TensorOf<T> x(args.inputs[0]), dy(args.grad_output);
     double* sums = reinterpret_cast<double*>(args.scratch);
     for_chunks(x, [&](std::int64_t i, Chunk chunk) {
       double sum[kLanes] = {};
       walk(x, x.at(i, chunk.channel, 0), chunk, [&](auto k, int j) {
-        sum[j] += x.data[k] < 0 ? static_cast<double>(x.data[k]) * dy.data[k] : 0.0;
+        sum[j] +=
+            x.data[k] < 0 ? static_cast<double>(x.data[k]) * static_cast<double>(dy.data[k]) : 0.0;
       });
       std::copy_n(sum, chunk.width, sums + i * x.c + chunk.channel);
     });
@@ -89,6 +91,6 @@ class PRelu : public Kernel {
 
 }  // namespace
 
-KernelPtr make_prelu(const KernelSpec& spec) { return std::make_unique<PRelu>(spec); }
+KernelPtr make_prelu(const KernelSpec& spec) { return make_stored<PRelu>(spec, spec); }
 
 }  // namespace hpmp::cpu

@@ -10,8 +10,11 @@ struct Relu {
   bool stops(float y) const { return y <= 0; }
 };
 
+template <class T>
+using ReluGate = Gate<Relu, T>;
+
 }  // namespace
 
-KernelPtr make_relu(const KernelSpec&) { return std::make_unique<Gate<Relu>>(Relu{}); }
+KernelPtr make_relu(const KernelSpec& spec) { return make_stored<ReluGate>(spec, Relu{}); }
 
 }  // namespace hpmp::cpu

@@ -7,7 +7,7 @@ namespace hpmp::cpu {
 
 namespace {
 
-/// One row of a chunk of channels between the two products.
+/// One row of a chunk of channels between the two products, always in fp32.
 using Line = float*;
 
 /// f(input position, weight) for the taps of output o.
@@ -18,6 +18,7 @@ void for_taps(const Taps& taps, std::int64_t o, const F& f) {
     f(taps.at[k], taps.weight[k]);
 }
 
+template <class T>
 class Resample : public Kernel {
  public:
   explicit Resample(const KernelSpec& spec)
@@ -31,11 +32,11 @@ class Resample : public Kernel {
   }
 
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<T> x(args.inputs[0]), y(args.output);
     ensure(x.block == y.block && x.c == y.c, "a resampling keeps the channels and their layout");
     for_chunks(y, [&](std::int64_t i, Chunk chunk) {
-      const float* from = x.data + x.at(i, chunk.channel, 0);
-      float* to = y.data + y.at(i, chunk.channel, 0);
+      const T* from = x.data + x.at(i, chunk.channel, 0);
+      T* to = y.data + y.at(i, chunk.channel, 0);
       with_width(chunk.width, [&](auto width) {
         for (std::int64_t h = 0; h < y.h; ++h, to += y.w * y.block)
           forward_row(from, x, h, line(args.scratch), to, y, width);
@@ -44,11 +45,11 @@ class Resample : public Kernel {
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<T> dy(args.grad_output), dx(args.grad_inputs[0]);
     if (!dx.data) return;
     for_chunks(dy, [&](std::int64_t i, Chunk chunk) {
-      const float* from = dy.data + dy.at(i, chunk.channel, 0);
-      float* to = dx.data + dx.at(i, chunk.channel, 0);
+      const T* from = dy.data + dy.at(i, chunk.channel, 0);
+      T* to = dx.data + dx.at(i, chunk.channel, 0);
       with_width(chunk.width, [&](auto width) {
         if (!args.accumulate[0]) clear(to, dx.pixels(), dx.block, width);
         for (std::int64_t h = 0; h < dy.h; ++h, from += dy.w * dy.block)
@@ -63,23 +64,23 @@ class Resample : public Kernel {
     return reinterpret_cast<float*>(scratch) + omp_get_thread_num() * line_elems();
   }
 
-  template <class Width>
-  static void clear(float* to, std::int64_t pixels, std::int64_t stride, Width width) {
-    for (std::int64_t p = 0; p < pixels; ++p, to += stride) std::fill_n(to, int{width}, 0.F);
+  template <class To, class Width>
+  static void clear(To* to, std::int64_t pixels, std::int64_t stride, Width width) {
+    for (std::int64_t p = 0; p < pixels; ++p, to += stride) std::fill_n(to, int{width}, To(0.F));
   }
 
   /// to[pixel] += from[pixel] * weight over a row.
-  template <class Width>
-  static void add_row(const float* from, std::int64_t from_stride, float* to,
-                      std::int64_t to_stride, std::int64_t pixels, float weight, Width width) {
+  template <class From, class To, class Width>
+  static void add_row(const From* from, std::int64_t from_stride, To* to, std::int64_t to_stride,
+                      std::int64_t pixels, float weight, Width width) {
     for (std::int64_t p = 0; p < pixels; ++p, from += from_stride, to += to_stride) {
 #pragma omp simd
-      for (int j = 0; j < width; ++j) to[j] += from[j] * weight;
+      for (int j = 0; j < width; ++j) put(to[j], from[j] * weight, std::true_type{});
     }
   }
 
   template <class Width>
-  void forward_row(const float* x, const TensorRef& in, std::int64_t h, Line mixed, float* y,
+  void forward_row(const T* x, const TensorRef& in, std::int64_t h, Line mixed, T* y,
                    const TensorRef& out, Width width) const {
     clear(mixed, in.w, width, width);
     for_taps(rows_, h, [&](std::int64_t at, float weight) {
@@ -87,16 +88,19 @@ class Resample : public Kernel {
     });
     for (std::int64_t w = 0; w < out.w; ++w, y += out.block) {
       const bool outside = rows_.is_outside(h) || columns_.is_outside(w);
-      std::fill_n(y, int{width}, outside ? fill_ : 0.F);
-      if (outside) continue;
-      for_taps(columns_, w, [&](std::int64_t at, float weight) {
-        add_row(mixed + at * width, width, y, out.block, 1, weight, width);
-      });
+      float sum[kLanes];
+      std::fill_n(sum, int{width}, outside ? fill_ : 0.F);
+      if (!outside) {
+        for_taps(columns_, w, [&](std::int64_t at, float weight) {
+          add_row(mixed + at * width, width, sum, width, 1, weight, width);
+        });
+      }
+      for (int j = 0; j < width; ++j) y[j] = T(sum[j]);
     }
   }
 
   template <class Width>
-  void backward_row(const float* dy, const TensorRef& out, std::int64_t h, Line mixed, float* dx,
+  void backward_row(const T* dy, const TensorRef& out, std::int64_t h, Line mixed, T* dx,
                     const TensorRef& in, Width width) const {
     clear(mixed, in.w, width, width);
     for (std::int64_t w = 0; w < out.w; ++w, dy += out.block) {
@@ -116,6 +120,6 @@ class Resample : public Kernel {
 
 }  // namespace
 
-KernelPtr make_resample(const KernelSpec& spec) { return std::make_unique<Resample>(spec); }
+KernelPtr make_resample(const KernelSpec& spec) { return make_stored<Resample>(spec, spec); }
 
 }  // namespace hpmp::cpu

@@ -15,26 +15,30 @@ void for_pixels(const TensorRef& t, const Body& body) {
                [&](std::int64_t k) { body(k / t.pixels(), k % t.pixels()); });
 }
 
+template <class T>
 class Softmax : public Kernel {
  public:
   void forward(const ForwardArgs& args) override {
-    const TensorRef &x = args.inputs[0], &y = args.output;
+    const TensorOf<T> x(args.inputs[0]), y(args.output);
     for_pixels(y, [&](std::int64_t i, std::int64_t p) {
       float top = x.data[x.at(i, 0, p)];
-      for (std::int64_t c = 1; c < x.c; ++c) top = std::max(top, x.data[x.at(i, c, p)]);
+      for (std::int64_t c = 1; c < x.c; ++c) top = std::max<float>(top, x.data[x.at(i, c, p)]);
       double sum = 0;
       for (std::int64_t c = 0; c < x.c; ++c) {
         const float e = std::exp(x.data[x.at(i, c, p)] - top);
-        y.data[y.at(i, c, p)] = e;
+        y.data[y.at(i, c, p)] = T(e);
         sum += e;
       }
       const float factor = static_cast<float>(1 / sum);
-      for (std::int64_t c = 0; c < x.c; ++c) y.data[y.at(i, c, p)] *= factor;
+      for (std::int64_t c = 0; c < x.c; ++c) {
+        T& share = y.data[y.at(i, c, p)];
+        share = T(share * factor);
+      }
     });
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef &y = args.output, &dy = args.grad_output, &dx = args.grad_inputs[0];
+    const TensorOf<T> y(args.output), dy(args.grad_output), dx(args.grad_inputs[0]);
     if (!dx.data) return;
     with_flag(args.accumulate[0], [&](auto add) {
       for_pixels(y, [&](std::int64_t i, std::int64_t p) {
@@ -54,6 +58,6 @@ class Softmax : public Kernel {
 
 }  // namespace
 
-KernelPtr make_softmax(const KernelSpec&) { return std::make_unique<Softmax>(); }
+KernelPtr make_softmax(const KernelSpec& spec) { return make_stored<Softmax>(spec); }
 
 }  // namespace hpmp::cpu

@@ -18,11 +18,12 @@ Double4 load(const float* x) {
   std::memcpy(&v, x, sizeof v);
   return __builtin_convertvector(v, Double4);
 }
+Double4 load(const Bf16* x) { return Double4{x[0], x[1], x[2], x[3]}; }
 
 /// Four channels; two such run side by side per cache line half.
-template <int kVectors>
-void vector_sums(const ChunkView& view, const float* a, const float* b, const float* center,
-                 double* first, double* second) {
+template <int kVectors, class T>
+void vector_sums(const ChunkView& view, const T* a, const T* b, const float* center, double* first,
+                 double* second) {
   Double4 sum[kVectors] = {}, product[kVectors] = {}, mid[kVectors];
   for (int v = 0; v < kVectors; ++v) mid[v] = load(center + 4 * v);
   for (std::int64_t p = 0; p < view.pixels; ++p, a += view.stride, b += view.stride) {
@@ -37,29 +38,32 @@ void vector_sums(const ChunkView& view, const float* a, const float* b, const fl
   std::memcpy(second, product, sizeof product);
 }
 
-void any_sums(const ChunkView& view, const float* a, const float* b, const float* center,
-              double* first, double* second) {
+template <class T>
+void any_sums(const ChunkView& view, const T* a, const T* b, const float* center, double* first,
+              double* second) {
   std::fill_n(first, view.width, 0.0);
   std::fill_n(second, view.width, 0.0);
   for (std::int64_t p = 0; p < view.pixels; ++p, a += view.stride, b += view.stride) {
     for (int j = 0; j < view.width; ++j) {
       first[j] += a[j];
-      second[j] += a[j] * (static_cast<double>(b[j]) - center[j]);
+      second[j] += static_cast<double>(a[j]) * (static_cast<double>(b[j]) - center[j]);
     }
   }
 }
 
 }  // namespace
 
-void channel_sums(const ChunkView& view, const float* a, const float* b, const float* center,
-                  double* first, double* second) {
+template <class T>
+void channel_sums(const ChunkView& view, const T* a, const T* b, const float* center, double* first,
+                  double* second) {
   if (view.width == 16) return vector_sums<4>(view, a, b, center, first, second);
   if (view.width == 8) return vector_sums<2>(view, a, b, center, first, second);
   any_sums(view, a, b, center, first, second);
 }
 
-void scale_channels(const ChunkView& view, const float* x, const float* center, const float* factor,
-                    const float* offset, float* y, bool accumulate) {
+template <class T>
+void scale_channels(const ChunkView& view, const T* x, const float* center, const float* factor,
+                    const float* offset, T* y, bool accumulate) {
   with_width(view.width, [&](auto width) {
     with_flag(accumulate, [&](auto add) {
       for (std::int64_t p = 0; p < view.pixels; ++p) {
@@ -72,5 +76,14 @@ void scale_channels(const ChunkView& view, const float* x, const float* center, 
     });
   });
 }
+
+template void channel_sums(const ChunkView&, const float*, const float*, const float*, double*,
+                           double*);
+template void channel_sums(const ChunkView&, const Bf16*, const Bf16*, const float*, double*,
+                           double*);
+template void scale_channels(const ChunkView&, const float*, const float*, const float*,
+                             const float*, float*, bool);
+template void scale_channels(const ChunkView&, const Bf16*, const float*, const float*,
+                             const float*, Bf16*, bool);
 
 }  // namespace hpmp::cpu

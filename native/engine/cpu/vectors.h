@@ -8,6 +8,8 @@
 #include <immintrin.h>
 #endif
 
+#include "engine/bf16.h"
+
 #define HPMP_FORCED __attribute__((always_inline))
 #define HPMP_INLINE inline HPMP_FORCED
 
@@ -39,6 +41,51 @@ template <int W>
 HPMP_INLINE void store(float* at, const Float<W>& v) {
   __builtin_memcpy(at, &v, sizeof v);
 }
+template <int W>
+struct Halves {
+  typedef std::uint16_t Short __attribute__((vector_size(2 * W)));
+  typedef std::uint32_t Word __attribute__((vector_size(4 * W)));
+};
+
+template <int W>
+HPMP_INLINE Float<W> load(const Bf16* at) {
+  if constexpr (W == 1) {
+    return *at;
+  } else {
+    typename Halves<W>::Short halves;
+    __builtin_memcpy(&halves, at, sizeof halves);
+    using Word = typename Halves<W>::Word;
+#ifdef __AVX512F__  // gcc 12 makes of a conversion two of its halves
+    if constexpr (W == 16)
+      return (Float<W>)((Word)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)halves) << 16);
+#endif
+    return (Float<W>)(__builtin_convertvector(halves, Word) << 16);
+  }
+}
+/// The nearest, the even one of two; NaN stays NaN.
+template <int W>
+HPMP_INLINE void store(Bf16* at, const Float<W>& v) {
+  if constexpr (W == 1) {
+    *at = Bf16(v);
+    return;
+#ifdef __AVX512BF16__
+  } else if constexpr (W == 16) {
+    const __m256bh halves = _mm512_cvtneps_pbh((__m512)v);
+    __builtin_memcpy(at, &halves, sizeof halves);
+  } else if constexpr (W == 8) {
+    const __m128bh halves = _mm256_cvtneps_pbh((__m256)v);
+    __builtin_memcpy(at, &halves, sizeof halves);
+#endif
+  } else {
+    using Word = typename Halves<W>::Word;
+    const Word whole = (Word)v;
+    const Word rounded = whole + 0x7fffU + ((whole >> 16) & 1U);
+    const auto halves = __builtin_convertvector((v != v ? whole | 0x400000U : rounded) >> 16,
+                                                typename Halves<W>::Short);
+    __builtin_memcpy(at, &halves, sizeof halves);
+  }
+}
+
 template <int W>
 HPMP_INLINE Double<W> wide(const Float<W>& v) {
   if constexpr (W == 1) {

@@ -32,8 +32,8 @@ dnnl::primitive_attr with_tail(const ConvTail& tail, const memory::desc& dst) {
 
 }  // namespace
 
-Activation::Activation(std::int64_t n, const Shape& shape, std::int64_t block)
-    : dims{n, shape.c, shape.h, shape.w} {
+Activation::Activation(std::int64_t n, const Shape& shape, std::int64_t block, DType type)
+    : dims{n, shape.c, shape.h, shape.w}, dtype(type) {
   if (block == 16) tags.push_back(tag::nChw16c);
   if (block == 8) tags.push_back(tag::nChw8c);
   if (block == shape.c || shape.h * shape.w == 1) tags.push_back(tag::nhwc);
@@ -45,8 +45,8 @@ Activation::Activation(std::int64_t n, const Shape& shape, std::int64_t block)
 }
 
 Geometry::Geometry(const KernelSpec& spec, const ConvTail& tail)
-    : src(spec.samples, spec.input_shapes[0], input_block(spec)),
-      dst(spec.samples, spec.output_shape, output_block(spec)) {
+    : src(spec.samples, spec.input_shapes[0], input_block(spec), spec.dtype),
+      dst(spec.samples, spec.output_shape, output_block(spec), spec.dtype) {
   const Node& node = node_of(spec);
   const Param& weight = spec.graph->param(node.params[0]);
   const Attrs& attrs = node.attrs;
@@ -71,22 +71,23 @@ memory::desc Geometry::plain_weights() const {
 ForwardDesc Geometry::forward(const ConvTail& tail) const {
   const dnnl::primitive_attr attr = with_tail(tail, dst.desc());
   return fastest(src, dst, [&](const memory::desc& s, const memory::desc& d) {
-    return ForwardDesc(cpu_engine(), dnnl::prop_kind::forward_training, kDirect, s, any_weights(),
-                       bias, d, strides_, dilations_, before_, after_, attr, true);
+    return ForwardDesc(cpu_engine(), dnnl::prop_kind::forward_training, kDirect, s,
+                       any_weights(src.dtype), bias, d, strides_, dilations_, before_, after_, attr,
+                       true);
   });
 }
 
 DataDesc Geometry::backward_data(const ForwardDesc& hint) const {
   return fastest(src, dst, [&](const memory::desc& s, const memory::desc& d) {
-    return DataDesc(cpu_engine(), kDirect, s, any_weights(), d, strides_, dilations_, before_,
-                    after_, hint, user_scratchpad(), true);
+    return DataDesc(cpu_engine(), kDirect, s, any_weights(src.dtype), d, strides_, dilations_,
+                    before_, after_, hint, user_scratchpad(), true);
   });
 }
 
 WeightsDesc Geometry::backward_weights(const ForwardDesc& hint) const {
   return fastest(src, dst, [&](const memory::desc& s, const memory::desc& d) {
-    return WeightsDesc(cpu_engine(), kDirect, s, any_weights(), bias, d, strides_, dilations_,
-                       before_, after_, hint, user_scratchpad(), true);
+    return WeightsDesc(cpu_engine(), kDirect, s, any_weights(DType::fp32), bias, d, strides_,
+                       dilations_, before_, after_, hint, user_scratchpad(), true);
   });
 }
 

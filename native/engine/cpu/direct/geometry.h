@@ -14,10 +14,11 @@ namespace hpmp::cpu {
 struct Activation {
   memory::dims dims;
   std::vector<memory::format_tag> tags;
+  DType dtype;
 
-  Activation(std::int64_t n, const Shape& shape, std::int64_t block);
-  memory::desc desc() const { return describe(dims, tags[0]); }
-  memory::desc desc(memory::format_tag layout) const { return describe(dims, layout); }
+  Activation(std::int64_t n, const Shape& shape, std::int64_t block, DType dtype);
+  memory::desc desc() const { return desc(tags[0]); }
+  memory::desc desc(memory::format_tag layout) const { return describe(dims, layout, dtype); }
 };
 
 /// The first primitive that is not a reference implementation: in our layouts, then with one side
@@ -60,7 +61,9 @@ class Geometry {
   memory::desc bias;  // empty where the convolution has none
 
  private:
-  memory::desc any_weights() const { return describe(weight_dims_, memory::format_tag::any); }
+  memory::desc any_weights(DType dtype) const {
+    return describe(weight_dims_, memory::format_tag::any, dtype);
+  }
 
   memory::dims weight_dims_, strides_, dilations_, before_, after_;
 };

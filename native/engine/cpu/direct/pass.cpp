@@ -13,8 +13,8 @@ dnnl::primitive_attr user_scratchpad() {
   return attr;
 }
 
-memory::desc describe(const memory::dims& dims, memory::format_tag layout) {
-  return {dims, memory::data_type::f32, layout};
+memory::desc describe(const memory::dims& dims, memory::format_tag layout, DType dtype) {
+  return {dims, dtype == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32, layout};
 }
 
 memory unbound(const memory::desc& desc) { return {desc, cpu_engine(), DNNL_MEMORY_NONE}; }

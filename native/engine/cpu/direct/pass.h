@@ -15,7 +15,8 @@ using dnnl::memory;
 
 const dnnl::engine& cpu_engine();
 dnnl::primitive_attr user_scratchpad();
-memory::desc describe(const memory::dims& dims, memory::format_tag layout);
+memory::desc describe(const memory::dims& dims, memory::format_tag layout,
+                      DType dtype = DType::fp32);
 /// Without data.
 memory unbound(const memory::desc& desc);
 
@@ -50,7 +51,7 @@ class Operand {
 
   const memory& bound() const { return theirs_; }
 
-  void bind(float* data, std::byte* scratch, bool copied) {
+  void bind(void* data, std::byte* scratch, bool copied) {
     ours_.set_data_handle(data);
     copied_ = !same_layout_ || (copied && direction_ == kWrite);
     theirs_.set_data_handle(copied_ ? static_cast<void*>(scratch + offset_) : data);
@@ -61,9 +62,11 @@ class Operand {
   void after(const dnnl::stream& stream, bool accumulate) {
     if (direction_ == kRead || !copied_ || !ours_.get_data_handle()) return;
     if (same_layout_) {
-      add_floats(static_cast<float*>(ours_.get_data_handle()),
-                 static_cast<const float*>(theirs_.get_data_handle()),
-                 static_cast<std::int64_t>(ours_.get_desc().get_size() / sizeof(float)));
+      const memory::desc desc = ours_.get_desc();
+      const bool bf16 = desc.get_data_type() == memory::data_type::bf16;
+      const DType dtype = bf16 ? DType::bf16 : DType::fp32;
+      add_elems(ours_.get_data_handle(), theirs_.get_data_handle(),
+                static_cast<std::int64_t>(desc.get_size()) / elem_bytes(dtype), dtype);
     } else {
       (accumulate ? add_ : copy_).execute(stream, theirs_, ours_);
     }
@@ -110,7 +113,7 @@ class Pass {
   }
 
   /// data: one pointer per operand in the order of `add`.
-  void run(const dnnl::stream& stream, std::initializer_list<float*> data, std::byte* scratch,
+  void run(const dnnl::stream& stream, std::initializer_list<void*> data, std::byte* scratch,
            bool accumulate) {
     const auto* pointer = data.begin();
     for (Operand& operand : operands_) operand.bind(*pointer++, scratch, accumulate);

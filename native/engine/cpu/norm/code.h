@@ -2,6 +2,7 @@
 // set.
 #pragma once
 
+#include "engine/bf16.h"
 #include "engine/cpu/bounds.h"
 #include "engine/cpu/sums.h"
 
@@ -15,34 +16,41 @@ struct Channels {
 };
 
 /// The gradient of y on its way to x. Pointers may be equal: everything is elementwise.
+template <class T>
 struct GradientSums {
-  const float *x, *dy;
-  const float* y;         // of the forward pass, or null: the bounds are looked up in v
-  float* kept;            // what the bounds let pass goes there, or null
-  float* added;           // and is added there, or null
+  const T *x, *dy;
+  const T* y;             // of the forward pass, or null: the bounds are looked up in v
+  T* kept;                // what the bounds let pass goes there, or null
+  T* added;               // and is added there, or null
   double *sum, *product;  // [width]: of what passed, and of it times (x - mean)
 };
 
 /// dx (=|+=) factor * (passed - shift - slope * (x - mean)).
+template <class T>
 struct InputGradient {
-  const float *x, *dy;
+  const T *x, *dy;
   const float *shift, *slope;  // [width]
   bool bounded;                // dy is not what passed yet: look up the bounds in v
-  float* dx;
+  T* dx;
   bool accumulate;
 };
 
+/// On tensors of T, float or Bf16.
+template <class T>
 struct Code {
   /// sum[j] of x[j] and squares[j] of x[j]^2 over the pixels.
-  void (*moments)(ChunkView view, const float* x, double* sum, double* squares);
+  void (*moments)(ChunkView view, const T* x, double* sum, double* squares);
   /// y = held(v + other); other may be null.
-  void (*normalise)(ChunkView view, const Channels& channels, Bounds bounds, const float* x,
-                    const float* other, float* y);
-  void (*gradient_sums)(ChunkView view, const Channels& channels, Bounds bounds, GradientSums g);
-  void (*input_gradient)(ChunkView view, const Channels& channels, Bounds bounds, InputGradient g);
+  void (*normalise)(ChunkView view, const Channels& channels, Bounds bounds, const T* x,
+                    const T* other, T* y);
+  void (*gradient_sums)(ChunkView view, const Channels& channels, Bounds bounds, GradientSums<T> g);
+  void (*input_gradient)(ChunkView view, const Channels& channels, Bounds bounds,
+                         InputGradient<T> g);
 };
 
-const Code& avx512_code();
-const Code& baseline_code();
+const Code<float>& avx512_code();
+const Code<Bf16>& avx512_bf16_code();
+const Code<float>& baseline_code();
+const Code<Bf16>& baseline_bf16_code();
 
 }  // namespace hpmp::cpu::norm

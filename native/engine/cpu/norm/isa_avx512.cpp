@@ -5,8 +5,8 @@
 
 namespace hpmp::cpu::norm {
 
-const Code& avx512_code() {
-  static const Code code = avx512::make_code();
+const Code<float>& avx512_code() {
+  static const Code<float> code = avx512::make_code<float>();
   return code;
 }
 

@@ -5,8 +5,13 @@
 
 namespace hpmp::cpu::norm {
 
-const Code& baseline_code() {
-  static const Code code = baseline::make_code();
+const Code<float>& baseline_code() {
+  static const Code<float> code = baseline::make_code<float>();
+  return code;
+}
+
+const Code<Bf16>& baseline_bf16_code() {
+  static const Code<Bf16> code = baseline::make_code<Bf16>();
   return code;
 }
 

@@ -13,7 +13,7 @@ using namespace cpu::HPMP_ISA;
 /// Sums are of doubles: half as many of them are in a register.
 constexpr int kSumLanes = HPMP_LANES / 2;
 
-constexpr std::int64_t kAhead = 512;  // floats: what comes from memory is asked for early
+constexpr std::int64_t kAhead = 512;  // elements: what comes from memory is asked for early
 
 /// W * K adjacent channels, from channel `first` of the chunk on.
 template <int W, int K>
@@ -104,7 +104,8 @@ struct Gate {
   }
 };
 
-inline void moments(ChunkView view, const float* x, double* sum, double* squares) {
+template <class T>
+void moments(ChunkView view, const T* x, double* sum, double* squares) {
   for_columns<kSumLanes>(view.width, [&](auto columns) HPMP_FORCED {
     constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
     Sums<W, K> sums;
@@ -120,8 +121,9 @@ inline void moments(ChunkView view, const float* x, double* sum, double* squares
   });
 }
 
-inline void normalise(ChunkView view, const Channels& channels, Bounds bounds, const float* x,
-                      const float* other, float* y) {
+template <class T>
+void normalise(ChunkView view, const Channels& channels, Bounds bounds, const T* x, const T* other,
+               T* y) {
   for_columns<HPMP_LANES>(view.width, [&](auto columns) HPMP_FORCED {
     constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
     const Constants<W, K> constants(channels, columns.first);
@@ -140,8 +142,8 @@ inline void normalise(ChunkView view, const Channels& channels, Bounds bounds, c
 
 enum class LookUp { kNothing, kInput, kOutput };
 
-template <LookUp kBounds>
-void gradient_sums_by(ChunkView view, const Channels& channels, Bounds bounds, GradientSums g) {
+template <LookUp kBounds, class T>
+void gradient_sums_by(ChunkView view, const Channels& channels, Bounds bounds, GradientSums<T> g) {
   for_columns<kSumLanes>(view.width, [&](auto columns) HPMP_FORCED {
     constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
     const Constants<W, K> constants(channels, columns.first);
@@ -171,7 +173,8 @@ inline bool is_bounded(const Bounds& bounds) {
   return bounds.low == bounds.low || bounds.high == bounds.high;
 }
 
-inline void gradient_sums(ChunkView view, const Channels& channels, Bounds bounds, GradientSums g) {
+template <class T>
+void gradient_sums(ChunkView view, const Channels& channels, Bounds bounds, GradientSums<T> g) {
   if (!is_bounded(bounds)) {
     gradient_sums_by<LookUp::kNothing>(view, channels, bounds, g);
   } else if (g.y) {
@@ -181,8 +184,9 @@ inline void gradient_sums(ChunkView view, const Channels& channels, Bounds bound
   }
 }
 
-template <bool kBounded, bool kAccumulate>
-void input_gradient_by(ChunkView view, const Channels& channels, Bounds bounds, InputGradient g) {
+template <bool kBounded, bool kAccumulate, class T>
+void input_gradient_by(ChunkView view, const Channels& channels, Bounds bounds,
+                       InputGradient<T> g) {
   for_columns<HPMP_LANES>(view.width, [&](auto columns) HPMP_FORCED {
     constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
     const Constants<W, K> constants(channels, columns.first);
@@ -207,8 +211,8 @@ void input_gradient_by(ChunkView view, const Channels& channels, Bounds bounds, 
   });
 }
 
-inline void input_gradient(ChunkView view, const Channels& channels, Bounds bounds,
-                           InputGradient g) {
+template <class T>
+void input_gradient(ChunkView view, const Channels& channels, Bounds bounds, InputGradient<T> g) {
   if (g.bounded && is_bounded(bounds)) {
     if (g.accumulate) return input_gradient_by<true, true>(view, channels, bounds, g);
     return input_gradient_by<true, false>(view, channels, bounds, g);
@@ -217,6 +221,9 @@ inline void input_gradient(ChunkView view, const Channels& channels, Bounds boun
   input_gradient_by<false, false>(view, channels, bounds, g);
 }
 
-inline Code make_code() { return {moments, normalise, gradient_sums, input_gradient}; }
+template <class T>
+Code<T> make_code() {
+  return {moments<T>, normalise<T>, gradient_sums<T>, input_gradient<T>};
+}
 
 }  // namespace hpmp::cpu::norm::HPMP_ISA

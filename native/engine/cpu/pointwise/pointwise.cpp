@@ -26,6 +26,43 @@ const pointwise::Loops& loops_of(const Node& node) {
   return code.loops[static_cast<int>(function_of(node))];
 }
 
+/// Floats behind a piece of what a tensor stores: these themselves, or a copy for so many elements.
+template <class T>
+class Piece {
+ public:
+  static constexpr std::int64_t kMost = kStoredAs<T> == DType::bf16 ? 512 : 4096;
+
+  const float* read(const T* from, std::int64_t count) {
+    if constexpr (kStoredAs<T> == DType::fp32) return from;
+    for (std::int64_t k = 0; k < count; ++k) copy_[k] = from[k];
+    return copy_;
+  }
+  /// Where to write before `written`; `kept`: what is there is read, too.
+  float* room(T* to, std::int64_t count, bool kept) {
+    if constexpr (kStoredAs<T> == DType::fp32) return to;
+    if (kept) read(to, count);
+    return copy_;
+  }
+  void written(T* to, std::int64_t count) const {
+    if constexpr (kStoredAs<T> == DType::bf16) {
+      for (std::int64_t k = 0; k < count; ++k) to[k] = T(copy_[k]);
+    }
+  }
+
+ private:
+  float copy_[kStoredAs<T> == DType::bf16 ? kMost : 1] = {};
+};
+
+/// body(begin, count) over pieces that a Piece takes.
+template <class T, class Body>
+void for_pieces(std::int64_t total, const Body& body) {
+  for_elems(total, [&](std::int64_t begin, std::int64_t end) {
+    for (; begin < end; begin += Piece<T>::kMost)
+      body(begin, std::min(Piece<T>::kMost, end - begin));
+  });
+}
+
+template <class T>
 class Pointwise : public Kernel {
  public:
   explicit Pointwise(const Node& node)
@@ -37,22 +74,29 @@ class Pointwise : public Kernel {
 
   void forward(const ForwardArgs& args) override {
     ensure_same_layout(args.inputs[0], args.output);
-    const float* x = args.inputs[0].data;
-    float* y = args.output.data;
-    for_elems(args.output.elems(), [&](std::int64_t begin, std::int64_t end) {
-      loops_.forward(numbers_, x + begin, y + begin, end - begin);
+    const T* x = TensorOf<T>(args.inputs[0]).data;
+    T* y = TensorOf<T>(args.output).data;
+    for_pieces<T>(args.output.elems(), [&](std::int64_t begin, std::int64_t count) {
+      Piece<T> from, to;
+      loops_.forward(numbers_, from.read(x + begin, count), to.room(y + begin, count, false),
+                     count);
+      to.written(y + begin, count);
     });
   }
 
   void backward(const BackwardArgs& args) override {
-    const TensorRef& dx = args.grad_inputs[0];
+    const TensorOf<T> dx(args.grad_inputs[0]), grad(args.grad_output);
     if (!dx.data) return;
-    ensure_same_layout(dx, args.grad_output);
-    const float* dy = args.grad_output.data;
-    const float* at = reads_output_ ? args.output.data : reads_input_ ? args.inputs[0].data : dy;
-    for_elems(dx.elems(), [&](std::int64_t begin, std::int64_t end) {
-      loops_.backward(numbers_, at + begin, dy + begin, dx.data + begin, end - begin,
-                      args.accumulate[0]);
+    ensure_same_layout(dx, grad);
+    const T *dy = grad.data, *at = dy;
+    if (reads_output_ || reads_input_)
+      at = TensorOf<T>(reads_output_ ? args.output : args.inputs[0]).data;
+    const bool add = args.accumulate[0];
+    for_pieces<T>(dx.elems(), [&](std::int64_t begin, std::int64_t count) {
+      Piece<T> place, passed, to;
+      loops_.backward(numbers_, place.read(at + begin, count), passed.read(dy + begin, count),
+                      to.room(dx.data + begin, count, add), count, add);
+      to.written(dx.data + begin, count);
     });
   }
 
@@ -65,7 +109,7 @@ class Pointwise : public Kernel {
 }  // namespace
 
 KernelPtr make_pointwise(const KernelSpec& spec) {
-  return std::make_unique<Pointwise>(node_of(spec));
+  return make_stored<Pointwise>(spec, node_of(spec));
 }
 
 }  // namespace hpmp::cpu

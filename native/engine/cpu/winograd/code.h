@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "base/dtype.h"
 #include "engine/cpu/bounds.h"
 
 namespace hpmp::cpu::winograd {
@@ -27,18 +28,20 @@ struct Product {
 
 /// What is done with outputs.
 struct Ending {
-  const float* bias = nullptr;    // [lane], or null
-  const float* addend = nullptr;  // an image, may be the output itself; or null
+  const float* bias = nullptr;   // [lane], or null
+  const void* addend = nullptr;  // an image, may be the output itself; or null
   Bounds bounds;
 };
 
-/// Images are one block of channels, [height][width][lane]; points are `stride` floats apart.
+/// Images are one block of channels of `dtype`, [height][width][lane]; points are floats, `stride`
+/// of them apart.
 struct Code {
   int lanes;
-  void (*transform_input)(const Window&, const float* image, float* points, std::ptrdiff_t stride);
+  DType dtype;
+  void (*transform_input)(const Window&, const void* image, float* points, std::ptrdiff_t stride);
   void (*transform_output)(const Window&, const float* points, std::ptrdiff_t stride, const Ending&,
-                           float* image);
-  void (*transform_output_grad)(const Window&, const float* image, float* points,
+                           void* image);
+  void (*transform_output_grad)(const Window&, const void* image, float* points,
                                 std::ptrdiff_t stride);
   /// taps: [9][lane].
   void (*transform_weights)(const float* taps, float* points, std::ptrdiff_t stride);
@@ -52,6 +55,8 @@ struct Code {
 };
 
 const Code& avx512_code();
+const Code& avx512_bf16_code();  // of bf16 images
 const Code& baseline_code();
+const Code& baseline_bf16_code();  // likewise
 
 }  // namespace hpmp::cpu::winograd

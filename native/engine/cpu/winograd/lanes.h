@@ -13,7 +13,14 @@ namespace hpmp::cpu::winograd::HPMP_ISA {
 constexpr int kLanes = HPMP_LANES;
 using Vector = cpu::HPMP_ISA::Float<kLanes>;
 
-HPMP_INLINE Vector load(const float* at) { return cpu::HPMP_ISA::load<kLanes>(at); }
-HPMP_INLINE void store(float* at, const Vector& v) { cpu::HPMP_ISA::store<kLanes>(at, v); }
+/// Of floats or Bf16.
+template <class T>
+HPMP_INLINE Vector load(const T* at) {
+  return cpu::HPMP_ISA::load<kLanes>(at);
+}
+template <class T>
+HPMP_INLINE void store(T* at, const Vector& v) {
+  cpu::HPMP_ISA::store<kLanes>(at, v);
+}
 
 }  // namespace hpmp::cpu::winograd::HPMP_ISA

@@ -21,9 +21,12 @@ Shape3x3 Shape3x3::transposed() const {
   return t;
 }
 
-const Code* code_for(std::int64_t lanes) {
-  if (has_avx512() && avx512_code().lanes == lanes) return &avx512_code();
-  return baseline_code().lanes == lanes ? &baseline_code() : nullptr;
+const Code* code_for(std::int64_t lanes, DType dtype) {
+  const bool bf16 = dtype == DType::bf16;
+  const Code& wide = bf16 ? avx512_bf16_code() : avx512_code();
+  const Code& narrow = bf16 ? baseline_bf16_code() : baseline_code();
+  if ((bf16 ? has_avx512_bf16() : has_avx512()) && wide.lanes == lanes) return &wide;
+  return narrow.lanes == lanes ? &narrow : nullptr;
 }
 
 Tiles::Tiles(const Shape3x3& shape, std::int64_t most)
@@ -62,17 +65,18 @@ Window Layout::output_window(const Tiles::Place& place) const {
   return {place.y, place.x, shape.out_height, shape.out_width};
 }
 
-const float* Layout::input(const float* src, std::int64_t sample, std::int64_t block) const {
+const std::byte* Layout::input(const std::byte* src, std::int64_t sample,
+                               std::int64_t block) const {
   const std::int64_t pixels = static_cast<std::int64_t>(shape.in_height) * shape.in_width;
-  return src + (sample * in_blocks() + block) * pixels * code.lanes;
+  return src + (sample * in_blocks() + block) * pixels * code.lanes * elem_bytes(code.dtype);
 }
 
-float* Layout::output(float* dst, std::int64_t sample, std::int64_t block) const {
+std::byte* Layout::output(std::byte* dst, std::int64_t sample, std::int64_t block) const {
   const std::int64_t pixels = static_cast<std::int64_t>(shape.out_height) * shape.out_width;
-  return dst + (sample * out_blocks() + block) * pixels * code.lanes;
+  return dst + (sample * out_blocks() + block) * pixels * code.lanes * elem_bytes(code.dtype);
 }
 
-void Layout::transform_inputs(int block, const float* src, float* points) const {
+void Layout::transform_inputs(int block, const std::byte* src, float* points) const {
   const std::ptrdiff_t stride = point_stride(in_blocks());
   parallel_for(in_blocks(), true, [&](std::int64_t b) {
     float* to = points + b * block_stride();

@@ -93,17 +93,18 @@ void Map::gather_transposed(std::int64_t out, std::int64_t in, float* taps) cons
     l_.code.transpose(turned + tap * lanes, 9 * lanes, taps + (8 - tap) * lanes, 9 * lanes);
 }
 
-void Map::run(const float* src, float* dst, const Ending& ending, std::byte* scratch) const {
+void Map::run(const void* src, void* dst, const Ending& ending, std::byte* scratch) const {
+  auto* to = static_cast<std::byte*>(dst);
   auto* inputs = reinterpret_cast<float*>(scratch);
   float* products = inputs + kPoints * l_.point_stride(l_.in_blocks());
   const std::ptrdiff_t out = kPoints * l_.point_stride(l_.groups.most());
   const std::ptrdiff_t each = out + kPoints * l_.weight_stride();
   for (int block = 0; block < l_.tiles.blocks(); ++block) {
-    l_.transform_inputs(block, src, inputs);
+    l_.transform_inputs(block, static_cast<const std::byte*>(src), inputs);
     if (l_.groups.kept()) {
       run_kept(block, inputs, products);
       parallel_for(l_.out_blocks(), true,
-                   [&](std::int64_t b) { transform_output(block, 0, b, products, ending, dst); });
+                   [&](std::int64_t b) { transform_output(block, 0, b, products, ending, to); });
       continue;
     }
 #pragma omp parallel for schedule(static) num_threads(threads_)
@@ -111,7 +112,7 @@ void Map::run(const float* src, float* dst, const Ending& ending, std::byte* scr
       float* own = products + omp_get_thread_num() * each;
       run_group(block, group, inputs, own + out, own);
       for (std::int64_t b = 0; b < l_.groups.size(group); ++b)
-        transform_output(block, group, b, own, ending, dst);
+        transform_output(block, group, b, own, ending, to);
     }
   }
 }
@@ -137,15 +138,15 @@ void Map::multiply_point(int block, std::int64_t group, std::int64_t p, const fl
 
 /// Of one block of the group's output channels.
 void Map::transform_output(int block, std::int64_t group, std::int64_t in_group,
-                           const float* products, const Ending& ending, float* dst) const {
+                           const float* products, const Ending& ending, std::byte* dst) const {
   const std::int64_t b = l_.groups.begin(group) + in_group;
   const float* from = products + in_group * l_.block_stride();
   Ending own = ending;
   if (ending.bias) own.bias += b * l_.code.lanes;
   for (std::int64_t t = l_.tiles.begin(block); t < l_.tiles.begin(block + 1); ++t) {
     const Tiles::Place place = l_.tiles[t];
-    float* image = l_.output(dst, place.sample, b);
-    if (ending.addend) own.addend = ending.addend + (image - dst);
+    std::byte* image = l_.output(dst, place.sample, b);
+    if (ending.addend) own.addend = static_cast<const std::byte*>(ending.addend) + (image - dst);
     l_.code.transform_output(l_.output_window(place), from, l_.point_stride(l_.groups.most()), own,
                              image);
     from += l_.code.lanes;

@@ -6,11 +6,13 @@
 
 namespace hpmp::cpu::winograd::HPMP_ISA {
 
-inline Code make_code() {
+template <class T>
+Code make_code() {
   return {kLanes,
-          transform_input,
-          transform_output,
-          transform_output_grad,
+          kStoredAs<T>,
+          transform_input<T>,
+          transform_output<T>,
+          transform_output_grad<T>,
           transform_weights,
           transform_weight_grad,
           multiply,

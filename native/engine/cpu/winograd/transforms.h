@@ -96,17 +96,17 @@ HPMP_INLINE void transform(const Get& get, const Put& put) {
   }
 }
 
-/// T of the pixels of a window, zero outside of the image.
-template <class T>
-HPMP_INLINE void transform_window(const Window& w, const float* image, float* points,
+/// The transform of the pixels of a window, zero outside of the image.
+template <class Transform, class T>
+HPMP_INLINE void transform_window(const Window& w, const T* image, float* points,
                                   std::ptrdiff_t stride) {
-  constexpr int kSize = T::kIn;
+  constexpr int kSize = Transform::kIn;
   const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(w.width) * kLanes;
   const auto put = [=](int p, Vector v) HPMP_FORCED { store(points + p * stride, v); };
-  const float* corner = image + w.y * row + static_cast<std::ptrdiff_t>(w.x) * kLanes;
+  const T* corner = image + w.y * row + static_cast<std::ptrdiff_t>(w.x) * kLanes;
   if (w.y >= 0 && w.x >= 0 && w.y + kSize <= w.height && w.x + kSize <= w.width) {
-    transform<T>([=](int y, int x) HPMP_FORCED { return load(corner + y * row + x * kLanes); },
-                 put);
+    transform<Transform>(
+        [=](int y, int x) HPMP_FORCED { return load(corner + y * row + x * kLanes); }, put);
     return;
   }
   const auto get = [=](int y, int x) HPMP_FORCED {
@@ -114,17 +114,18 @@ HPMP_INLINE void transform_window(const Window& w, const float* image, float* po
     const bool inside = at_y >= 0 && at_x >= 0 && at_y < w.height && at_x < w.width;
     return inside ? load(corner + y * row + x * kLanes) : Vector{};
   };
-  transform<T>(get, put);
+  transform<Transform>(get, put);
 }
 
-inline void transform_input(const Window& w, const float* image, float* points,
-                            std::ptrdiff_t stride) {
-  transform_window<InputTransform>(w, image, points, stride);
+template <class T>
+void transform_input(const Window& w, const void* image, float* points, std::ptrdiff_t stride) {
+  transform_window<InputTransform>(w, static_cast<const T*>(image), points, stride);
 }
 
-inline void transform_output_grad(const Window& w, const float* image, float* points,
-                                  std::ptrdiff_t stride) {
-  transform_window<OutputGradTransform>(w, image, points, stride);
+template <class T>
+void transform_output_grad(const Window& w, const void* image, float* points,
+                           std::ptrdiff_t stride) {
+  transform_window<OutputGradTransform>(w, static_cast<const T*>(image), points, stride);
 }
 
 /// NaN, as a bound and as a value, changes nothing.
@@ -134,8 +135,11 @@ HPMP_INLINE Vector bounded(Vector v, Bounds bounds) {
   return v > high ? high : v;
 }
 
-inline void transform_output(const Window& w, const float* points, std::ptrdiff_t stride,
-                             const Ending& ending, float* image) {
+template <class T>
+void transform_output(const Window& w, const float* points, std::ptrdiff_t stride,
+                      const Ending& ending, void* image) {
+  T* to = static_cast<T*>(image);
+  const T* addend = static_cast<const T*>(ending.addend);
   const Vector shift = ending.bias ? load(ending.bias) : Vector{};
   const int height = w.height - w.y, width = w.width - w.x;
   const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(w.width) * kLanes;
@@ -146,8 +150,8 @@ inline void transform_output(const Window& w, const float* points, std::ptrdiff_
     if (y >= height || x >= width) return;
     const std::ptrdiff_t at = corner + y * row + x * kLanes;
     v += shift;
-    if (ending.addend) v += load(ending.addend + at);
-    store(image + at, bounded(v, ending.bounds));
+    if (addend) v += load(addend + at);
+    store(to + at, bounded(v, ending.bounds));
   };
   transform<OutputTransform>(get, put);
 }

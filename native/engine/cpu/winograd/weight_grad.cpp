@@ -34,14 +34,13 @@ std::size_t WeightGrad::scratch_bytes() const {
          sizeof(float);
 }
 
-void WeightGrad::run(const float* src, const float* grad_dst, float* grad,
-                     std::byte* scratch) const {
+void WeightGrad::run(const void* src, const void* grad_dst, float* grad, std::byte* scratch) const {
   auto* inputs = reinterpret_cast<float*>(scratch);
   float* grads = inputs + kPoints * l_.point_stride(l_.in_blocks());
   float* sums = grads + kPoints * l_.point_stride(l_.out_blocks());
   for (int block = 0; block < l_.tiles.blocks(); ++block) {
-    l_.transform_inputs(block, src, inputs);
-    transform_outputs(block, grad_dst, grads);
+    l_.transform_inputs(block, static_cast<const std::byte*>(src), inputs);
+    transform_outputs(block, static_cast<const std::byte*>(grad_dst), grads);
     if (l_.groups.kept()) {
       run_kept(block, inputs, grads, sums);
       continue;
@@ -58,9 +57,9 @@ void WeightGrad::run(const float* src, const float* grad_dst, float* grad,
   });
 }
 
-void WeightGrad::transform_outputs(int block, const float* grad_dst, float* points) const {
+void WeightGrad::transform_outputs(int block, const std::byte* grad_dst, float* points) const {
   const std::ptrdiff_t stride = l_.point_stride(l_.out_blocks());
-  auto* from = const_cast<float*>(grad_dst);
+  auto* from = const_cast<std::byte*>(grad_dst);
   parallel_for(l_.out_blocks(), true, [&](std::int64_t b) {
     float* to = points + b * l_.block_stride();
     for (std::int64_t t = l_.tiles.begin(block); t < l_.tiles.begin(block + 1); ++t) {

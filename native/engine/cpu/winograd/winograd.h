@@ -25,8 +25,9 @@ struct Shape3x3 {
   Shape3x3 transposed() const;
 };
 
-/// The inner loops for this machine and blocks of `lanes` channels; null if there are none.
-const Code* code_for(std::int64_t lanes);
+/// The inner loops for this machine and blocks of `lanes` channels of `dtype`; null if there are
+/// none.
+const Code* code_for(std::int64_t lanes, DType dtype);
 
 /// The tiles of all samples, cut into blocks that fit the cache.
 class Tiles {
@@ -99,10 +100,10 @@ class Layout {
   Window input_window(const Tiles::Place& place) const;
   Window output_window(const Tiles::Place& place) const;
   /// One block of channels of a sample.
-  const float* input(const float* src, std::int64_t sample, std::int64_t block) const;
-  float* output(float* dst, std::int64_t sample, std::int64_t block) const;
+  const std::byte* input(const std::byte* src, std::int64_t sample, std::int64_t block) const;
+  std::byte* output(std::byte* dst, std::int64_t sample, std::int64_t block) const;
   /// All points of a block of tiles.
-  void transform_inputs(int block, const float* src, float* points) const;
+  void transform_inputs(int block, const std::byte* src, float* points) const;
 
   const Code& code;
   Shape3x3 shape;
@@ -123,7 +124,7 @@ class Map {
   /// weights: [channels of the output][of the input][3][3] of the convolution.
   void load(const float* weights);
   /// dst = src * weights, ended so; the ending's bias is [out_channels], its addend like dst.
-  void run(const float* src, float* dst, const Ending& ending, std::byte* scratch) const;
+  void run(const void* src, void* dst, const Ending& ending, std::byte* scratch) const;
 
  private:
   Map(const Code& code, const Shape3x3& shape, const Groups& groups, bool transposed, int threads);
@@ -136,7 +137,7 @@ class Map {
   void run_group(int block, std::int64_t group, const float* inputs, float* weights,
                  float* products) const;
   void transform_output(int block, std::int64_t group, std::int64_t in_group, const float* products,
-                        const Ending& ending, float* dst) const;
+                        const Ending& ending, std::byte* dst) const;
 
   Layout l_;
   bool transposed_;
@@ -152,11 +153,11 @@ class WeightGrad {
 
   std::size_t scratch_bytes() const;
   /// grad += its part of these samples; [out_channels][in_channels][3][3].
-  void run(const float* src, const float* grad_dst, float* grad, std::byte* scratch) const;
+  void run(const void* src, const void* grad_dst, float* grad, std::byte* scratch) const;
 
  private:
   WeightGrad(const Code& code, const Shape3x3& shape, const Groups& groups, int threads);
-  void transform_outputs(int block, const float* grad_dst, float* points) const;
+  void transform_outputs(int block, const std::byte* grad_dst, float* points) const;
   void multiply_point(int block, std::int64_t group, std::int64_t p, bool add, const float* inputs,
                       const float* grads, float* sums) const;
   void run_kept(int block, const float* inputs, const float* grads, float* sums) const;

@@ -1,0 +1,13 @@
+// batch_norm's loops on bf16 for AVX512-BF16; the build compiles this file alone for it.
+#define HPMP_LANES 16
+#define HPMP_ISA avx512_bf16
+#include "engine/cpu/norm/lanes.h"
+
+namespace hpmp::cpu::norm {
+
+const Code<Bf16>& avx512_bf16_code() {
+  static const Code<Bf16> code = avx512_bf16::make_code<Bf16>();
+  return code;
+}
+
+}  // namespace hpmp::cpu::norm
