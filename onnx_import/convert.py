@@ -11,6 +11,7 @@ from onnx_import import (
     convert_function,
     convert_index,
     convert_resample,
+    convert_transposed,
     convert_window,
 )
 from onnx_import.builder import Builder, NodeContext
@@ -34,6 +35,7 @@ TABLE_MODULES = (
     convert_function,
     convert_index,
     convert_resample,
+    convert_transposed,
     convert_window,
 )
 

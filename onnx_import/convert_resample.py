@@ -104,10 +104,11 @@ def resize(ctx: NodeContext) -> list[Tensor]:
 
 def _axes(ctx: NodeContext, x: Tensor) -> tuple[_Axis, _Axis]:
     """Rows and columns, from `scales` or `sizes` for any set of axes."""
-    given = ctx.attributes.integers("axes") or [0, 1, 2, 3]
-    axes = [a % 4 if -4 <= a < 4 else -1 for a in given]
+    rank = len(x.dims) + 1
+    given = ctx.attributes.integers("axes") or list(range(rank))
+    axes = [a % rank if -rank <= a < rank else -1 for a in given]
     if -1 in axes or len(set(axes)) < len(axes):
-        raise Unsupported(f"axes {given} are not different ones of 4")
+        raise Unsupported(f"axes {given} are not different ones of {rank}")
     scales, sizes = _given(ctx, 2, "scales"), _given(ctx, 3, "sizes")
     if (scales is None) == (sizes is None):
         raise Unsupported("it needs either scales or sizes")
@@ -209,7 +210,7 @@ def pad(ctx: NodeContext) -> list[Tensor]:
     mode = ctx.attributes.text("mode", "constant")
     if mode not in ("constant", "edge", "reflect", "wrap"):
         raise Unsupported(f"mode {mode!r} is unknown")
-    before, after = _pads(ctx)
+    before, after = _pads(ctx, len(x.dims) + 1)
     value = _pad_value(ctx) if mode == "constant" else 0.0
     if before[0] or after[0]:
         raise Unsupported("it pads the batch")
@@ -219,11 +220,13 @@ def pad(ctx: NodeContext) -> list[Tensor]:
     return [_padded_channels(ctx, padded, before[1], after[1], mode, value)]
 
 
-def _pads(ctx: NodeContext) -> tuple[list[int], list[int]]:
-    """What is added before and after each of the four axes; negative where it is cut off."""
+def _pads(ctx: NodeContext, rank: int) -> tuple[list[int], list[int]]:
+    """What is added before and after each of four axes; negative where it is cut off."""
     pads = ctx.known(1, "pads").integers("its pads")
     given = ctx.optional(3, "axes")
-    axes = [0, 1, 2, 3] if given is None else [a % 4 for a in given.integers("its axes")]
+    axes = list(range(rank))
+    if given is not None:
+        axes = [a % rank for a in given.integers("its axes")]
     if len(pads) != 2 * len(axes) or not all(abs(p) < 2**16 for p in pads):
         raise Unsupported(f"pads {pads} must be two numbers below 65536 for each of {axes}")
     before, after = [0] * 4, [0] * 4

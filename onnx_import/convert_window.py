@@ -52,7 +52,7 @@ class Window:
         return length
 
     def _pair(self, attributes: Attributes, name: str) -> Pair:
-        return checked_pair(name, _completed(attributes.integers(name) or [1, 1], self.axes))
+        return checked_pair(name, completed(attributes.integers(name) or [1, 1], self.axes))
 
     def _pads(self, attributes: Attributes, size: Pair) -> tuple[int, int, int, int]:
         mode = attributes.text("auto_pad", "NOTSET")
@@ -91,7 +91,7 @@ def unpadded(ctx: NodeContext, x: Tensor, window: Window, value: float) -> Tenso
     return padding.inner
 
 
-def _completed(values: list[int], axes: int) -> list[int]:
+def completed(values: list[int], axes: int) -> list[int]:
     """The numbers of one axis, and 1 for the second that lines do not have."""
     return [*values, 1] if axes == 1 and len(values) == 1 else values
 
@@ -157,7 +157,7 @@ def _check_conv(ctx: NodeContext, x: Tensor, shape: tuple[int, ...], groups: int
 def _pool_window(ctx: NodeContext, x: Tensor) -> Window:
     axes = len(x.dims) - 1
     given = ctx.attributes.integers("kernel_shape") or []
-    kernel = checked_pair("kernel_shape", _completed(given, axes))
+    kernel = checked_pair("kernel_shape", completed(given, axes))
     window = Window(ctx.attributes, x.shape[1:], kernel, axes)
     if window.dilations != (1, 1):
         raise Unsupported(f"dilations {list(window.dilations)} of a pool are not supported")

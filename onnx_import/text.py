@@ -45,6 +45,8 @@ _DEFAULTS: Mapping[str, Attribute] = {
     "exclude_outside": False,
     "border": "edge",
     "border_value": 0.0,
+    "block": 1,
+    "weight": 1.0,
 }
 
 

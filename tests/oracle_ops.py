@@ -65,6 +65,26 @@ def _conv(node: OracleNode, x: list[torch.Tensor], params: list[torch.Tensor]) -
     )
 
 
+def _conv_transpose(
+    node: OracleNode, x: list[torch.Tensor], params: list[torch.Tensor]
+) -> torch.Tensor:
+    """Every pixel adds its kernel to the whole output, of which the pads are cut off."""
+    rows, each, r, s = params[0].shape
+    groups = node.ints("groups", "1")[0]
+    per_group = params[0].reshape(groups, rows // groups, each, r, s).transpose(1, 2)
+    whole = F.conv_transpose2d(
+        x[0],
+        per_group.reshape(groups * each, rows // groups, r, s),
+        None,
+        tuple(node.ints("strides", "1,1")),
+        groups=groups,
+        dilation=tuple(node.ints("dilations", "1,1")),
+    )
+    top, left, bottom, right = node.ints("pads", "0,0,0,0")
+    y = F.pad(whole, (-left, -right, -top, -bottom))
+    return y + row(params[1]) if len(params) > 1 else y
+
+
 def _windows(node: OracleNode, x: torch.Tensor, value: float) -> torch.Tensor:
     """(N, C, windows_h, windows_w, kernel_h, kernel_w) of the padded input."""
     kernel, strides = node.ints("kernel", "1,1"), node.ints("strides", "1,1")
@@ -202,6 +222,9 @@ def _extremum(of_two: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> O
 Op = Callable[[OracleNode, list[torch.Tensor], list[torch.Tensor]], torch.Tensor]
 OPS: dict[str, Op] = {
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "DepthToSpace": lambda node, x, p: F.pixel_shuffle(x[0], node.ints("block", "1")[0]),
+    "SpaceToDepth": lambda node, x, p: F.pixel_unshuffle(x[0], node.ints("block", "1")[0]),
     "Dense": _dense,
     "Affine": _affine,
     "Relu": lambda node, x, p: torch.relu(x[0]),
