@@ -30,6 +30,7 @@ class Builder:
         fixed_batch: the batch size that the file insists on, if any.
         padded: by native name, the maps that are another one with a border of one value.
         output_dims: ONNX dimensions after the batch of the outputs finished so far.
+        folded: nodes that became constants, by operator; folded_elements: what they hold.
     """
 
     def __init__(self, graph: onnx.GraphProto, budget: Budget, fixed_batch: int | None) -> None:
@@ -48,6 +49,8 @@ class Builder:
         self._renamed: dict[str, str] = {}
         self._flattened: dict[str, Tensor] = {}
         self.output_dims: list[tuple[int, ...]] = []
+        self.folded: Counter[str] = Counter()
+        self.folded_elements = 0
 
     def emit(
         self,

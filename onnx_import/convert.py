@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import onnx
 
@@ -40,12 +42,34 @@ TABLE_MODULES = (
 )
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A conversion, complete if there are no issues."""
+
+    builder: Builder
+    input_name: str
+    issues: list[Issue]
+
+
 def convert(
     label: str, model: onnx.ModelProto, arrays: dict[str, np.ndarray], limits: Limits
 ) -> ImportedModel:
     """Converts a normalised model.
 
     Errors: `ModelError`, listing every node that is not supported.
+    """
+    tried = attempt(label, model, arrays, limits)
+    if tried.issues:
+        raise unsupported_error(label, tried.issues)
+    return _result(model, tried.builder, arrays, tried.input_name)
+
+
+def attempt(
+    label: str, model: onnx.ModelProto, arrays: dict[str, np.ndarray], limits: Limits
+) -> Attempt:
+    """Converts a normalised model as far as possible.
+
+    Errors: `ModelError` where its input is unusable or a budget is exceeded.
     """
     graph = model.graph
     budget = Budget(limits)
@@ -54,17 +78,17 @@ def convert(
     constants = {
         t.name: arrays[t.name] if t.name in arrays else tensor_array(t) for t in graph.initializer
     }
-    first: list[Issue] = []
+    tries = []
     for lying in (False, True) if len(dims) == 2 else (False,):
         builder = Builder(graph, budget, fixed_batch)
         builder.values[input_info.name] = builder.input(input_info.name, dims, lying)
         builder.values |= {n: Known.same(a, "initializer") for n, a in constants.items()}
         issues = _convert_nodes(builder, live_nodes(graph))
         issues += _finish_outputs(builder, graph) if not issues else []
+        tries.append(Attempt(builder, input_info.name, issues))
         if not issues:
-            return _result(model, builder, arrays, input_info.name)
-        first = first or issues
-    raise unsupported_error(label, first)
+            return tries[-1]
+    return tries[0]
 
 
 def _convert_nodes(builder: Builder, nodes: list[onnx.NodeProto]) -> list[Issue]:
@@ -99,7 +123,10 @@ def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
     if len(constants) == len(inputs):
         if node.op_type not in FOLDERS:
             raise Unsupported("none of its inputs depends on the network's input")
-        return list(fold(node, constants, builder.budget))
+        results = fold(node, constants, builder.budget)
+        builder.folded[node.op_type] += 1
+        builder.folded_elements += sum(known.at[0].size for known in results)
+        return list(results)
     if node.op_type not in CONVERTERS:
         raise Unsupported(ONLY_CONSTANTS)
     return list(CONVERTERS[node.op_type](NodeContext(builder, node, inputs)))

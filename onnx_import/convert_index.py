@@ -9,7 +9,7 @@ import numpy as np
 from onnx_import.builder import NodeContext
 from onnx_import.convert_resample import cropped
 from onnx_import.errors import Unsupported
-from onnx_import.fold import axis_of, new_shape
+from onnx_import.fold import axis_of, ints, new_shape
 from onnx_import.registry import converter
 from onnx_import.values import BATCH_POINTS, Tensor
 
@@ -41,6 +41,7 @@ def _sample_dims(
     """Dimensions after the batch; None where the first one is not the batch."""
     op = ctx.node.op_type
     fixed = ctx.builder.fixed_batch
+    argument = None if argument is None else np.array(ints(argument), np.int64)
     if op == "Reshape" and fixed and argument is not None and argument.size:
         # A file made for one batch size names it; the batch is ours.
         sample = argument[1:]

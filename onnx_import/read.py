@@ -22,6 +22,7 @@ from onnx_import.wire import WireError, WireFile
 #: Initializers up to this size keep their bytes in the template: shapes, ratios, axes.
 SMALL_ELEMENTS = 64
 
+_MOST_DIMS = 32
 _DTYPES: dict[int, np.dtype[Any]] = {
     onnx.TensorProto.FLOAT: np.dtype("<f4"),
     onnx.TensorProto.DOUBLE: np.dtype("<f8"),
@@ -170,6 +171,8 @@ def _typed_array(tensor: onnx.TensorProto) -> np.ndarray:
 def _elements(tensor: onnx.TensorProto) -> int:
     if any(d < 0 for d in tensor.dims):
         raise ModelError(f"tensor {tensor.name!r} has a negative dimension: {list(tensor.dims)}")
+    if len(tensor.dims) > _MOST_DIMS or math.prod(max(d, 1) for d in tensor.dims) >= 2**60:
+        raise ModelError(f"tensor {tensor.name!r} has impossible dimensions: {list(tensor.dims)}")
     return math.prod(tensor.dims)
 
 

@@ -49,6 +49,7 @@ class Params:
     def __init__(self, budget: Budget) -> None:
         self.list: list[GraphParam] = []
         self.arrays: dict[str, np.ndarray] = {}
+        self.untied: list[tuple[str, str]] = []  # parameter, initializer
         self._budget = budget
         self._bindings: dict[str, ParamBinding] = {}
         self._shared: dict[tuple[str, str, Transform], str] = {}
@@ -82,6 +83,7 @@ class Params:
         first_use = direct and request.onnx_name not in self._used_initializers
         if direct and not first_use:
             _LOG.info("untied %s from initializer %s", name, request.onnx_name)
+            self.untied.append((name, request.onnx_name))
         if direct:
             self._used_initializers.add(request.onnx_name)
         what = f"parameter {name!r}"

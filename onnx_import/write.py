@@ -22,17 +22,19 @@ def write_model(
 ) -> None:
     """Writes `model`, whose initializers named in `arrays` have no bytes yet.
 
-    Errors: `OSError`; nothing is left behind then.
+    Errors: `OSError`; what was there before is still there then, and nothing else.
     """
-    if sum(array.nbytes for array in arrays.values()) <= external_above_bytes:
-        for tensor in model.graph.initializer:
-            if tensor.name in arrays:
-                tensor.raw_data = _bytes(arrays[tensor.name])
-    else:
-        data = path.with_name(path.name + ".data")
-        _atomically(data, lambda file: _write_external(model, arrays, file, data.name))
-    serialized = model.SerializeToString()
-    _atomically(path, lambda file: file.write(serialized))
+    with _Staged() as staged:
+        if sum(array.nbytes for array in arrays.values()) <= external_above_bytes:
+            for tensor in model.graph.initializer:
+                if tensor.name in arrays:
+                    tensor.raw_data = _bytes(arrays[tensor.name])
+        else:
+            data = path.with_name(path.name + ".data")
+            staged.write(data, lambda file: _write_external(model, arrays, file, data.name))
+        serialized = model.SerializeToString()
+        staged.write(path, lambda file: file.write(serialized))
+        staged.publish()
 
 
 def _write_external(
@@ -54,16 +56,36 @@ def _bytes(array: np.ndarray) -> bytes:
     return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).tobytes()
 
 
-def _atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Runs `write` on a new file of the same folder, then renames it to `path`."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
+class _Staged:
+    """Files that are complete on disk under temporary names before any gets its own."""
+
+    def __init__(self) -> None:
+        self._files: list[tuple[Path, Path]] = []
+
+    def __enter__(self) -> _Staged:
+        return self
+
+    def write(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+        """Runs `write` on a new file in the folder of `path`."""
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        self._files.append((temporary, path))
         with temporary.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
+
+    def publish(self) -> None:
+        """Gives the files their names, in the order in which they were written."""
+        for temporary, path in self._files:
+            os.replace(temporary, path)
+        for folder in {path.parent for _, path in self._files}:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def __exit__(self, *exc: object) -> None:
+        for temporary, _ in self._files:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from pyhpmp.errors import InvalidArgumentError, ModelError
 
 if TYPE_CHECKING:
-    from onnx_import import ImportedModel
+    from onnx_import import ImportedModel, Inspection, Issue
 
 ZOO = "zoo:"
 
@@ -41,15 +42,8 @@ def read(model: object, *, classes: int | None, image: int | None, seed: int) ->
     import onnx_import
 
     try:
-        if isinstance(model, str) and model.startswith(ZOO):
-            name = model.removeprefix(ZOO)
-            imported = _from_zoo(name, classes=classes, image=image, seed=seed)
-        elif classes is not None or image is not None:
-            raise InvalidArgumentError(
-                f"{model}: --classes and --image change zoo networks, not files"
-            )
-        else:
-            imported = onnx_import.load(model)  # type: ignore[arg-type]
+        source = _source(model, classes=classes, image=image, seed=seed)
+        imported = onnx_import.load(source)
     except onnx_import.ModelError as error:
         raise ModelError(str(error)) from error
     except OSError as error:
@@ -58,11 +52,46 @@ def read(model: object, *, classes: int | None, image: int | None, seed: int) ->
     return Imported(imported.graph_text, imported.params, imported, notes, dims)
 
 
-def _from_zoo(name: str, *, classes: int | None, image: int | None, seed: int) -> ImportedModel:
-    import onnx_import
-    from onnx_import.zoo import build
+def _source(model: object, *, classes: int | None, image: int | None, seed: int) -> Any:
+    """What the importer takes: a path, or a model in memory."""
+    if isinstance(model, str) and model.startswith(ZOO):
+        from onnx_import.zoo import build
 
-    return onnx_import.load(build(name, classes=classes, image=image, seed=seed))
+        return build(model.removeprefix(ZOO), classes=classes, image=image, seed=seed)
+    if classes is not None or image is not None:
+        raise InvalidArgumentError(f"{model}: --classes and --image change zoo networks, not files")
+    return model
+
+
+def inspect(model: str, *, classes: int | None, image: int | None, seed: int) -> Inspection:
+    """What is in a model, whether or not it can be used.
+
+    Raises:
+        ModelError, InvalidArgumentError: an unknown zoo network, or an override for a file.
+    """
+    import onnx_import
+
+    try:
+        source = _source(model, classes=classes, image=image, seed=seed)
+    except onnx_import.ModelError as error:
+        raise ModelError(str(error)) from error
+    found = onnx_import.inspect_model(source)
+    found.model = model
+    return found
+
+
+def safe_text(text: str) -> str:
+    """Text from a file, made one printable line."""
+    import onnx_import
+
+    return onnx_import.safe_text(text)
+
+
+def grouped(issues: Sequence[Issue]) -> dict[tuple[str, str], list[str]]:
+    """The nodes of every (operator, reason)."""
+    import onnx_import
+
+    return onnx_import.grouped(issues)
 
 
 def write(

@@ -14,11 +14,12 @@ struct Bf16 {
   std::uint16_t bits;
 
   Bf16() = default;
+  __attribute__((always_inline)) explicit Bf16(float value) : bits(rounded(value)) {}
   /// The nearest, the even one of two; NaN stays NaN.
-  __attribute__((always_inline)) explicit Bf16(float value) {
+  __attribute__((always_inline)) static std::uint16_t rounded(float value) {
     const auto whole = __builtin_bit_cast(std::uint32_t, value);
-    const std::uint32_t rounded = whole + 0x7fffU + ((whole >> 16) & 1U);
-    bits = static_cast<std::uint16_t>((value != value ? whole | 0x400000U : rounded) >> 16);
+    const std::uint32_t next = whole + 0x7fffU + ((whole >> 16) & 1U);
+    return static_cast<std::uint16_t>((value != value ? whole | 0x400000U : next) >> 16);
   }
   __attribute__((always_inline)) operator float() const {
     return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16);

@@ -26,11 +26,24 @@ void copy_run(const TensorRef& dst, To* to, const TensorRef& src, const From* fr
   });
 }
 
+/// Planes: all pixels of all channels are neighbours.
+template <class To, class From>
+void copy_planes(To* to, const From* from, std::int64_t count, bool accumulate) {
+  cpu::with_flag(accumulate, [&](auto add) {
+#pragma omp simd
+    for (std::int64_t k = 0; k < count; ++k) cpu::put(to[k], static_cast<float>(from[k]), add);
+  });
+}
+
 template <class To, class From>
 void copy_channels_of(const TensorOf<To>& dst, std::int64_t dst_c, const TensorOf<From>& src,
                       std::int64_t src_c, std::int64_t count, bool accumulate) {
   const bool parallel = dst.n * count * dst.pixels() >= cpu::kMinParallelElems;
   cpu::parallel_for(dst.n, parallel, [&](std::int64_t i) {
+    if (dst.block == 1 && src.block == 1) {
+      return copy_planes(dst.data + dst.at(i, dst_c, 0), src.data + src.at(i, src_c, 0),
+                         count * dst.pixels(), accumulate);
+    }
     for (std::int64_t c = 0; c < count;) {
       const std::int64_t run =
           std::min({count - c, dst.block - (dst_c + c) % dst.block,

@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "partition/metrics.h"
 #include "plan/emit.h"
-#include "plan/plan.h"
 #include "plan/fitting.h"
+#include "plan/plan.h"
 
 namespace hpmp {
 namespace {

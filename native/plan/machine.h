@@ -34,8 +34,8 @@ struct Machine {
   std::vector<double> rank_speed;            // relative; empty: all 1
   std::int64_t memory_limit_bytes = 0;       // per rank; 0: none
   DType dtype = DType::fp32;  // of the activations with which rates and speeds were measured
-  std::int64_t memory_goal_bytes = 0;        // a schedule that keeps it is preferred to a shorter
-                                             // one; 0: the limit
+  std::int64_t memory_goal_bytes = 0;  // a schedule that keeps it is preferred to a shorter
+                                       // one; 0: the limit
 
   /// 1 unless rank_speed says otherwise.
   double speed(Rank r) const;

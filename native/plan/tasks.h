@@ -29,7 +29,7 @@ struct TaskGraph {
   std::vector<Task> tasks;  // flow m is tasks[first_message + m]
   std::vector<Flow> flows;  // in the order of a plan's messages
   std::int32_t first_message = 0;
-  std::int32_t shards_together = 1;  // as share batch statistics
+  std::int32_t shards_together = 1;              // as share batch statistics
   std::vector<std::int32_t> after_begin, after;  // CSR: tasks that wait for each task
   std::vector<std::int32_t> waits_for;           // how many each waits for
 

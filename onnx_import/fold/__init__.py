@@ -16,7 +16,7 @@ from onnx_import.fold import (
     views,
     windows,
 )
-from onnx_import.fold.table import FOLDERS, axis_of, fold
+from onnx_import.fold.table import FOLDERS, axis_of, fold, ints
 from onnx_import.fold.views import new_shape, shape_of
 
 TABLE_MODULES = (
@@ -33,4 +33,4 @@ TABLE_MODULES = (
     windows,
 )
 
-__all__ = ["FOLDERS", "axis_of", "fold", "new_shape", "shape_of"]
+__all__ = ["FOLDERS", "axis_of", "fold", "ints", "new_shape", "shape_of"]

@@ -44,7 +44,9 @@ def sliced(
 @folder("Split")
 def split(call: Call, x: Array, sizes: Array | None = None) -> list[Array]:
     axis = axis_of(call.attributes.integer("axis", 0), x.ndim)
-    count = call.attributes.integer("num_outputs", len(call.node.output))
+    count = len(call.node.output)
+    if call.attributes.integer("num_outputs", count) != count:
+        raise Unsupported(f"num_outputs does not match its {count} outputs")
     lengths = split_lengths(x.shape[axis], count, None if sizes is None else ints(sizes))
     ends = np.cumsum(lengths)
     return [

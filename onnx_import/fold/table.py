@@ -16,6 +16,7 @@ from onnx_import.errors import ModelError, Unsupported, one_line
 from onnx_import.limits import Budget
 from onnx_import.values import Known, Origin
 
+_MOST_INTS = 1024
 Inputs = list[Known | None]
 Array = np.ndarray
 #: (call, input arrays or None) to one array or one per output.
@@ -126,8 +127,12 @@ def _seen_as(known: Known | None) -> Origin:
 
 
 def ints(array: Array | None) -> list[int]:
-    """The elements as plain integers; none without an array."""
-    return [] if array is None else [int(i) for i in array.reshape(-1)]
+    """The elements as plain integers; none without an array. Errors: `Unsupported`."""
+    if array is None:
+        return []
+    if array.dtype.kind not in "iub" or array.size > _MOST_INTS:
+        raise Unsupported(f"a few integers are needed, not {array.dtype} {array.shape}")
+    return [int(i) for i in array.reshape(-1)]
 
 
 def axis_of(axis: int, rank: int) -> int:

@@ -121,6 +121,9 @@ def add_planning(group: Any) -> None:
 def plan_parser() -> Parser:
     """hpmp-plan."""
     parser = _parser("hpmp-plan", "Compares ways to spread a network over ranks, and saves one.")
+    parser.add_argument(
+        "--inspect", action="store_true", help="only show what is in the model; needs no -n"
+    )
     parser.add_argument("--save", metavar="OUT.hpmp", help="write the chosen plan")
     parser.add_argument("--hmetis", metavar="OUT.hgr", help="write its hypergraph as hMETIS text")
     return parser

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pyhpmp
 from pyhpmp import launch, world
 from pyhpmp.commands.arguments import parsed, plan_parser
+from pyhpmp.commands.inspect import inspect
 from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.results import print_json
 from pyhpmp.commands.terminal import Reporter, reporter
@@ -24,6 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parsed(parser, words)
     if arguments.version:
         return print_version(PROGRAM)
+    if arguments.inspect:
+        return launch.guard(
+            lambda context: inspect(arguments, context), program=PROGRAM, debug=arguments.debug
+        )
     if arguments.ranks is None:
         parser.error("say for how many ranks: -n K")
     return launch.guard(

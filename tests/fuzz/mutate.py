@@ -151,6 +151,11 @@ def _scalar(field: Any, old: Any, model: Message, chance: random.Random) -> Any:
         return not old
     if field.type == FieldDescriptor.TYPE_BYTES:
         return _bytes_changed(old or b"", chance) if chance.random() < 0.7 else b""
-    names = [name for m in _messages(model) if isinstance(m, onnx.NodeProto)
-             for name in (*m.input, *m.output, m.op_type)]  # fmt: skip
+    names = [
+        name
+        for m in _messages(model)
+        if isinstance(m, onnx.NodeProto)
+        for name in (*m.input, *m.output, m.op_type)
+        if isinstance(name, str)  # what is not UTF-8 comes as bytes, and cannot be set
+    ]
     return chance.choice(names) if names and chance.random() < 0.7 else chance.choice(TEXTS)

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <random>
 
+#include "backend.h"
 #include "check.h"
 #include "engine/tensor.h"
 #include "graph/graph.h"
@@ -115,6 +116,7 @@ struct Tensor {
 /// The blocks that a tensor of c channels may have.
 inline std::vector<std::int64_t> blocks_of(std::int64_t c) {
   std::vector<std::int64_t> blocks{c};
+  if (on_gpu()) return blocks;
   for (std::int64_t b : {1, 8, 16}) {
     if (c % b == 0 && b != c) blocks.push_back(b);
   }

@@ -77,7 +77,8 @@ Case function_case(const Row& row, Shape shape) {
   c.inputs = {shape};
   c.least = row.least;
   c.most = row.most;
-  c.bf16_tolerance = 1.0 / 16;  // a slope at a rounded output
+  c.kinks = {-3, -2.5, 2.5, 3};  // of hard_swish and hard_sigmoid
+  c.bf16_tolerance = 1.0 / 16;   // a slope at a rounded output
   c.reference = [f = row.f](const Arrays& x, const Params&) {
     Array y = x[0];
     for (double& v : y.data) v = f(v);

@@ -179,6 +179,8 @@ TEST(dense_agrees_with_its_definition) {
   check_dense(64, 48, 5, true, {{3, 9}, {16, 40}});
   check_dense(70, 1, 4, true, {});
   check_dense(400, 130, 7, true, {});
+  check_dense(2080, 34, 9, true, {});
+  check_dense(64, 5, 70, false, {});
 }
 
 TEST(dense_columns_follow_the_layout_of_the_input) {

@@ -57,7 +57,7 @@ std::vector<float> dropped(const Ranges& channels, std::int64_t first_sample, st
   args.step.seed = 7;
   args.step.step = step;
   args.step.first_sample = first_sample;
-  prepare_cpu_kernel(spec)->forward(args);
+  prepare_kernel(spec)->forward(args);
   Array result(samples, {24, 5, 3});
   y.each([&](auto i, auto c, auto p, auto at) { result.at(i, c, p / 3, p % 3) = y.value(at); });
   return {result.data.begin(), result.data.end()};

@@ -1,6 +1,7 @@
 // batch_norm in two halves: each sums its own samples, and both normalise by the sums of all.
 #include <cstring>
 
+#include "backend.h"
 #include "check.h"
 #include "engine/kernel.h"
 #include "graph/ops.h"
@@ -49,7 +50,7 @@ class Part {
     spec.output_shape = {kChannels, 2, 3};
     spec.input_shapes = {spec.output_shape};
     spec.bn_group = kSamples;
-    kernel_ = prepare_cpu_kernel(spec);
+    kernel_ = kernel_test::prepare_kernel(spec);
     scratch_.resize(kernel_->scratch_bytes());
   }
 

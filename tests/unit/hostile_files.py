@@ -317,6 +317,22 @@ REFUSED: dict[str, tuple[Callable[[], Model], str]] = {
     ),
     "unknown type": (lambda: edited(conv(), as_type(777, np.int16)), "type 777"),
     "dimensions that overflow": (lambda: edited(conv(), with_dims(HUGE, 4, HUGE, 3)), "'c0'"),
+    "huge dimensions of nothing": (
+        lambda: edited(conv(), lambda m: (with_dims(0, HUGE, HUGE)(m),
+                                          setattr(weight(m), "raw_data", b""))),
+        "impossible dimensions",
+    ),
+    "dimensions without number": (lambda: edited(conv(), with_dims(*[1] * 99)), "'c0'"),
+    "shape that is one number": (
+        lambda: make_model([make_node("Reshape", ["x", "s"], ["y"], name="it")],
+                           {"s": np.array(0)}, shape=(1, 4, 6, 6)),
+        "'it'",
+    ),
+    "shape of reals": (
+        lambda: make_model([make_node("Reshape", ["x", "s"], ["y"], name="it")],
+                           {"s": np.float32([np.nan, 4])}),
+        "'it'.*integers",
+    ),
     "dimensions that wrap around": (lambda: edited(conv(), with_dims(2**32, 2**32)), "'c0'"),
     "negative dimension": (lambda: edited(conv(), with_dims(-8, 4, -3, 3)), "negative dimension"),
     "huge images": (lambda: relu(shape=("N", 3, HUGE, HUGE)), "input 'x'"),

@@ -143,6 +143,48 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(
     assert os.listdir(tmp_path) == ["out.onnx"]
 
 
+def test_a_failure_in_the_second_file_leaves_both_old_ones(
+    imported: ImportedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.onnx"
+    onnx_import.export(imported, imported.params, path, external_above_bytes=100)
+    old = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
+    assert len(old) == 2
+    written: list[int] = []
+
+    def full_at_the_second(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) > 1:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_at_the_second)
+    with pytest.raises(OSError, match="No space"):
+        onnx_import.export(imported, random_params(imported), path, external_above_bytes=100)
+    assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == old
+
+
+def test_a_graph_of_the_old_converter_keeps_its_batch_and_its_names(tmp_path: Path) -> None:
+    """The batch stays dynamic where the file has a fixed reshape behind it."""
+    nodes = [
+        make_node("Conv", ["x", "w"], ["c"], name="features/conv"),
+        make_node("Flatten", ["c"], ["f"], name="flat"),
+        make_node("Gemm", ["f", "fc"], ["y"], name="head"),
+    ]
+    weights = {"w": np.ones((2, 4, 3, 3), np.float32), "fc": np.ones((32, 3), np.float32)}
+    model = make_model(nodes, weights, shape=("samples", 4, 6, 6), opset=9, ir_version=4)
+    imported = onnx_import.load(model)
+    params = random_params(imported)
+    onnx_import.export(imported, params, tmp_path / "out.onnx")
+    saved = onnx.load(tmp_path / "out.onnx")
+    assert [node.name for node in saved.graph.node] == ["features/conv", "flat", "head"]
+    assert saved.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "samples"
+    for batch in (1, 5):
+        images = images_for(imported, batch)
+        assert_same(
+            run_onnx(tmp_path / "out.onnx", images), run_oracle(imported, images, params), 1e-4
+        )
+
+
 def test_missing_or_misshapen_parameter_is_named(imported: ImportedModel, tmp_path: Path) -> None:
     params = dict(imported.params)
     fc = params.pop("fc")

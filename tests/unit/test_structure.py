@@ -31,7 +31,13 @@ ONEDNN = ROOT / "native/engine/cpu/direct"  # the plumbing that its primitives s
 # Headers of the C++ library have no suffix; these are C's and the compiler's.
 OTHER_STANDARD_HEADERS = {"stdint.h", "stddef.h", "immintrin.h", "omp.h", "time.h"}
 # Libraries that only some rooms may know, by the first words of their headers.
-LIBRARIES = {"oneapi/dnnl": "engine", "dnnl": "engine", "mpi.h": "comm", "omp.h": "engine"}
+LIBRARIES = {
+    "oneapi/dnnl": "engine",
+    "dnnl": "engine",
+    "cudnn": "engine",
+    "mpi.h": "comm",
+    "omp.h": "engine",
+}
 
 TOP_LEVEL = {
     "pyproject.toml",
@@ -98,6 +104,15 @@ def test_a_library_is_known_in_its_room_only() -> None:
             if name.strip('<>"').startswith(library) and room_of(path) != room:
                 wrong.append(f"{path.relative_to(ROOT)} includes {name}")
     assert wrong == []
+
+
+def test_cudnn_is_known_in_one_file_and_cuda_in_none() -> None:
+    knowing = {
+        str(path.relative_to(NATIVE))
+        for path, name in native_includes()
+        if name.strip('<>"').startswith(("cudnn", "cuda"))
+    }
+    assert knowing == {"engine/cuda/conv_plans.cpp"}
 
 
 def test_every_room_is_one_we_know() -> None:

@@ -23,7 +23,7 @@ void sum_piece(const std::vector<TensorRef>& inputs, std::int64_t begin, std::in
 #pragma omp simd
       for (std::int64_t j = 0; j < size; ++j) sum[j] += x[j];
     }
-    for (std::int64_t j = 0; j < size; ++j) y[at + j] = T(sum[j]);
+    for (std::int64_t j = 0; j < size; ++j) put(y[at + j], sum[j]);
   }
 }
 
@@ -31,7 +31,7 @@ void sum_piece(const std::vector<TensorRef>& inputs, std::int64_t begin, std::in
 template <class T>
 void sum_two(const T* a, const T* b, std::int64_t begin, std::int64_t end, T* y) {
 #pragma omp simd
-  for (std::int64_t k = begin; k < end; ++k) y[k] = T(a[k] + b[k]);
+  for (std::int64_t k = begin; k < end; ++k) put(y[k], a[k] + b[k]);
 }
 
 template <class T>

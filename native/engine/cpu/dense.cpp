@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "engine/cpu/dense/code.h"
+#include "engine/cpu/dense_bf16.h"
 #include "engine/cpu/direct/pass.h"
 #include "engine/cpu/isa.h"
 #include "engine/cpu/kernels.h"
@@ -200,7 +201,7 @@ KernelPtr make_dense(const KernelSpec& spec) {
   try {
     KernelPtr kernel = std::make_unique<Dense>(spec);
     if (spec.dtype == DType::fp32) return kernel;
-    return through_floats(spec, std::move(kernel));
+    return with_bf16_products(spec, through_floats(spec, std::move(kernel)));
   } catch (const dnnl::error& e) {
     fail(ErrorCode::device_error, "cannot prepare node '" + node_of(spec).name +
                                       "' (Gemm): oneDNN refuses its shape: " + e.what());

@@ -32,7 +32,7 @@ void add_elems(void* to, const void* from, std::int64_t count, DType dtype) {
     const T* x = static_cast<const T*>(from);
     for_elems(count, [&](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
-      for (std::int64_t k = begin; k < end; ++k) sum[k] = T(sum[k] + x[k]);
+      for (std::int64_t k = begin; k < end; ++k) put(sum[k], x[k], std::true_type{});
     });
   });
 }

@@ -19,7 +19,7 @@ class Extremum : public Kernel {
     const std::vector<const T*> x = data_of(args.inputs);
     T* y = TensorOf<T>(args.output).data;
     for_elems(args.output.elems(), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t k = begin; k < end; ++k) y[k] = T(best(x, k));
+      for (std::int64_t k = begin; k < end; ++k) put(y[k], best(x, k));
     });
   }
 

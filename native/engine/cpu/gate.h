@@ -20,7 +20,7 @@ class Gate : public Kernel {
     for_elems(args.output.elems(), [&](std::int64_t begin, std::int64_t end) {
       const Rule rule = rule_;
 #pragma omp simd
-      for (std::int64_t k = begin; k < end; ++k) y[k] = T(rule.forward(x[k]));
+      for (std::int64_t k = begin; k < end; ++k) put(y[k], rule.forward(x[k]));
     });
   }
 

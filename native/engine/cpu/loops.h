@@ -95,13 +95,16 @@ void put(float& at, float value, Accumulate) {
     at = value;
   }
 }
+/// Sets the bits alone: loops that copy a whole Bf16 do not vectorise.
 template <class Accumulate>
 void put(Bf16& at, float value, Accumulate) {
-  if constexpr (Accumulate::value) {
-    at = Bf16(at + value);
-  } else {
-    at = Bf16(value);
-  }
+  if constexpr (Accumulate::value) value += at;
+  at.bits = Bf16::rounded(value);
+}
+/// at = value.
+template <class T>
+void put(T& at, float value) {
+  put(at, value, std::false_type{});
 }
 
 }  // namespace hpmp::cpu

@@ -22,7 +22,7 @@ class PRelu : public Kernel {
     each_chunk(x, args.params[0], [&](std::int64_t, std::int64_t at, Chunk chunk, const float* a) {
       walk(x, at, chunk, [&](auto k, int j) {
         const float v = x.data[k];
-        y.data[k] = T(v < 0 ? a[j] * v : v);
+        put(y.data[k], v < 0 ? a[j] * v : v);
       });
     });
   }

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/cpu/direct/tiles.h"
 #include "engine/cpu/elementwise.h"
 
 namespace hpmp::cpu {
@@ -46,7 +47,8 @@ class Operand {
     if (same_layout_ && !always_copied) return;
     offset_ = scratch.take(primitive.get_size());
     if (!same_layout_) copy_ = reorder(direction == kRead, false);
-    if (!same_layout_ && direction == kWrite) add_ = reorder(false, true);
+    tiled_ = direction == kWrite && is_tiled(ours, primitive);
+    if (!same_layout_ && direction == kWrite && !tiled_) add_ = reorder(false, true);
   }
 
   const memory& bound() const { return theirs_; }
@@ -67,6 +69,9 @@ class Operand {
       const DType dtype = bf16 ? DType::bf16 : DType::fp32;
       add_elems(ours_.get_data_handle(), theirs_.get_data_handle(),
                 static_cast<std::int64_t>(desc.get_size()) / elem_bytes(dtype), dtype);
+    } else if (accumulate && tiled_) {
+      add_tiles(ours_.get_desc().get_dims(), static_cast<const float*>(theirs_.get_data_handle()),
+                static_cast<float*>(ours_.get_data_handle()));
     } else {
       (accumulate ? add_ : copy_).execute(stream, theirs_, ours_);
     }
@@ -87,7 +92,7 @@ class Operand {
 
   memory ours_, theirs_;
   Direction direction_ = kRead;
-  bool same_layout_ = true, copied_ = false;
+  bool same_layout_ = true, copied_ = false, tiled_ = false;
   std::size_t offset_ = 0;
   dnnl::reorder copy_, add_;
 };

@@ -10,10 +10,12 @@ namespace hpmp::cpu::norm::HPMP_ISA {
 
 using namespace cpu::HPMP_ISA;
 
-/// Sums are of doubles: half as many of them are in a register.
-constexpr int kSumLanes = HPMP_LANES / 2;
+/// Channels that are summed together: of doubles half as many are in a register.
+template <class T>
+constexpr int kSumLanes = kStoredAs<T> == DType::bf16 ? HPMP_LANES : HPMP_LANES / 2;
 
-constexpr std::int64_t kAhead = 512;  // elements: what comes from memory is asked for early
+template <class T>
+constexpr std::int64_t kAhead = 2048 / sizeof(T);  // what comes from memory is asked for early
 
 /// W * K adjacent channels, from channel `first` of the chunk on.
 template <int W, int K>
@@ -32,16 +34,33 @@ HPMP_INLINE void for_columns(int width, const F& f) {
   for (; first < width; ++first) f(Columns<1, 1>{first});
 }
 
-/// Sums of doubles; where that leaves registers, two of each, so that additions do not wait for
-/// each other.
-template <int W, int K>
+/// body(offset of the pixel, 0 or 1 by turns).
+template <class Body>
+HPMP_INLINE void for_pixels(const ChunkView& view, std::int64_t first, const Body& body) {
+  std::int64_t p = 0, at = first;
+  for (; p + 2 <= view.pixels; p += 2, at += 2 * view.stride) {
+    body(at, 0);
+    body(at + view.stride, 1);
+  }
+  if (p < view.pixels) body(at, 0);
+}
+
+/// Two sums per channel; where that leaves registers, two of each, so that additions do not wait
+/// for each other. Of floats they are summed in double.
+template <class T, int W, int K>
 struct Sums {
   static constexpr int kTurns = K <= 2 ? 2 : 1;
   Double<W> first[kTurns][K] = {}, second[kTurns][K] = {};
 
+  HPMP_INLINE static Double<W> of(const Float<W>& v) { return wide<W>(v); }
   HPMP_INLINE void add(int turn, int k, const Double<W>& a, const Double<W>& b) {
     first[turn % kTurns][k] += a;
     second[turn % kTurns][k] += a * b;
+  }
+  /// body(offset of the pixel, 0 or 1 by turns).
+  template <class Body>
+  HPMP_INLINE void over_pixels(const ChunkView& view, int at, const Body& body) {
+    for_pixels(view, at, body);
   }
   HPMP_INLINE void write(double* sum, double* product) const {
 #pragma GCC unroll 4
@@ -57,16 +76,43 @@ struct Sums {
   }
 };
 
-/// body(offset of the pixel, 0 or 1 by turns).
-template <class Body>
-HPMP_INLINE void for_pixels(const ChunkView& view, int first, const Body& body) {
-  std::int64_t p = 0, at = first;
-  for (; p + 2 <= view.pixels; p += 2, at += 2 * view.stride) {
-    body(at, 0);
-    body(at + view.stride, 1);
+/// Of bf16, whose products are exact in fp32, a run of pixels is summed in fp32, runs in double.
+template <int W, int K>
+struct Sums<Bf16, W, K> {
+  static constexpr std::int64_t kRun = 128;
+  Float<W> first[2][K] = {}, second[2][K] = {};
+  double firsts[W * K] = {}, seconds[W * K] = {};
+
+  HPMP_INLINE static Float<W> of(const Float<W>& v) { return v; }
+  HPMP_INLINE void add(int turn, int k, const Float<W>& a, const Float<W>& b) {
+    first[turn][k] += a;
+    second[turn][k] += a * b;
   }
-  if (p < view.pixels) body(at, 0);
-}
+  template <class Body>
+  HPMP_INLINE void over_pixels(const ChunkView& view, int at, const Body& body) {
+    for (std::int64_t p = 0; p < view.pixels; p += kRun) {
+      const std::int64_t rest = view.pixels - p;
+      for_pixels({rest < kRun ? rest : kRun, view.stride, view.width}, at + p * view.stride, body);
+      end_run();
+    }
+  }
+  HPMP_INLINE void end_run() {
+    for (int k = 0; k < K; ++k) {
+      float a[W], b[W];
+      store<W>(a, first[0][k] + first[1][k]);
+      store<W>(b, second[0][k] + second[1][k]);
+      for (int j = 0; j < W; ++j) {
+        firsts[k * W + j] += a[j];
+        seconds[k * W + j] += b[j];
+      }
+      first[0][k] = first[1][k] = second[0][k] = second[1][k] = Float<W>{};
+    }
+  }
+  HPMP_INLINE void write(double* sum, double* product) const {
+    __builtin_memcpy(sum, firsts, sizeof firsts);
+    __builtin_memcpy(product, seconds, sizeof seconds);
+  }
+};
 
 /// The constants of the channels of some columns.
 template <int W, int K>
@@ -106,14 +152,15 @@ struct Gate {
 
 template <class T>
 void moments(ChunkView view, const T* x, double* sum, double* squares) {
-  for_columns<kSumLanes>(view.width, [&](auto columns) HPMP_FORCED {
+  for_columns<kSumLanes<T>>(view.width, [&](auto columns) HPMP_FORCED {
     constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
-    Sums<W, K> sums;
-    for_pixels(view, columns.first, [&](std::int64_t at, int turn) HPMP_FORCED {
-      __builtin_prefetch(x + at + kAhead);
+    using Each = Sums<T, W, K>;
+    Each sums;
+    sums.over_pixels(view, columns.first, [&](std::int64_t at, int turn) HPMP_FORCED {
+      __builtin_prefetch(x + at + kAhead<T>);
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k) {
-        const Double<W> v = wide<W>(load<W>(x + at + k * W));
+        const auto v = Each::of(load<W>(x + at + k * W));
         sums.add(turn, k, v, v);
       }
     });
@@ -129,7 +176,7 @@ void normalise(ChunkView view, const Channels& channels, Bounds bounds, const T*
     const Constants<W, K> constants(channels, columns.first);
     const Gate<W> gate(bounds);
     for_pixels(view, columns.first, [&](std::int64_t at, int) HPMP_FORCED {
-      if (other) __builtin_prefetch(other + at + kAhead);
+      if (other) __builtin_prefetch(other + at + kAhead<T>);
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k, at += W) {
         Float<W> v = constants.value(k, load<W>(x + at));
@@ -144,16 +191,17 @@ enum class LookUp { kNothing, kInput, kOutput };
 
 template <LookUp kBounds, class T>
 void gradient_sums_by(ChunkView view, const Channels& channels, Bounds bounds, GradientSums<T> g) {
-  for_columns<kSumLanes>(view.width, [&](auto columns) HPMP_FORCED {
+  for_columns<kSumLanes<T>>(view.width, [&](auto columns) HPMP_FORCED {
     constexpr int W = decltype(columns)::kWidth, K = decltype(columns)::kCount;
     const Constants<W, K> constants(channels, columns.first);
     const Gate<W> gate(bounds);
-    Sums<W, K> sums;
-    for_pixels(view, columns.first, [&](std::int64_t at, int turn) HPMP_FORCED {
-      __builtin_prefetch(g.x + at + kAhead);
-      __builtin_prefetch(g.dy + at + kAhead);
-      if constexpr (kBounds == LookUp::kOutput) __builtin_prefetch(g.y + at + kAhead);
-      if (g.added) __builtin_prefetch(g.added + at + kAhead, 1);
+    using Each = Sums<T, W, K>;
+    Each sums;
+    sums.over_pixels(view, columns.first, [&](std::int64_t at, int turn) HPMP_FORCED {
+      __builtin_prefetch(g.x + at + kAhead<T>);
+      __builtin_prefetch(g.dy + at + kAhead<T>);
+      if constexpr (kBounds == LookUp::kOutput) __builtin_prefetch(g.y + at + kAhead<T>);
+      if (g.added) __builtin_prefetch(g.added + at + kAhead<T>, 1);
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k, at += W) {
         const Float<W> x = load<W>(g.x + at);
@@ -162,7 +210,7 @@ void gradient_sums_by(ChunkView view, const Channels& channels, Bounds bounds, G
         if constexpr (kBounds == LookUp::kOutput) dy = gate.passed(load<W>(g.y + at), dy);
         if (g.kept) store<W>(g.kept + at, dy);
         if (g.added) store<W>(g.added + at, load<W>(g.added + at) + dy);
-        sums.add(turn, k, wide<W>(dy), wide<W>(x) - wide<W>(constants.mean[k]));
+        sums.add(turn, k, Each::of(dy), Each::of(x) - Each::of(constants.mean[k]));
       }
     });
     sums.write(g.sum + columns.first, g.product + columns.first);

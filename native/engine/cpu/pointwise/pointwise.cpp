@@ -45,7 +45,7 @@ class Piece {
   }
   void written(T* to, std::int64_t count) const {
     if constexpr (kStoredAs<T> == DType::bf16) {
-      for (std::int64_t k = 0; k < count; ++k) to[k] = T(copy_[k]);
+      for (std::int64_t k = 0; k < count; ++k) put(to[k], copy_[k]);
     }
   }
 

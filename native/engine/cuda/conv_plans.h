@@ -1,0 +1,42 @@
+// Convolutions as cuDNN plans them: one pass of one shape, built once, run with pointers.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/cuda/kernels/conv.h"
+#include "engine/cuda/prepare.h"
+
+namespace hpmp::cuda {
+
+enum class ConvPass : std::uint8_t { forward, data_grad, weight_grad };
+
+/// Activations are NHWC, filters [k][taps][c / groups], bias [k], all stored as `storage`.
+struct ConvPlanSpec {
+  ConvPass pass = ConvPass::forward;
+  ConvShape shape;
+  DType storage = DType::fp32;
+  Numerics numerics = Numerics::fp32;
+  bool biased = false, adds = false, relu = false;  // forward: + bias, + addend, max(0, .)
+};
+
+/// x, filter and y stand for their gradients where the pass computes or reads those.
+struct ConvOperands {
+  const void *x, *filter, *y;
+  const void *bias = nullptr, *addend = nullptr;
+};
+
+class ConvPlan {
+ public:
+  virtual ~ConvPlan() = default;
+  virtual std::size_t workspace_bytes() const = 0;
+  /// Writes y (forward), x (data_grad) or filter (weight_grad), on the stream that it was made for.
+  virtual void run(const ConvOperands& operands, std::byte* workspace) = 0;
+};
+
+/// Null, and `why` in words, where cuDNN is not built in, is not found (HPMP_CUDNN, else
+/// libcudnn.so.9), or has no engine for the pass. Plans of equal specs are built once per stream.
+std::unique_ptr<ConvPlan> make_conv_plan(const Stream& stream, const ConvPlanSpec& spec,
+                                         std::string& why);
+
+}  // namespace hpmp::cuda

@@ -1,0 +1,11 @@
+// Every kernel in one translation unit: one module.
+#include "engine/cuda/kernels/channels.cu"
+#include "engine/cuda/kernels/conv.cu"
+#include "engine/cuda/kernels/elementwise.cu"
+#include "engine/cuda/kernels/layout.cu"
+#include "engine/cuda/kernels/lrn.cu"
+#include "engine/cuda/kernels/norm.cu"
+#include "engine/cuda/kernels/pool.cu"
+#include "engine/cuda/kernels/scores.cu"
+#include "engine/cuda/kernels/sums.cu"
+#include "engine/cuda/kernels/update.cu"

@@ -1,0 +1,62 @@
+// Copies between tensors of different channels, layouts and types.
+#include "engine/cuda/kernels/layout.h"
+
+#include "engine/cuda/kernels/portable.h"
+
+namespace hpmp::cuda {
+
+template <class T, int V>
+HPMP_DEVICE void copy_channels(const CopyChannelsArgs& a, int i) {
+  const int vectors = a.count / V, channel = i % vectors * V;
+  const long long row = i / vectors;
+  const Floats<V> x = load<T, V>(a.from, row * a.from_c + a.from_first + channel);
+  put<T, V>(a.to, row * a.to_c + a.to_first + channel, x, a.accumulate);
+}
+HPMP_KERNEL(copy_channels, CopyChannelsArgs)
+
+/// Where item i stands on both sides; neighbours are neighbours on the stored side.
+struct EdgePlace {
+  long long plain, stored;
+};
+
+HPMP_DEVICE EdgePlace edge_place(const EdgeArgs& a, int i) {
+  const int k = i % a.count, row = i / a.count, pixel = row % a.pixels;
+  const long long sample = row / a.pixels;
+  return {(sample * a.plain_c + a.first + k) * a.pixels + pixel,
+          static_cast<long long>(row) * a.stored_c + a.packed + k};
+}
+
+template <class T, int V>
+HPMP_DEVICE void take_plain(const EdgeArgs& a, int i) {
+  const EdgePlace at = edge_place(a, i);
+  store<T, 1>(a.to, at.stored, load<float, 1>(a.from, at.plain));
+}
+HPMP_NARROW_KERNEL(take_plain, EdgeArgs)
+
+template <class T, int V>
+HPMP_DEVICE void give_plain(const EdgeArgs& a, int i) {
+  const EdgePlace at = edge_place(a, i);
+  store<float, 1>(a.to, at.plain, load<T, 1>(a.from, at.stored));
+}
+HPMP_NARROW_KERNEL(give_plain, EdgeArgs)
+
+/// The plain place of element i of a stored filter.
+HPMP_DEVICE long long plain_filter(const FilterArgs& a, int i) {
+  const int c = i % a.c, tap = i / a.c % a.taps;
+  const long long k = i / a.c / a.taps;
+  return (k * a.c + c) * a.taps + tap;
+}
+
+template <class T, int V>
+HPMP_DEVICE void pack_filter(const FilterArgs& a, int i) {
+  store<T, 1>(a.to, i, load<float, 1>(a.from, plain_filter(a, i)));
+}
+HPMP_NARROW_KERNEL(pack_filter, FilterArgs)
+
+template <class T, int V>
+HPMP_DEVICE void add_filter_grad(const FilterArgs& a, int i) {
+  put<float, 1>(a.to, plain_filter(a, i), load<T, 1>(a.from, i), 1);
+}
+HPMP_NARROW_KERNEL(add_filter_grad, FilterArgs)
+
+}  // namespace hpmp::cuda

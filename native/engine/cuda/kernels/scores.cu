@@ -1,0 +1,140 @@
+// softmax and the loss, a block per row.
+#include "engine/cuda/kernels/scores.h"
+
+#include "engine/cuda/kernels/row.h"
+
+namespace hpmp::cuda {
+
+template <class T>
+HPMP_DEVICE float element(const void* data, int row, int c, int k) {
+  return widen(static_cast<const T*>(data)[static_cast<long long>(row) * c + k]);
+}
+
+/// Leaves this thread's greatest element, the first of equal ones.
+template <class T>
+HPMP_DEVICE void leave_highest(const void* x, int row, int c, int thread, RowShared& shared) {
+  float highest = -infinite();
+  int top = c;
+  for (int k = thread; k < c; k += kRowThreads) {
+    const float v = element<T>(x, row, c, k);
+    if (top < c && !(v > highest)) continue;
+    highest = v;
+    top = k;
+  }
+  shared.highest[thread] = highest;
+  shared.top[thread] = top;
+}
+
+struct Highest {
+  float value;
+  int at;
+};
+
+HPMP_DEVICE Highest highest_of(const RowShared& shared) {
+  Highest best{shared.highest[0], shared.top[0]};
+  for (int t = 1; t < kRowThreads; ++t) {
+    const float v = shared.highest[t];
+    if (!(v > best.value || (v == best.value && shared.top[t] < best.at))) continue;
+    best = {v, shared.top[t]};
+  }
+  return best;
+}
+
+HPMP_DEVICE double sum_of(const RowShared& shared) {
+  double sum = 0;
+  for (int t = 0; t < kRowThreads; ++t) sum += shared.sum[t];
+  return sum;
+}
+
+/// Leaves this thread's part of the sum of exp(x - highest).
+template <class T>
+HPMP_DEVICE void leave_exp_sum(const void* x, int row, int c, int thread, RowShared& shared) {
+  const float highest = highest_of(shared).value;
+  double sum = 0;
+  for (int k = thread; k < c; k += kRowThreads) sum += expf(element<T>(x, row, c, k) - highest);
+  shared.sum[thread] = sum;
+}
+
+template <class T>
+struct softmax_forward {
+  static constexpr int kPhases = 3;
+  static HPMP_DEVICE void run(const SoftmaxArgs& a, int row, int thread, int phase,
+                              RowShared& shared) {
+    if (phase == 0) return leave_highest<T>(a.x, row, a.c, thread, shared);
+    if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
+    const float highest = highest_of(shared).value;
+    const float factor = static_cast<float>(1 / sum_of(shared));
+    for (int k = thread; k < a.c; k += kRowThreads) {
+      const float e = expf(element<T>(a.x, row, a.c, k) - highest);
+      store<T, 1>(a.y, static_cast<long long>(row) * a.c + k, {{e * factor}});
+    }
+  }
+};
+HPMP_ROW_KERNEL(softmax_forward, SoftmaxArgs)
+
+template <class T>
+struct softmax_backward {
+  static constexpr int kPhases = 2;
+  static HPMP_DEVICE void run(const SoftmaxGradArgs& a, int row, int thread, int phase,
+                              RowShared& shared) {
+    double dot = 0;
+    for (int k = thread; phase == 0 && k < a.c; k += kRowThreads)
+      dot += static_cast<double>(element<T>(a.y, row, a.c, k)) * element<T>(a.dy, row, a.c, k);
+    if (phase == 0) {
+      shared.sum[thread] = dot;
+      return;
+    }
+    const float mean = static_cast<float>(sum_of(shared));
+    for (int k = thread; k < a.c; k += kRowThreads) {
+      const float y = element<T>(a.y, row, a.c, k), dy = element<T>(a.dy, row, a.c, k);
+      put<T, 1>(a.dx, static_cast<long long>(row) * a.c + k, {{y * (dy - mean)}}, a.accumulate);
+    }
+  }
+};
+HPMP_ROW_KERNEL(softmax_backward, SoftmaxGradArgs)
+
+HPMP_DEVICE bool is_class(long long label, int c) { return label >= 0 && label < c; }
+
+template <class T>
+struct loss_forward {
+  static constexpr int kPhases = 3;
+  static HPMP_DEVICE void run(const LossArgs& a, int row, int thread, int phase,
+                              RowShared& shared) {
+    if (phase == 0) return leave_highest<T>(a.x, row, a.c, thread, shared);
+    if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
+    if (thread != 0) return;
+    const long long label = a.labels[row];
+    float loss = label == -1 ? 0.f : not_a_number(), correct = 0;
+    if (is_class(label, a.c)) {
+      const Highest top = highest_of(shared);
+      const float logit = element<T>(a.x, row, a.c, static_cast<int>(label));
+      loss = static_cast<float>(log(sum_of(shared)) + top.value - logit);
+      correct = top.at == label ? 1.f : 0.f;
+    }
+    a.y[2 * row] = loss;
+    a.y[2 * row + 1] = correct;
+  }
+};
+HPMP_ROW_KERNEL(loss_forward, LossArgs)
+
+template <class T>
+struct loss_backward {
+  static constexpr int kPhases = 3;
+  static HPMP_DEVICE void run(const LossGradArgs& a, int row, int thread, int phase,
+                              RowShared& shared) {
+    if (phase == 0) return leave_highest<T>(a.x, row, a.c, thread, shared);
+    if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
+    const long long label = a.labels[row];
+    const float highest = highest_of(shared).value;
+    const double sum = sum_of(shared);
+    for (int k = thread; k < a.c; k += kRowThreads) {
+      const double p = expf(element<T>(a.x, row, a.c, k) - highest) / sum;
+      float dx = static_cast<float>((p - (k == label ? 1 : 0)) * a.share);
+      if (!is_class(label, a.c)) dx = label == -1 ? 0.f : not_a_number();
+      put<T, 1>(a.dx, static_cast<long long>(row) * a.c + k, {{dx}}, a.accumulate);
+    }
+  }
+};
+HPMP_ROW_KERNEL(loss_backward, LossGradArgs)
+
+}  // namespace hpmp::cuda
