@@ -17,7 +17,6 @@ from onnx_import.limits import Budget
 from onnx_import.text import Attribute, GraphNode
 from onnx_import.untie import Params, Request
 from onnx_import.values import Known, Padding, Tensor, Value
-from onnx_import.values import Known, Tensor, Value
 from onnx_import.view_budget import ViewBudget
 
 Shape = tuple[int, int, int]
