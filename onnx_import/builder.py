@@ -17,6 +17,7 @@ from onnx_import.limits import Budget
 from onnx_import.text import Attribute, GraphNode
 from onnx_import.untie import Params, Request
 from onnx_import.values import Known, Tensor, Value
+from onnx_import.view_budget import ViewBudget
 
 Shape = tuple[int, int, int]
 
@@ -45,6 +46,7 @@ class Builder:
         self._value_names: dict[str, int] = {}
         self._node_names: dict[str, int] = {}
         self._renamed: dict[str, str] = {}
+        self._views = ViewBudget()
         self._flattened: dict[str, Tensor] = {}
         self.output_dims: list[tuple[int, ...]] = []
         self.folded: Counter[str] = Counter()
@@ -65,6 +67,7 @@ class Builder:
         """Appends a native node; returns its value under the ONNX name `output`."""
         self.budget.check_shape(shape, f"the output of node {name!r}")
         native = _unique(output, self._value_names)
+        self._views.add(op, native, [tensor.name for tensor in inputs], shape[0])
         node_name = _unique(name, self._node_names)
         operands = [tensor.name for tensor in inputs]
         self._nodes[native] = GraphNode(

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import onnx
 
-from onnx_import.errors import Unsupported
+from onnx_import.errors import ModelError, Unsupported
 from onnx_import.fold.table import Array, Call, folder, ints
 from onnx_import.read import tensor_array
 
@@ -17,7 +17,7 @@ def constant(call: Call) -> Array:
     attributes = call.attributes
     tensor = attributes.tensor("value")
     if tensor is not None:
-        return tensor_array(tensor)
+        return _stored(tensor)
     if "value_int" in attributes:
         return np.array(attributes.integer("value_int", 0), dtype=np.int64)
     if "value_float" in attributes:
@@ -29,11 +29,19 @@ def constant(call: Call) -> Array:
     raise Unsupported("only numeric dense constants are supported")
 
 
+def _stored(tensor: onnx.TensorProto) -> Array:
+    """The tensor of an attribute. Errors: `Unsupported`, so that the node is named."""
+    try:
+        return tensor_array(tensor)
+    except ModelError as error:
+        raise Unsupported(str(error)) from error
+
+
 @folder("ConstantOfShape", origin="fresh")
 def filled(call: Call, shape: Array) -> Array:
     """A view of one element: it costs memory only where it becomes a parameter."""
     tensor = call.attributes.tensor("value")
-    value = np.zeros(1, np.float32) if tensor is None else tensor_array(tensor)
+    value = np.zeros(1, np.float32) if tensor is None else _stored(tensor)
     dims = ints(shape)
     call.budget.check_shape(dims, call.label)
     return np.broadcast_to(value.reshape(()), dims)

@@ -41,7 +41,8 @@ from mutate import mutated
 import pyhpmp
 from pyhpmp.errors import USER_MISTAKE, HpmpError
 
-SECONDS_PER_INPUT = 10
+SECONDS_PER_INPUT = 10  # of the processor
+STUCK_SECONDS = 120
 ADDRESS_BYTES = 3 * 2**30
 
 
@@ -61,7 +62,8 @@ class Target:
         self.count += 1
         # In a file before it is tried: it survives the death of this process.
         self.current.write_bytes(data)
-        signal.alarm(SECONDS_PER_INPUT)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_INPUT)
+        signal.alarm(STUCK_SECONDS)
         try:
             self._try()
         except HpmpError as error:
@@ -70,6 +72,7 @@ class Target:
             if not str(error).isprintable():
                 raise AssertionError("a message that is not one printable line") from error
         finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
 
     def _try(self) -> None:
@@ -91,7 +94,7 @@ class Target:
 
 
 def too_slow(number: int, frame: object) -> None:
-    raise TimeoutError(f"more than {SECONDS_PER_INPUT} seconds")
+    raise TimeoutError(f"more than {SECONDS_PER_INPUT} seconds of work, or {STUCK_SECONDS} in all")
 
 
 def run_plain(target: Target, seeds: list[bytes], seconds: float, seed: int) -> int:
@@ -131,7 +134,7 @@ def run_guided(target: Target, seeds: list[bytes], seconds: float, seed: int) ->
         (folder / f"seed-{index}").write_bytes(data)
     options = [f"-max_total_time={int(seconds)}", f"-seed={seed + 1}", "-max_len=65536"]
     options += [f"-artifact_prefix={target.crashes}/", "-rss_limit_mb=3000", "-print_final_stats=1"]
-    options += [f"-timeout={2 * SECONDS_PER_INPUT}", "-verbosity=0"]
+    options += [f"-timeout={2 * STUCK_SECONDS}", "-verbosity=0"]
 
     def mutator(data: bytes, largest: int, at: int) -> bytes:
         return mutated(data, seeds, at)[:largest]
@@ -149,6 +152,7 @@ def main() -> int:
     parser.add_argument("--replay", nargs="+", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     signal.signal(signal.SIGALRM, too_slow)
+    signal.signal(signal.SIGPROF, too_slow)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     target = Target(arguments.crashes)
     if arguments.replay:

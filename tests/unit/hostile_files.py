@@ -74,6 +74,24 @@ def slow_product() -> Model:
     return sums(nodes, "f", s=ints(4096, 4096))
 
 
+def doubling_concats(depth: int) -> Model:
+    nodes = [
+        make_node("Concat", [f"c{i}" if i else "x"] * 2, [f"c{i + 1}"], name=f"c{i}", axis=1)
+        for i in range(depth)
+    ]
+    return make_model([*nodes, make_node("Relu", [f"c{depth}"], ["y"])], shape=("N", 1, 1, 1))
+
+
+def slices_of_slices(depth: int) -> Model:
+    nodes = []
+    for i in range(depth):
+        names = [f"v{i}" if i else "x", "from", "to", "axis"]
+        nodes.append(make_node("Slice", names, [f"v{i + 1}"], name=f"slice{i}"))
+    nodes.append(make_node("Relu", [f"v{depth}"], ["y"]))
+    constants = {"from": ints(1), "to": ints(2**40), "axis": ints(1)}
+    return make_model(nodes, constants, shape=("N", 2 * depth, 1, 1))
+
+
 def functions(depth: int, recursive: bool = False) -> Model:
     """Each function calls the one before it twice; or the only one calls itself."""
     opset = [helper.make_opsetid("", 21), helper.make_opsetid("local", 1)]
@@ -229,6 +247,10 @@ REFUSED: dict[str, tuple[Callable[[], Model], str]] = {
     "foreign domain": (foreign_domain, "domain 'com.example'"),
     "memory by ConstantOfShape": (lambda: bomb("ConstantOfShape", ints(2**20, 2**20)), "'bomb'"),
     "memory by a fill of negative size": (lambda: bomb("ConstantOfShape", ints(-1)), "'bomb'"),
+    "memory by Constant": (
+        lambda: bomb("Constant", value=TensorProto(data_type=1, dims=[2**40], raw_data=b"abcd")),
+        "'bomb'",
+    ),
     "memory by Expand": (lambda: bomb("Expand", zeros(1), ints(*[2**15] * 4)), "'bomb'"),
     "memory by Tile": (lambda: bomb("Tile", zeros(4), ints(2**40)), "'bomb'"),
     "memory by overflowing Tile": (lambda: bomb("Tile", zeros(4), ints(HUGE)), "'bomb'"),
@@ -262,6 +284,12 @@ REFUSED: dict[str, tuple[Callable[[], Model], str]] = {
     "time by pooling": (
         lambda: bomb("MaxPool", zeros(1, 1, 2000, 2000), kernel_shape=[1999, 1999]), "'bomb'"
     ),
+    "doubling concats": (lambda: doubling_concats(25), "Concat 'c11'.* pieces"),
+    "a concat of too much": (
+        lambda: make_model([make_node("Concat", ["x"] * 5000, ["c"], name="it", axis=1),
+                            make_node("Relu", ["c"], ["y"])]), "'it': it moves 5000 pieces"
+    ),
+    "slices of slices": (lambda: slices_of_slices(20_000), "slice1000'.* 1001 steps"),
     "nested functions": (lambda: functions(40), "nodes after inlining"),
     "deeply nested functions": (lambda: functions(3000), "nested|calls itself"),
     "recursive function": (lambda: functions(1, recursive=True), "calls itself"),

@@ -2,12 +2,15 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "engine/cpu/conv.h"
+#include "engine/cpu/isa.h"
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/loops.h"
 #include "engine/cpu/winograd/winograd.h"
+#include "engine/cpu/winograd2/winograd2.h"
 
 namespace hpmp::cpu {
 namespace {
@@ -75,6 +78,42 @@ class WinogradParamGrad : public ConvParamGrad {
   winograd::WeightGrad weights_;
 };
 
+/// The same with tiles of 2 x 2 and bf16 products.
+class SmallTileMap : public ConvMap {
+ public:
+  SmallTileMap(const Shape3x3& shape, bool transposed, Bounds bounds)
+      : map_(shape, transposed), bounds_(bounds) {}
+
+  std::size_t scratch_bytes() const override { return map_.scratch_bytes(); }
+  std::size_t resident_bytes() const override { return map_.resident_bytes(); }
+  void load(const float* weights) override { map_.load(weights); }
+  void run(void* src, void* dst, float* bias, void* addend, std::byte* scratch) override {
+    map_.run(static_cast<const Bf16*>(src), static_cast<Bf16*>(dst), {bias, addend, bounds_},
+             scratch);
+  }
+
+ private:
+  winograd2::Map map_;
+  Bounds bounds_;
+};
+
+class SmallTileParamGrad : public ConvParamGrad {
+ public:
+  SmallTileParamGrad(const Shape3x3& shape, int threads)
+      : shape_(shape), weights_(shape, threads) {}
+
+  std::size_t scratch_bytes() const override { return weights_.scratch_bytes(); }
+  void run(void* src, void* grad_dst, float* weights, float* bias, std::byte* scratch) override {
+    const auto* dy = static_cast<const Bf16*>(grad_dst);
+    if (weights) weights_.run(static_cast<const Bf16*>(src), dy, weights, scratch);
+    if (bias) add_bias_grad(shape_, winograd2::kLanes, dy, bias);
+  }
+
+ private:
+  Shape3x3 shape_;
+  winograd2::WeightGrad weights_;
+};
+
 /// Whether the op is one that Winograd's algorithm computes, in blocks that its code takes.
 bool applies(const KernelSpec& spec) {
   const Attrs& a = node_of(spec).attrs;
@@ -110,25 +149,77 @@ double taps(int in, int out, int pad) {
   return count;
 }
 
-/// Costs in multiply-adds of the products' inner loop, measured on AVX-512.
+enum class Way { direct, tiles4, tiles2 };
+
+/// Costs in multiply-adds of the fp32 products' inner loop, measured on AVX-512: of a multiply-add,
+/// of a channel of a tile that is transformed, and of a weight that is transformed and read. An
+/// infinite cost: there is no such code.
 struct Costs {
-  double transform;                   // of a channel of a tile
-  double weight;                      // transformed once and read in each point
-  double forward, backward, weights;  // of a multiply-add of oneDNN's passes
+  double product, transform, weight;
 };
-constexpr Costs kFp32{500, 1200, 1, 1, 1};
-constexpr Costs kBf16{500, 450, 0.46, 0.5, 0.62};  // oneDNN multiplies bf16 twice as fast
+
+/// Of one pass: by oneDNN, and with tiles of 4 x 4, where products cost more if the weights do not
+/// fit the cache, and of 2 x 2.
+struct PassCosts {
+  Costs direct, large;
+  double large_uncached;
+  Costs small;
+};
+
+constexpr double kNone = std::numeric_limits<double>::infinity();
+constexpr PassCosts kFp32{{1, 0, 0}, {1, 500, 1200}, 1, {kNone, 0, 0}};
+// oneDNN multiplies bf16 twice as fast as fp32, and so do tiles of 2 x 2.
+constexpr Costs kLargeBf16{1, 450, 450}, kSmallMap{0.48, 150, 600}, kSmallGrad{0.54, 182, 1000};
+constexpr PassCosts kForward{{0.46, 0, 450}, kLargeBf16, 1.2, kSmallMap};
+constexpr PassCosts kBackward{{0.47, 0, 450}, kLargeBf16, 1.2, kSmallMap};
+constexpr PassCosts kWeights{{0.62, 0, 0}, kLargeBf16, 1.2, kSmallGrad};
+
+/// Per pair of channels; the taps that are inside of the image.
+double direct_products(const Shape3x3& s) {
+  return static_cast<double>(s.samples) * taps(s.in_height, s.out_height, s.pad_top) *
+         taps(s.in_width, s.out_width, s.pad_left);
+}
+
+double cost_of(const Shape3x3& s, const Costs& costs, double products, std::int64_t tiles) {
+  const double in = static_cast<double>(s.in_channels), out = static_cast<double>(s.out_channels);
+  return (products * costs.product + costs.weight) * in * out +
+         static_cast<double>(tiles) * costs.transform * (in + out);
+}
 
 /// Transforms and weights cost more than the multiplications that they save where channels are few
-/// or there are too few tiles for the weights. `each`: what oneDNN's pass costs.
-bool pays(const Shape3x3& s, const Costs& costs, double each) {
-  const double samples = static_cast<double>(s.samples);
-  const double in = static_cast<double>(s.in_channels), out = static_cast<double>(s.out_channels);
-  const double direct = each * samples * taps(s.in_height, s.out_height, s.pad_top) *
-                        taps(s.in_width, s.out_width, s.pad_left) * in * out;
-  const auto tiles = static_cast<double>(winograd::Tiles(s, 1).total());
-  const double products = tiles * winograd::kPoints * in * out;
-  return products + tiles * costs.transform * (in + out) + costs.weight * in * out < direct;
+/// or there are too few tiles for the weights; large tiles are wasted on small images.
+Way fastest(const Shape3x3& s, const PassCosts& costs, int lanes) {
+  const std::int64_t large_tiles = winograd::Tiles(s, 1).total();
+  const std::int64_t small_tiles = winograd2::Tiles(s, 1).total();
+  const double uncached = winograd::Map::keeps_weights(s, lanes) ? 1 : costs.large_uncached;
+  const double direct = cost_of(s, costs.direct, direct_products(s), 0);
+  const double large = cost_of(
+      s, costs.large, static_cast<double>(large_tiles) * winograd::kPoints * uncached, large_tiles);
+  const double small =
+      cost_of(s, costs.small, static_cast<double>(small_tiles) * winograd2::kPoints, small_tiles);
+  if (small < std::min(large, direct)) return Way::tiles2;
+  return large < direct ? Way::tiles4 : Way::direct;
+}
+
+PassCosts costs_of(const KernelSpec& spec, PassCosts bf16) {
+  if (spec.dtype == DType::fp32) return kFp32;
+  if (!has_avx512_bf16()) bf16.small.product = kNone;
+  return bf16;
+}
+
+std::unique_ptr<ConvMap> make_map(Way way, const Code& code, const Shape3x3& shape, bool transposed,
+                                  Bounds bounds, int threads) {
+  if (way == Way::tiles2) return std::make_unique<SmallTileMap>(shape, transposed, bounds);
+  if (way == Way::tiles4)
+    return std::make_unique<WinogradMap>(code, shape, transposed, bounds, threads);
+  return nullptr;
+}
+
+std::unique_ptr<ConvParamGrad> make_param_grad(Way way, const Code& code, const Shape3x3& shape,
+                                               int threads) {
+  if (way == Way::tiles2) return std::make_unique<SmallTileParamGrad>(shape, threads);
+  if (way == Way::tiles4) return std::make_unique<WinogradParamGrad>(code, shape, threads);
+  return nullptr;
 }
 
 }  // namespace
@@ -138,16 +229,15 @@ void add_winograd_passes(const KernelSpec& spec, const ConvTail& tail, ConvPasse
   const Shape3x3 shape = shape_of(spec), back = shape.transposed();
   const Code& code = *winograd::code_for(input_block(spec), spec.dtype);
   const int threads = static_cast<int>(thread_count());
-  const Costs& costs = spec.dtype == DType::bf16 ? kBf16 : kFp32;
-  if (pays(shape, costs, costs.forward))
-    passes.forward = std::make_unique<WinogradMap>(code, shape, false, tail.bounds, threads);
+  const auto way = [&](const Shape3x3& s, const PassCosts& costs) {
+    return fastest(s, costs_of(spec, costs), code.lanes);
+  };
+  passes.forward = make_map(way(shape, kForward), code, shape, false, tail.bounds, threads);
   if (!spec.training) return;
-  if (pays(shape, costs, costs.weights))
-    passes.backward_params = std::make_unique<WinogradParamGrad>(code, shape, threads);
-  if (spec.input_gradient && pays(back, costs, costs.backward)) {
-    passes.backward_data =
-        std::make_unique<WinogradMap>(code, back, true, bounds_of(spec, NodeId()), threads);
-  }
+  passes.backward_params = make_param_grad(way(shape, kWeights), code, shape, threads);
+  if (!spec.input_gradient) return;
+  passes.backward_data =
+      make_map(way(back, kBackward), code, back, true, bounds_of(spec, NodeId()), threads);
 }
 
 }  // namespace hpmp::cpu

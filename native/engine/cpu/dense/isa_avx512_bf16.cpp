@@ -8,38 +8,6 @@ namespace hpmp::cpu::dense::HPMP_ISA {
 
 using namespace cpu::HPMP_ISA;
 using Wide = Float<16>;
-using Pairs = __m512bh;  // of bf16; dot() multiplies and adds those of a lane
-
-HPMP_INLINE Pairs load_pairs(const void* at) {
-  Pairs v;
-  __builtin_memcpy(&v, at, sizeof v);
-  return v;
-}
-/// The two at `at` in every lane.
-HPMP_INLINE Pairs repeat(const Bf16* at) {
-  std::int32_t two;
-  __builtin_memcpy(&two, at, sizeof two);
-  return (Pairs)_mm512_set1_epi32(two);
-}
-HPMP_INLINE Wide dot(const Wide& sum, Pairs a, Pairs b) {
-  return (Wide)_mm512_dpbf16_ps((__m512)sum, a, b);
-}
-/// 16 of `low`, then 16 of `high`.
-HPMP_INLINE Pairs rounded(const Wide& low, const Wide& high) {
-  return _mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
-}
-
-using Shorts = std::uint16_t __attribute__((vector_size(64)));
-
-/// Lane c has the c-th of both halves.
-HPMP_INLINE Pairs interleaved(Pairs halves) {
-  Shorts order;
-  for (int c = 0; c < 16; ++c) {
-    order[2 * c] = static_cast<std::uint16_t>(c);
-    order[2 * c + 1] = static_cast<std::uint16_t>(16 + c);
-  }
-  return (Pairs)__builtin_shuffle((Shorts)halves, order);
-}
 
 constexpr std::int64_t kChunk = 2048;   // columns of kRows weights in cache as bf16
 constexpr int kRows = 4, kSamples = 4;  // of products in registers

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "engine/cpu/loops.h"
-#include "engine/cpu/winograd/winograd.h"
+#include "engine/cpu/winograd/gather.h"
 
 namespace hpmp::cpu::winograd {
 namespace {
@@ -32,6 +32,10 @@ Map::Map(const Code& code, const Shape3x3& shape, const Groups& groups, bool tra
       threads_(threads) {
   if (l_.groups.kept())
     kept_ = allocate_bytes(static_cast<std::int64_t>(resident_bytes()), "Winograd weights");
+}
+
+bool Map::keeps_weights(const Shape3x3& shape, int lanes) {
+  return Groups(shape, lanes, kGroupBytes).kept();
 }
 
 std::size_t Map::resident_bytes() const {
@@ -62,35 +66,13 @@ void Map::transform_weights(std::int64_t group, std::int64_t block, float* point
   const std::int64_t out = (l_.groups.begin(group) + block) * lanes;
   alignas(64) float taps[kLanes * 9 * kLanes];  // [in][tap][out]
   for (std::int64_t in = 0; in < l_.shape.in_channels; in += lanes) {
-    if (transposed_) {
-      gather_transposed(out, in, taps);
-    } else {
-      gather(out, in, taps);
-    }
+    if (transposed_)
+      gather_transposed_taps(l_.code, plain_, l_.shape.out_channels, out, in, taps);
+    else
+      gather_taps(l_.code, plain_, l_.shape.in_channels, out, in, taps);
     for (int c = 0; c < lanes; ++c, to += step)
       l_.code.transform_weights(taps + c * 9 * lanes, to, l_.weight_stride());
   }
-}
-
-/// The weights of a block of output and one of input channels, as [in][tap][out].
-void Map::gather(std::int64_t out, std::int64_t in, float* taps) const {
-  const std::int64_t row = l_.shape.in_channels * 9;
-  const int lanes = l_.code.lanes;
-  const float* from = plain_ + out * row + in * 9;
-  for (int i = 0; i < 9; ++i)
-    l_.code.transpose(from + i * lanes, row, taps + i * lanes * lanes, lanes);
-}
-
-/// The same with inputs and outputs exchanged and taps in reverse order.
-void Map::gather_transposed(std::int64_t out, std::int64_t in, float* taps) const {
-  const std::int64_t row = l_.shape.out_channels * 9;
-  const int lanes = l_.code.lanes;
-  const float* from = plain_ + in * row + out * 9;
-  alignas(64) float turned[kLanes * 9 * kLanes];  // [out][tap][in]
-  for (int i = 0; i < 9; ++i)
-    l_.code.transpose(from + i * lanes, row, turned + i * lanes * lanes, lanes);
-  for (int tap = 0; tap < 9; ++tap)
-    l_.code.transpose(turned + tap * lanes, 9 * lanes, taps + (8 - tap) * lanes, 9 * lanes);
 }
 
 void Map::run(const void* src, void* dst, const Ending& ending, std::byte* scratch) const {

@@ -118,6 +118,8 @@ class Map {
   /// transpose this is.
   Map(const Code& code, const Shape3x3& shape, bool transposed, int threads);
 
+  /// Whether the transformed weights fit the cache.
+  static bool keeps_weights(const Shape3x3& shape, int lanes);
   std::size_t scratch_bytes() const;
   std::size_t resident_bytes() const;
   /// Must come before `run`, and again when the weights change; they stay where they are.
@@ -129,8 +131,6 @@ class Map {
  private:
   Map(const Code& code, const Shape3x3& shape, const Groups& groups, bool transposed, int threads);
   void transform_weights(std::int64_t group, std::int64_t block, float* points) const;
-  void gather(std::int64_t out, std::int64_t in, float* taps) const;
-  void gather_transposed(std::int64_t out, std::int64_t in, float* taps) const;
   void multiply_point(int block, std::int64_t group, std::int64_t p, const float* inputs,
                       const float* weights, float* products) const;
   void run_kept(int block, const float* inputs, float* products) const;
