@@ -15,7 +15,7 @@ class Transform:
     Attributes:
         onnx_shape: of the tensor that the ONNX node reads.
         native_shape: (rows, ...) of the native parameter.
-        transposed: the ONNX matrix is (in, out), the native one (out, in) or (out, in, 1, 1).
+        transposed: the ONNX matrix is (in, out), the native one (out, in).
         factor: Gemm's alpha or beta, or -1 for a subtrahend.
         power: -1 for a divisor, else 1.
     """
@@ -45,9 +45,7 @@ class Transform:
             array = np.reciprocal(param) if self.power == -1 else param
             if self.factor != 1.0:
                 array = array / np.float32(self.factor)
-        if self.transposed:
-            return array.reshape(self.onnx_shape[::-1]).T
-        return array.reshape(self.onnx_shape)
+        return array.T if self.transposed else array.reshape(self.onnx_shape)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from onnx_import.builder import NodeContext
-from onnx_import.values import Value
+from onnx_import.values import Tensor
 
 #: A converter returns the values of the node's first outputs.
-Converter = Callable[[NodeContext], Sequence[Value]]
+Converter = Callable[[NodeContext], list[Tensor]]
 
 CONVERTERS: dict[str, Converter] = {}
 

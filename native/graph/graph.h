@@ -62,12 +62,10 @@ enum class OpKind : std::uint8_t {
   add,  // n-ary sum of equal shapes
   dropout,
   lrn,
-  layer_norm,  // over the channels of each pixel; params by has_scale, has_shift, each (C)
-  softmax,     // over channels
-  log_softmax,
-  loss,    // softmax cross-entropy of logits (classes, 1, 1) and the batch's labels;
-           // output (2, 1, 1): the sample's loss, and 1 where the top class is right
-  output,  // gathers a graph output in one cell per shard (inference)
+  softmax,  // over channels
+  loss,     // softmax cross-entropy of logits (classes, 1, 1) and the batch's labels;
+            // output (2, 1, 1): the sample's loss, and 1 where the top class is right
+  output,   // gathers a graph output in one cell per shard (inference)
   // index maps: never executed, removed by index algebra (views.h)
   concat,           // channels
   slice,            // channels [range)
@@ -111,12 +109,11 @@ struct Attrs {
   std::int64_t groups = 1;                       // conv, channel_shuffle
   bool ceil_mode = false;                        // pools
   bool count_include_pad = false;                // average_pool
-  bool has_scale = true, has_shift = true;       // affine, layer_norm
-  double epsilon = 1e-5;                         // batch_norm, layer_norm
-  double momentum = 0.9;    // batch_norm, ONNX: running*momentum + batch*(1-momentum)
-  double ratio = 0.5;       // dropout
-  bool per_sample = false;  // dropout: one draw for all of a sample (stochastic depth)
-  std::int64_t size = 5;    // lrn
+  bool has_scale = true, has_shift = true;       // affine
+  double epsilon = 1e-5;                         // batch_norm
+  double momentum = 0.9;  // batch_norm, ONNX: running*momentum + batch*(1-momentum)
+  double ratio = 0.5;     // dropout
+  std::int64_t size = 5;  // lrn
   double alpha = 1e-4, beta = 0.75, bias = 1.0;           // lrn; alpha, beta: pointwise functions
   double exponent = 1;                                    // pow
   bool approximate = false;                               // gelu: by tanh

@@ -50,9 +50,7 @@ constexpr OpInfo kTable[] = {
     {OpKind::add, "Add", C::aligned, false, false, true, true},
     {OpKind::dropout, "Dropout", C::local, false, false, true, true},
     {OpKind::lrn, "LRN", C::neighbour, true, true, false, false},
-    {OpKind::layer_norm, "LayerNormalization", C::all, true, false, false, false},
     {OpKind::softmax, "Softmax", C::all, false, true, false, false},
-    {OpKind::log_softmax, "LogSoftmax", C::all, false, true, false, false},
     {OpKind::loss, "Loss", C::all, true, false, false, false},
     {OpKind::output, "Output", C::all, false, false, false, false},
     {OpKind::concat, "Concat", C::index_map, false, false, false, false},
@@ -135,10 +133,7 @@ Work work_per_element(const Graph& graph, const Node& node) {
     case OpKind::lrn:
       return {static_cast<double>(2 * node.attrs.size + 10),
               static_cast<double>(4 * node.attrs.size + 10)};
-    case OpKind::layer_norm:
-      return {8, 14};
     case OpKind::softmax:
-    case OpKind::log_softmax:
     case OpKind::loss:
       return {10, 4};
     default:
@@ -236,8 +231,6 @@ std::int64_t saved_bytes(const Graph& graph, const Node& node, std::int64_t samp
   switch (node.op) {
     case OpKind::batch_norm:
       return std::max<std::int64_t>(1, samples / bn_group) * channels * 2 * 4;
-    case OpKind::layer_norm:
-      return samples * out.h * out.w * 2 * 4;
     case OpKind::max_pool:
     case OpKind::lrn:
       return samples * channels * out.h * out.w * 4;

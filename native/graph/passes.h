@@ -11,8 +11,8 @@ Graph without_dead_nodes(const Graph& graph);
 /// Moves Flatten behind elementwise ops, so that these fuse with what feeds them.
 Graph with_late_flatten(const Graph& graph);
 
-/// Drops a final Softmax or LogSoftmax and appends the loss of the first output; the loss is the
-/// only output. Errors: `invalid_model` if the first output is not (classes, 1, 1).
+/// Drops a final Softmax and appends the loss of the first output; the loss is the only output.
+/// Errors: `invalid_model` if the first output is not (classes, 1, 1).
 Graph with_loss(const Graph& graph);
 
 /// Appends an `output` node to every output: the graph of an inference plan.

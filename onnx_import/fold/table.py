@@ -96,9 +96,7 @@ def fold(
     except (AttributeError, ValueError, IndexError, TypeError, ArithmeticError) as error:
         raise Unsupported(f"its constant value cannot be computed: {one_line(error)}") from error
     origin = _origin(entry, inputs, first)
-    named = origin == "alias" and node.op_type != "Identity"
-    source = inputs[0].source if named and inputs[0] is not None else ""
-    return [_joined(a, b, origin, source) for a, b in zip(first, second, strict=True)]
+    return [_joined(a, b, origin) for a, b in zip(first, second, strict=True)]
 
 
 def _origin(entry: Folder, inputs: Inputs, results: Sequence[Array]) -> Origin:
@@ -113,12 +111,12 @@ def _results(entry: Folder, call: Call, arrays: Sequence[Array | None]) -> list[
     return [np.asarray(array) for array in results]
 
 
-def _joined(first: Array, second: Array, origin: Origin, source: str) -> Known:
+def _joined(first: Array, second: Array, origin: Origin) -> Known:
     # Shape arithmetic is small; a large fill may be a view whose comparison would cost memory.
     small = max(first.size, second.size) <= 2**16
     if first is second or (small and np.array_equal(first, second)):
-        return Known((first, first), origin, source)
-    return Known((first, second), origin, source)
+        return Known.same(first, origin)
+    return Known((first, second), origin)
 
 
 def _seen_as(known: Known | None) -> Origin:

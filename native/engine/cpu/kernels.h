@@ -28,7 +28,6 @@ KernelPtr make_global_average_pool(const KernelSpec& spec);
 KernelPtr make_add(const KernelSpec& spec);
 KernelPtr make_dropout(const KernelSpec& spec);
 KernelPtr make_lrn(const KernelSpec& spec);
-KernelPtr make_layer_norm(const KernelSpec& spec);
 KernelPtr make_softmax(const KernelSpec& spec);
 KernelPtr make_loss(const KernelSpec& spec);
 KernelPtr make_output(const KernelSpec& spec);
