@@ -82,7 +82,7 @@ HPMP_DEVICE void dropout(const DropoutArgs& a, int i) {
   for (int j = 0; j < V; ++j) {
     const unsigned first =
         static_cast<unsigned>(a.channels[channel + j]) * static_cast<unsigned>(a.pixels);
-    const unsigned draw = mix32(mix32(low + first + pixel) ^ high);
+    const unsigned draw = mix32(mix32(low + (first + pixel) * a.spread) ^ high);
     x[j] = draw < a.limit ? 0.f : x[j] * a.scale;
   }
   put<T, V>(a.y, at, x, a.accumulate);
