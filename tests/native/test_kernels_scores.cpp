@@ -72,7 +72,6 @@ TEST(softmax_is_over_the_channels_of_each_pixel) {
 }
 
 TEST(log_softmax_is_over_the_channels_of_each_pixel) {
-  if (on_gpu()) return;  // it has no GPU kernel
   for (Shape s : {Shape{10, 1, 1}, Shape{16, 2, 3}, Shape{1000, 1, 1}, Shape{32, 40, 9}}) {
     Case c;
     c.op = OpKind::log_softmax;
