@@ -17,7 +17,7 @@ from onnx_import.layout import transposition
 from onnx_import.limits import Budget
 from onnx_import.text import Attribute, GraphNode
 from onnx_import.untie import Params, Request
-from onnx_import.values import Known, Tensor, Value
+from onnx_import.values import Known, Padding, Tensor, Value
 from onnx_import.view_budget import ViewBudget
 
 Shape = tuple[int, int, int]
@@ -30,6 +30,7 @@ class Builder:
         values: what each ONNX name stands for so far.
         uses: how often each ONNX name is read, graph outputs included.
         fixed_batch: the batch size that the file insists on, if any.
+        padded: by native name, the maps that are another one with a border of one value.
         output_dims: ONNX dimensions after the batch of the outputs finished so far.
         folded: nodes that became constants, by operator; folded_elements: what they hold.
     """
@@ -40,6 +41,7 @@ class Builder:
         self.budget = budget
         self.params = Params(budget)
         self.fixed_batch = fixed_batch
+        self.padded: dict[str, Padding] = {}
         self.uses = Counter(name for node in graph.node for name in node.input)
         outputs = [o.name for o in graph.output]
         self.uses.update(outputs)
@@ -94,10 +96,8 @@ class Builder:
         if tensor.order:
             raise Unsupported(f"its input {tensor.onnx_name!r} is {transposition(tensor)}")
         if len(tensor.dims) == 3 and tensor.dims[1:] == (1, 1):
-            flat = self.as_features(
-                Tensor(tensor.name, tensor.shape, tensor.dims[:1], tensor.onnx_name)
-            )
-            return Tensor(flat.name, flat.shape, tensor.dims, tensor.onnx_name)
+            flat = self.as_features(replace(tensor, dims=tensor.dims[:1]))
+            return replace(flat, dims=tensor.dims, onnx_name=tensor.onnx_name)
         raise Unsupported(
             f"its input {tensor.onnx_name!r} is reshaped to {['N', *tensor.dims]}, "
             "which is not a set of images with the same channels"

@@ -14,7 +14,9 @@ from onnx_import import (
     convert_matrix,
     convert_norm,
     convert_random,
+    convert_resample,
     convert_sequence,
+    convert_transposed,
     convert_window,
 )
 from onnx_import.builder import Builder, NodeContext
@@ -39,7 +41,9 @@ TABLE_MODULES = (
     convert_matrix,
     convert_norm,
     convert_random,
+    convert_resample,
     convert_sequence,
+    convert_transposed,
     convert_window,
 )
 

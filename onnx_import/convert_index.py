@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from onnx_import.builder import NodeContext
+from onnx_import.convert_resample import cropped
 from onnx_import.errors import Unsupported
 from onnx_import.fold import axis_of, ints, new_shape
 from onnx_import.registry import converter
@@ -117,12 +118,22 @@ def slice_channels(ctx: NodeContext) -> list[Tensor]:
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         axis = axis_of(axis, len(x.dims) + 1)
         size = x.dims[axis - 1] if axis else max(BATCH_POINTS)
+        if step == 0:
+            raise Unsupported("it cuts with step 0")
         begin, stop, by = slice(start, end, step).indices(size)
         if (begin, stop, by) == (0, size, 1) and (axis or end > 2**31):
             continue
-        if axis != 1 + x.channel_axis() or by != 1 or begin >= stop:
-            raise Unsupported(f"it cuts axis {axis} as {start}:{end}:{step}; only channels, step 1")
-        x = cut(ctx, x, begin, stop, ctx.output)
+        count = len(range(begin, stop, by))
+        native = (x.order or (0, 1, 2))[axis - 1] if 1 <= axis <= 3 else -1  # of C, H, W
+        if native < 0 or count == 0 or (native == 0 and by != 1):
+            raise Unsupported(
+                f"it cuts axis {axis} as {start}:{end}:{step}; only channels with step 1, rows "
+                "and columns can be cut"
+            )
+        if native == 0:
+            x = cut(ctx, x, begin, stop, ctx.output)
+        else:
+            x = cropped(ctx, x, 1 + native, begin, by, count)
     return [ctx.alias(x)]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from onnx_import.attributes import Attributes
 from onnx_import.builder import NodeContext
 from onnx_import.errors import Unsupported
@@ -51,7 +53,7 @@ class Window:
         return length
 
     def _pair(self, attributes: Attributes, name: str) -> Pair:
-        return checked_pair(name, _completed(attributes.integers(name) or [1, 1], self.axes))
+        return checked_pair(name, completed(attributes.integers(name) or [1, 1], self.axes))
 
     def _pads(self, attributes: Attributes, size: Pair) -> tuple[int, int, int, int]:
         mode = attributes.text("auto_pad", "NOTSET")
@@ -76,7 +78,21 @@ class Window:
         return (small, large) if mode == "SAME_UPPER" else (large, small)
 
 
-def _completed(values: list[int], axes: int) -> list[int]:
+def unpadded(ctx: NodeContext, x: Tensor, window: Window, value: float) -> Tensor:
+    """What a window may read in the place of `x`: without the border of `value` that a Pad put
+    around it, which becomes pads of the window where these stay below its kernel.
+    """
+    padding = ctx.builder.padded.get(x.name)
+    if padding is None or padding.value != value:
+        return x
+    pads = tuple(p + q for p, q in zip(window.pads, padding.pads, strict=True))
+    if any(p >= n for p, n in zip(pads, window.extent * 2, strict=True)):
+        return x
+    window.pads = (pads[0], pads[1], pads[2], pads[3])
+    return padding.inner
+
+
+def completed(values: list[int], axes: int) -> list[int]:
     """The numbers of one axis, and 1 for the second that lines do not have."""
     return [*values, 1] if axes == 1 and len(values) == 1 else values
 
@@ -108,7 +124,7 @@ def conv(ctx: NodeContext) -> list[Tensor]:
     return [
         ctx.emit(
             "Conv",
-            [x],
+            [unpadded(ctx, x, window, 0.0)],
             (k, h, w),
             params=params,
             kernel=window.kernel,
@@ -142,7 +158,7 @@ def _check_conv(ctx: NodeContext, x: Tensor, shape: tuple[int, ...], groups: int
 def _pool_window(ctx: NodeContext, x: Tensor) -> Window:
     axes = len(x.dims) - 1
     given = ctx.attributes.integers("kernel_shape") or []
-    kernel = checked_pair("kernel_shape", _completed(given, axes))
+    kernel = checked_pair("kernel_shape", completed(given, axes))
     window = Window(ctx.attributes, x.shape[1:], kernel, axes)
     if window.dilations != (1, 1):
         raise Unsupported(f"dilations {list(window.dilations)} of a pool are not supported")
@@ -159,17 +175,22 @@ def pool(ctx: NodeContext) -> list[Tensor]:
         return [ctx.alias(x)]
     ceil_mode = bool(ctx.attributes.integer("ceil_mode", 0))
     h, w = window.output(x.shape[1:], ceil_mode)
-    include = bool(ctx.attributes.integer("count_include_pad", 0)) and any(window.pads)
+    averages = ctx.node.op_type == "AveragePool"
+    include = averages and bool(ctx.attributes.integer("count_include_pad", 0))
+    inner = x
+    if not ceil_mode and (include or not any(window.pads)):
+        inner = unpadded(ctx, x, window, 0.0 if averages else -math.inf)
+    include = averages and (include or inner is not x)
     return [
         ctx.emit(
             ctx.node.op_type,
-            [x],
+            [inner],
             (x.shape[0], h, w),
             kernel=window.kernel,
             strides=window.strides,
             pads=window.pads,
             ceil_mode=ceil_mode,
-            count_include_pad=include and ctx.node.op_type == "AveragePool",
+            count_include_pad=include and any(window.pads),
         )
     ]
 

@@ -16,6 +16,8 @@ class Transform:
         onnx_shape: of the tensor that the ONNX node reads.
         native_shape: (rows, ...) of the native parameter.
         transposed: the ONNX matrix is (in, out), the native one (out, in) or (out, in, 1, 1).
+        swapped: of a transposed convolution with so many groups, each (in, out, ...) in ONNX and
+            (out, in, ...) in the native weight; 0 for others.
         factor: Gemm's alpha or beta, or -1 for a subtrahend.
         power: -1 for a divisor, else 1.
     """
@@ -25,13 +27,14 @@ class Transform:
     transposed: bool = False
     factor: float = 1.0
     power: int = 1
+    swapped: int = 0
 
     def to_native(self, tensor: np.ndarray) -> np.ndarray:
         """A float32 C-contiguous array of `native_shape`; `tensor` itself where nothing moves."""
         array = tensor.T if self.transposed else tensor
         if array.size == 1:
             array = np.broadcast_to(array.reshape(()), self.onnx_shape)
-        array = array.reshape(self.native_shape)
+        array = self._swapped(array) if self.swapped else array.reshape(self.native_shape)
         with np.errstate(all="ignore"):
             if self.factor != 1.0:
                 array = array * np.float32(self.factor)
@@ -45,9 +48,17 @@ class Transform:
             array = np.reciprocal(param) if self.power == -1 else param
             if self.factor != 1.0:
                 array = array / np.float32(self.factor)
+        if self.swapped:
+            return self._swapped(array).reshape(self.onnx_shape)
         if self.transposed:
             return array.reshape(self.onnx_shape[::-1]).T
         return array.reshape(self.onnx_shape)
+
+    def _swapped(self, array: np.ndarray) -> np.ndarray:
+        """The first two dimensions exchanged within every group; its own inverse."""
+        rows, each, *kernel = array.shape
+        grouped = array.reshape(self.swapped, rows // self.swapped, each, *kernel).swapaxes(1, 2)
+        return grouped.reshape(self.swapped * each, rows // self.swapped, *kernel)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,23 @@ def _converted(label: str, model: onnx.ModelProto, version: int) -> onnx.ModelPr
     result.graph.initializer.extend(large)
     del result.graph.value_info[:]
     _restore_notes(model, result)
+    if version < 11:
+        _place_old_resizes(result.graph)
     return result
+
+
+def _place_old_resizes(graph: onnx.GraphProto) -> None:
+    """Says where Upsample and Resize took their pixels before they could say so themselves; the
+    converter leaves it to the newer default.
+    """
+    for node in graph.node:
+        if node.op_type == "Resize":
+            for name, value in (
+                ("coordinate_transformation_mode", "asymmetric"),
+                ("nearest_mode", "floor"),
+            ):
+                if all(a.name != name for a in node.attribute):
+                    node.attribute.append(onnx.helper.make_attribute(name, value))
 
 
 def _restore_notes(old: onnx.ModelProto, new: onnx.ModelProto) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+-]+")
 
-Attribute = int | float | bool | tuple[int, ...]
+Attribute = int | float | bool | str | tuple[float, ...]
 
 #: Native defaults (native/graph/graph.h); equal attributes are left out.
 _DEFAULTS: Mapping[str, Attribute] = {
@@ -36,6 +36,18 @@ _DEFAULTS: Mapping[str, Attribute] = {
     "approximate": False,
     "min": -math.inf,
     "max": math.inf,
+    "extent": (1, 1),
+    "rows": (0, 1, 1, 0),
+    "columns": (0, 1, 1, 0),
+    "interpolation": "nearest",
+    "rounding": "floor",
+    "cubic_a": -0.75,
+    "antialias": False,
+    "exclude_outside": False,
+    "border": "edge",
+    "border_value": 0.0,
+    "block": 1,
+    "weight": 1.0,
 }
 
 
@@ -99,8 +111,10 @@ def quoted(name: str) -> str:
 
 
 def _number(value: Attribute) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, tuple):
-        return ",".join(str(i) for i in value)
+        return ",".join(map(_number, value))
     if isinstance(value, float):
         # ONNX attributes are float32; their shortest form is the number that was meant.
         return str(np.float32(value))

@@ -108,6 +108,15 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Padding:
+    """What a padded map is made of: `inner` and `pads` (top, left, bottom, right) of `value`."""
+
+    inner: Tensor
+    pads: tuple[int, ...]
+    value: float
+
+
+@dataclass(frozen=True)
 class Poison:
     """The output of a node that could not be converted.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from onnx_import import zoo_concat, zoo_mobile, zoo_plain, zoo_resnet
+from onnx_import import zoo_concat, zoo_mobile, zoo_plain, zoo_resnet, zoo_unet
 from onnx_import.errors import ModelError
 from onnx_import.zoo_net import Net
 
@@ -34,6 +34,7 @@ def _entries() -> dict[str, Entry]:
         "googlenet": Entry(zoo_concat.googlenet),
         "densenet121": Entry(zoo_concat.densenet121),
         "mobilenet_v2": Entry(zoo_mobile.mobilenet_v2),
+        "unet": Entry(zoo_unet.unet, image=256, classes=21),
     }
     for depth in (20, 56):
         entries[f"resnet{depth}"] = Entry(_small_resnet(depth), image=32, classes=10)
@@ -79,16 +80,16 @@ def build(
 
     Args:
         name: one of `names()`.
-        classes: outputs; 1000, or 10 for the networks made for 32x32 images.
-        image: height and width of the input; 224, or 32 for lenet5, resnet20 and resnet56.
-            alexnet and the vgg networks have a variant for 32.
+        classes: outputs; 1000, or 10 for the networks made for 32x32 images, or 21 for unet.
+        image: height and width of the input; 224, or 32 for lenet5, resnet20 and resnet56, or 256
+            for unet. alexnet and the vgg networks have a variant for 32.
         channels: of the input; 3, or 1 for lenet5.
         seed: equal seeds give equal weights.
 
     Returns:
         A model in IR 10, opset 21, whose input `images` is (N, channels, image, image) and whose
-        output `logits` is (N, classes). Where torchvision has the network, the parameters have
-        the names of its state_dict.
+        output `logits` is (N, classes), of unet (N, classes, image, image). Where torchvision has
+        the network, the parameters have the names of its state_dict.
 
     Errors: `ModelError` for an unknown name or a size that the network cannot take.
     """

@@ -121,6 +121,20 @@ class Net:
         )
         return Layer(name, out, h, w)
 
+    def conv_transpose(self, x: Layer, name: str, out: int, factor: int, *, init: Init) -> Layer:
+        """A transposed convolution with a bias that enlarges maps `factor` times."""
+        shape = (x.c, out, factor, factor)
+        weight = self._draw(f"{name}.weight", shape, shape, init)
+        bias = self._draw(f"{name}.bias", (out,), shape, init)
+        self._node(
+            "ConvTranspose",
+            name,
+            [x.name, weight, bias],
+            kernel_shape=[factor] * 2,
+            strides=[factor] * 2,
+        )
+        return Layer(name, out, x.h * factor, x.w * factor)
+
     def dense(self, x: Layer, name: str, out: int, *, init: Init) -> Layer:
         """A linear layer on flat features."""
         shape = (out, x.c)
@@ -187,6 +201,15 @@ class Net:
         )
         return Layer(name, x.c, h, w)
 
+    def whole_parts(self, times: int) -> None:
+        """Refuses images that cannot be halved `times` times."""
+        if self._image[1] % 2**times:
+            side = max(self._image[1] // 2**times, 1) * 2**times
+            raise self._error(
+                f"images of {self._image[1]}x{self._image[2]} cannot be halved {times} times; use "
+                f"a multiple of {2**times}, such as {side}"
+            )
+
     def adaptive_pool(self, x: Layer, name: str, size: int, works: str) -> Layer:
         """Averages to `size` x `size` where that divides the map; `works` names good images."""
         if x.h % size:
@@ -217,7 +240,9 @@ class Net:
         """The model, whose output `logits` is `x`."""
         self._graph.node[-1].output[0] = "logits"
         images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", *self._image])
-        logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", x.c])
+        pixels = [] if x.h == x.w == 1 else [x.h, x.w]
+        shape: list[str | int | None] = ["N", x.c, *pixels]
+        logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape)
         self._graph.input.append(images)
         self._graph.output.append(logits)
         return self._model

@@ -89,6 +89,19 @@ class HostFigures(NamedTuple):
     update_seconds_per_elem: float
 
 
+class StepResult(NamedTuple):
+    """Of a global batch; loss: weighted sum over heads of the mean over the labels that count.
+
+    correct: labels that are the first head's top class. counted: labels that are not -1.
+    confusion: where that head is of maps, (3, classes) pixels right, predicted, labelled.
+    """
+
+    loss: float
+    correct: int
+    counted: int
+    confusion: object
+
+
 class GroupInfo(NamedTuple):
     name: str
     op: str
@@ -235,11 +248,18 @@ cdef class Graph:
             check(c.hpmp_graph_parse(data, length, &graph.handle))
         return graph
 
-    def prepare(self, *, bint training=True):
-        """The graph that is planned and run: cleaned, with a loss or with gathered outputs."""
+    def prepare(self, *, bint training=True, loss_weights=(1.0,)):
+        """The graph that is planned and run: cleaned, with losses or with gathered outputs.
+
+        loss_weights: by output; 0, as for those that are missing, is no loss.
+        """
         cdef Graph graph = Graph.__new__(Graph)
+        weights = np.array(loss_weights, np.float64)
+        cdef double[::1] view = weights
+        cdef int64_t count = len(weights)
+        cdef const double* raw = &view[0] if count else NULL
         with nogil:
-            check(c.hpmp_graph_prepare(self.handle, training, &graph.handle))
+            check(c.hpmp_graph_prepare(self.handle, training, raw, count, &graph.handle))
         return graph
 
     def text(self):
@@ -906,7 +926,7 @@ cdef class Engine:
 
     def train_step(self, images, labels, *, double lr, double momentum=0.0,
                    double weight_decay=0.0):
-        """One step on the global batch; returns (loss, correct). Collective."""
+        """One step on the global batch. Collective."""
         cdef _Tensor x = _Tensor(images, "images")
         cdef _Tensor y = _Tensor(labels, "labels")
         cdef c.hpmp_sgd sgd
@@ -914,10 +934,21 @@ cdef class Engine:
         sgd.lr, sgd.momentum, sgd.weight_decay = lr, momentum, weight_decay
         with nogil:
             check(c.hpmp_engine_train_step(self.handle, x.tensor, y.tensor, &sgd, &result))
-        return result.loss, result.correct
+        return StepResult(result.loss, result.correct, result.counted, self.confusion())
+
+    cdef object confusion(self):
+        """(3, classes) pixels that are right, predicted, labelled; None without maps."""
+        cdef int64_t count = 0
+        check(c.hpmp_engine_confusion(self.handle, NULL, &count))
+        if count == 0:
+            return None
+        counts = np.zeros(count, np.int64)
+        cdef int64_t[::1] view = counts
+        check(c.hpmp_engine_confusion(self.handle, &view[0], &count))
+        return counts.reshape(3, -1)
 
     def forward(self, images, labels=None, outputs=()):
-        """The forward part; returns (loss, correct). Collective. `outputs`: float32 arrays."""
+        """The forward part. Collective. `outputs`: float32 arrays."""
         cdef _Tensor x = _Tensor(images, "images")
         cdef _Tensor y = None if labels is None else _Tensor(labels, "labels")
         cdef const c.DLTensor* labels_raw = NULL if y is None else y.tensor
@@ -935,7 +966,7 @@ cdef class Engine:
                 check(c.hpmp_engine_forward(self.handle, x.tensor, labels_raw, raw, count, &result))
         finally:
             free(raw)
-        return result.loss, result.correct
+        return StepResult(result.loss, result.correct, result.counted, self.confusion())
 
     def sent_by_net(self):
         """Elements sent since creation or the last reset, by net of the plan's hypergraph."""

@@ -70,7 +70,9 @@ cdef extern from "hpmp.h" nogil:
     void hpmp_graph_free(hpmp_graph* graph)
     hpmp_status hpmp_graph_text(const hpmp_graph* graph, char** out)
     hpmp_status hpmp_graph_hash(const hpmp_graph* graph, const char** out)
-    hpmp_status hpmp_graph_prepare(const hpmp_graph* graph, int32_t training, hpmp_graph** out)
+    hpmp_status hpmp_graph_prepare(const hpmp_graph* graph, int32_t training,
+                                   const double* loss_weights, int64_t loss_weight_count,
+                                   hpmp_graph** out)
     hpmp_status hpmp_graph_param_count(const hpmp_graph* graph, int64_t* out)
     hpmp_status hpmp_graph_param(const hpmp_graph* graph, int64_t index, hpmp_param_info* out)
     hpmp_status hpmp_graph_input(const hpmp_graph* graph, hpmp_value_info* out)
@@ -310,6 +312,7 @@ cdef extern from "hpmp.h" nogil:
     ctypedef struct hpmp_step_result:
         double loss
         int64_t correct
+        int64_t counted
 
     void hpmp_engine_options_default(hpmp_engine_options* out)
     hpmp_status hpmp_engine_create(const hpmp_graph* graph, const hpmp_plan* plan,
@@ -333,6 +336,7 @@ cdef extern from "hpmp.h" nogil:
     hpmp_status hpmp_engine_forward(hpmp_engine* engine, const DLTensor* images,
                                     const DLTensor* labels, float** outputs,
                                     int64_t output_count, hpmp_step_result* out)
+    hpmp_status hpmp_engine_confusion(const hpmp_engine* engine, int64_t* out, int64_t* count)
     hpmp_status hpmp_engine_sent_by_net(const hpmp_engine* engine, int64_t* out, int64_t count)
     hpmp_status hpmp_engine_sent_by_peer(const hpmp_engine* engine, int64_t* out, int64_t count)
     hpmp_status hpmp_engine_sent_bytes(const hpmp_engine* engine, int64_t* out)

@@ -44,6 +44,12 @@ class Graph:
         return self.core.outputs[0].shape[0]
 
     @property
+    def label_pixels(self) -> tuple[int, ...]:
+        """(H, W) of the labels of the first output; () where it says one class per image."""
+        pixels = self.core.outputs[0].shape[1:]
+        return () if pixels == (1, 1) else pixels
+
+    @property
     def parameter_count(self) -> int:
         """Elements of all trainable parameters."""
         return sum(param.elems for param in self.core.params if param.trainable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from pyhpmp import _core, plan_files, planning, world
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
+from pyhpmp.heads import loss_weights
 from pyhpmp.network import machine_of
 from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import Comparison
@@ -128,6 +130,7 @@ def plan(
     dtype: str = "fp32",
     seconds: float = DEFAULT_SECONDS,
     compare: bool = False,
+    aux_weight: float | Sequence[float] | None = None,
 ) -> Plan:
     """Decides which rank computes what, and when; collective: rank 0 plans, all receive.
 
@@ -152,6 +155,8 @@ def plan(
             parameters and the optimizer are fp32.
         seconds: after which no further candidate is tried.
         compare: predict the classical strategies even if `strategy` names one.
+        aux_weight: of the losses of further outputs than the first, or of each of them; by default
+            0.3, of maps 0.4, for those that have the first one's shape.
 
     Raises:
         InvalidArgumentError, InfeasiblePlanError, InvalidPlanError: saying what would do.
@@ -174,8 +179,9 @@ def plan(
         dtype=_checked_dtype(dtype),
         seconds=seconds,
         compare=compare,
+        loss_weights=loss_weights(graph.core.outputs, aux_weight),
     )
-    prepared = graph.core.prepare(training=training)
+    prepared = graph.core.prepare(training=training, loss_weights=request.loss_weights)
 
     def work() -> tuple[str, Comparison, Request, float]:
         began = time.perf_counter()

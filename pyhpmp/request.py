@@ -19,6 +19,7 @@ class Request:
     seconds for each of them before the search is cut short; more, on a busy machine, for the plan
     that an idle one makes. dtype: of activations.
     compare: predict the classical strategies even where `strategy` names another.
+    loss_weights: by output of the model; 0 for those that are not trained.
     """
 
     ranks: int
@@ -38,6 +39,7 @@ class Request:
     seconds: float = DEFAULT_SECONDS
     patience: float = 1.0
     compare: bool = False
+    loss_weights: tuple[float, ...] = (1.0,)
 
     @property
     def within(self) -> dict[str, Any]:

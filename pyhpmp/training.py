@@ -16,6 +16,7 @@ from pyhpmp.errors import DivergenceError, InvalidArgumentError
 from pyhpmp.files import check_writable
 from pyhpmp.graph import Params
 from pyhpmp.plans import Plan
+from pyhpmp.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Trainer:
         timeout: seconds that a rank waits for another in a step, before it fails.
 
     Attributes:
-        steps: how many were made. correct: right answers of the last step's batch.
+        steps: how many were made. scores: of the last step's batch, before the step.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Trainer:
         self.plan = plan
         self.optimizer = optimizer or SGD()
         self.steps = 0
-        self.correct = 0
+        self.scores = Scores()
         self._loaded = plan.graph.params if params is None else params
         self.engine = RankEngine(
             plan,
@@ -74,19 +75,23 @@ class Trainer:
         )
 
     def step(self, images: Any, labels: Any) -> float:
-        """One step on a global batch, the same on every rank; returns the mean loss.
+        """One step on a global batch, the same on every rank; returns the loss.
+
+        That is the mean over the labels that count; of several outputs, their weighted sum.
 
         Args:
             images: (batch, C, H, W) float32, C order, CPU; anything with `__dlpack__`.
-            labels: (batch) int64, likewise; -1 is left out of the loss.
+            labels: (batch), or (batch, H, W) of the output where that is of maps; int64, likewise;
+                -1 is left out of the loss.
 
         Raises:
             DivergenceError: the loss is not finite, on every rank.
         """
         sgd = self.optimizer
-        loss, self.correct = self.engine.core.train_step(
+        result = self.engine.core.train_step(
             images, labels, lr=sgd.lr, momentum=sgd.momentum, weight_decay=sgd.weight_decay
         )
+        loss, self.scores = result.loss, Scores.of(result)
         self.steps += 1
         if not np.isfinite(loss):
             raise DivergenceError(
@@ -97,19 +102,23 @@ class Trainer:
 
     def evaluate(self, images: Any, labels: Any) -> tuple[float, float]:
         """Mean loss and accuracy over any number of samples, with running statistics."""
+        scores = self.scores_of(images, labels)
+        return scores.loss, scores.accuracy
+
+    def scores_of(self, images: Any, labels: Any) -> Scores:
+        """Of any number of samples, with running statistics."""
         x = np.ascontiguousarray(images, dtype=np.float32)
         y = np.ascontiguousarray(labels, dtype=np.int64)
         batch = self.plan.batch
-        loss, correct = 0.0, 0
-        for start in range(0, len(x), batch):
-            part, right = self.evaluate_batch(*_filled(x[start:], y[start:], batch))
-            loss, correct = loss + part, correct + right
-        samples = max(len(x), 1)
-        return loss * batch / samples, correct / samples
+        parts = (
+            self.evaluate_batch(*_filled(x[start:], y[start:], batch))
+            for start in range(0, len(x), batch)
+        )
+        return sum(parts, Scores())
 
-    def evaluate_batch(self, images: Any, labels: Any) -> tuple[float, int]:
-        """Summed loss over the batch size, and right answers, of one global batch."""
-        return self.engine.core.forward(images, labels)
+    def evaluate_batch(self, images: Any, labels: Any) -> Scores:
+        """Of one global batch."""
+        return Scores.of(self.engine.core.forward(images, labels))
 
     def params(self) -> Params:
         """The whole weights and running statistics, on rank 0; empty elsewhere."""
@@ -152,5 +161,5 @@ def _filled(
     missing = batch - len(x)
     if missing:
         x = np.concatenate([x, np.zeros((missing, *x.shape[1:]), np.float32)])
-        y = np.concatenate([y, np.full(missing, -1, np.int64)])
+        y = np.concatenate([y, np.full((missing, *y.shape[1:]), -1, np.int64)])
     return x, y

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
+from oracle_resample import resampled
 
 
 @dataclass
@@ -62,6 +63,26 @@ def _conv(node: OracleNode, x: list[torch.Tensor], params: list[torch.Tensor]) -
         tuple(node.ints("dilations", "1,1")),
         node.ints("groups", "1")[0],
     )
+
+
+def _conv_transpose(
+    node: OracleNode, x: list[torch.Tensor], params: list[torch.Tensor]
+) -> torch.Tensor:
+    """Every pixel adds its kernel to the whole output, of which the pads are cut off."""
+    rows, each, r, s = params[0].shape
+    groups = node.ints("groups", "1")[0]
+    per_group = params[0].reshape(groups, rows // groups, each, r, s).transpose(1, 2)
+    whole = F.conv_transpose2d(
+        x[0],
+        per_group.reshape(groups * each, rows // groups, r, s),
+        None,
+        tuple(node.ints("strides", "1,1")),
+        groups=groups,
+        dilation=tuple(node.ints("dilations", "1,1")),
+    )
+    top, left, bottom, right = node.ints("pads", "0,0,0,0")
+    y = F.pad(whole, (-left, -right, -top, -bottom))
+    return y + row(params[1]) if len(params) > 1 else y
 
 
 def _windows(node: OracleNode, x: torch.Tensor, value: float) -> torch.Tensor:
@@ -212,6 +233,9 @@ def _layer_norm(
 Op = Callable[[OracleNode, list[torch.Tensor], list[torch.Tensor]], torch.Tensor]
 OPS: dict[str, Op] = {
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "DepthToSpace": lambda node, x, p: F.pixel_shuffle(x[0], node.ints("block", "1")[0]),
+    "SpaceToDepth": lambda node, x, p: F.pixel_unshuffle(x[0], node.ints("block", "1")[0]),
     "Dense": _dense,
     "Affine": _affine,
     "Relu": lambda node, x, p: torch.relu(x[0]),
@@ -244,6 +268,7 @@ OPS: dict[str, Op] = {
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "GlobalAveragePool": lambda node, x, p: x[0].mean(dim=(2, 3), keepdim=True),
+    "Resample": lambda node, x, p: resampled(node, x[0]),
     "Add": _add,
     "LRN": _lrn,
     "LayerNormalization": _layer_norm,

@@ -10,6 +10,7 @@ struct hpmp_engine {
   std::shared_ptr<const hpmp::Graph> graph;
   std::shared_ptr<const hpmp::Plan> plan;
   std::unique_ptr<hpmp::Engine> engine;  // after what it reads, so that it goes first
+  std::vector<std::int64_t> confusion;   // of the last step
 };
 
 namespace hpmp::capi {
@@ -57,12 +58,22 @@ const float* images_of(const hpmp_engine& engine, const DLTensor* images) {
   return float_data(given(images, "images"), "images", shapes);
 }
 
-const std::int64_t* labels_of(const hpmp_engine& engine, const DLTensor* labels) {
-  return int64_data(given(labels, "labels"), "labels", {engine.plan->grid.batch});
+/// (batch), or (batch, h, w) where the logits are maps.
+std::vector<std::int64_t> labels_shape(const hpmp_engine& engine) {
+  const Graph& graph = *engine.graph;
+  const Node& head = graph.node(graph.value(graph.outputs.at(0)).producer);
+  const Shape logits = head.op == OpKind::loss ? graph.shape(head.inputs[0]) : Shape{};
+  if (logits.h * logits.w == 1) return {engine.plan->grid.batch};
+  return {engine.plan->grid.batch, logits.h, logits.w};
 }
 
-void give(const StepResult& result, hpmp_step_result* out) {
-  if (out) *out = {result.loss, result.correct};
+const std::int64_t* labels_of(const hpmp_engine& engine, const DLTensor* labels) {
+  return int64_data(given(labels, "labels"), "labels", labels_shape(engine));
+}
+
+void give(hpmp_engine& engine, const StepResult& result, hpmp_step_result* out) {
+  engine.confusion = result.confusion;
+  if (out) *out = {result.loss, result.correct, result.counted};
 }
 
 void give(const std::vector<std::int64_t>& values, std::int64_t* out, std::int64_t count) {
@@ -151,7 +162,8 @@ hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
   return wall([&] {
     Engine& e = engine_of(engine);
     const hpmp_sgd& s = given(sgd, "sgd");
-    give(e.train_step(images_of(*engine, images), labels_of(*engine, labels),
+    give(*engine,
+         e.train_step(images_of(*engine, images), labels_of(*engine, labels),
                       Sgd{s.lr, s.momentum, s.weight_decay}),
          out);
   });
@@ -164,9 +176,22 @@ hpmp_status hpmp_engine_forward(hpmp_engine* engine, const DLTensor* images, con
     Engine& e = engine_of(engine);
     if (output_count > 0) given(outputs, "outputs");
     const std::vector<float*> wanted(outputs, outputs + output_count);
-    give(e.forward(images_of(*engine, images), labels ? labels_of(*engine, labels) : nullptr,
+    give(*engine,
+         e.forward(images_of(*engine, images), labels ? labels_of(*engine, labels) : nullptr,
                    wanted),
          out);
+  });
+}
+
+hpmp_status hpmp_engine_confusion(const hpmp_engine* engine, int64_t* out, int64_t* count) {
+  return wall([&] {
+    engine_of(engine);
+    const auto room = given(count, "count");
+    *count = static_cast<std::int64_t>(engine->confusion.size());
+    if (out) {
+      check_count(room, *count, "the array for pixels by class");
+      std::copy(engine->confusion.begin(), engine->confusion.end(), out);
+    }
   });
 }
 

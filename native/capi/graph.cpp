@@ -67,10 +67,15 @@ hpmp_status hpmp_graph_hash(const hpmp_graph* graph, const char** out) {
   return wall([&] { given(out, "out") = given(graph, "graph").hash.c_str(); });
 }
 
-hpmp_status hpmp_graph_prepare(const hpmp_graph* graph, int32_t training, hpmp_graph** out) {
+hpmp_status hpmp_graph_prepare(const hpmp_graph* graph, int32_t training,
+                               const double* loss_weights, int64_t loss_weight_count,
+                               hpmp_graph** out) {
   return wall([&] {
     const Graph clean = with_late_flatten(without_dead_nodes(graph_of(graph)));
-    given(out, "out") = graph_handle(training ? with_loss(clean) : with_outputs(clean));
+    const std::vector<double> weights =
+        loss_weights ? std::vector<double>(loss_weights, loss_weights + loss_weight_count)
+                     : std::vector<double>{1};
+    given(out, "out") = graph_handle(training ? with_loss(clean, weights) : with_outputs(clean));
   });
 }
 

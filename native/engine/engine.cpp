@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "comm/wait.h"
 #include "engine/cpu/isa.h"
+#include "engine/loss_tally.h"
 #include "engine/mailbox.h"
 #include "engine/program.h"
 #include "engine/statistics.h"
@@ -33,7 +34,8 @@ class CpuEngine final : public Engine {
         store_(graph_, program_, plan_.grid.training),
         bound_(graph_, grouped_, plan_, program_, arena_, store_),
         statistics_(graph_, grouped_, plan_, arena_),
-        mailbox_(plan_, comm, arena_, store_, statistics_, options.comm_timeout_seconds) {
+        mailbox_(plan_, comm, arena_, store_, statistics_, options.comm_timeout_seconds),
+        tally_(graph_, plan_.grid) {
     wait_.timeout_seconds = options.comm_timeout_seconds;
     scratch_.reserve(bound_.scratch_bytes());
   }
@@ -103,7 +105,7 @@ class CpuEngine final : public Engine {
     images_ = images;
     labels_ = labels;
     outputs_ = &outputs;
-    shard_sums_.assign(static_cast<std::size_t>(2 * plan_.grid.shards), 0);
+    tally_.begin(labels);
     trace_.clear();
     std::vector<Step>& steps = bound_.steps();
     const Clock::time_point begin = Clock::now();
@@ -119,7 +121,7 @@ class CpuEngine final : public Engine {
                           std::chrono::duration<double>(Clock::now() - begin).count()});
       }
     }
-    return sum_over_ranks();
+    return tally_.summed(comm_, control_tag(0), wait_);
   }
 
   bool runs_in_inference(const Instr& instr) const {
@@ -169,12 +171,14 @@ class CpuEngine final : public Engine {
     info.seed = options_.seed;
     info.step = step_;
     info.first_sample = first;
-    info.global_batch = plan_.grid.batch;
+    info.counted = tally_.counted();
     info.statistics_weight = static_cast<double>(std::min(plan_.grid.bn_group, task.samples)) /
                              static_cast<double>(plan_.grid.batch);
     return {
-        arena_, scratch_,          info,           labels_ == nullptr ? nullptr : labels_ + first,
-        sgd_,   step.instr->stage, step.clear_sums};
+        arena_,         scratch_,
+        info,           labels_ == nullptr ? nullptr : labels_ + first * tally_.labels_per_sample(),
+        sgd_,           step.instr->stage,
+        step.clear_sums};
   }
 
   void load(const Instr& instr) {
@@ -202,7 +206,9 @@ class CpuEngine final : public Engine {
     if (op == OpKind::output || (op == OpKind::loss && labels_ == nullptr)) return;
     TaskContext c = context(step, training);
     run_forward(graph_, task, c);
-    if (op == OpKind::loss) add_loss(task);
+    if (op == OpKind::loss)
+      tally_.add(task.kernels->group().output, task.shard,
+                 TensorOf<float>(arena_.image(task.group, task.shard).ref));
   }
 
   /// The operand of a loss or output op is what the caller asked for.
@@ -219,17 +225,6 @@ class CpuEngine final : public Engine {
     copy_channels(to, 0, from, 0, from.c, false);
   }
 
-  void add_loss(const BoundTask& task) {
-    const TensorOf<float> out(arena_.image(task.group, task.shard).ref);
-    double loss = 0, correct = 0;
-    for (std::int64_t i = 0; i < out.n; ++i) {
-      loss += static_cast<double>(out.data[out.at(i, 0, 0)]);
-      correct += static_cast<double>(out.data[out.at(i, 1, 0)]);
-    }
-    shard_sums_[static_cast<std::size_t>(2 * task.shard)] = loss;
-    shard_sums_[static_cast<std::size_t>(2 * task.shard + 1)] = correct;
-  }
-
   void clear_image_grad(const Instr& instr) {
     ArenaTensor* grad = arena_.image_grad(instr.group, instr.shard);
     if (grad != nullptr) std::memset(grad->data, 0, static_cast<std::size_t>(grad->ref.bytes()));
@@ -239,24 +234,6 @@ class CpuEngine final : public Engine {
     if (step.clear_first) clear_image_grad(*step.instr);
     TaskContext c = context(step, true);
     run_backward(graph_, *step.task, c);
-  }
-
-  /// Sums in shard order, so that the result does not depend on where shards ran.
-  StepResult sum_over_ranks() {
-    const auto count = static_cast<int>(shard_sums_.size());
-    std::vector<double> all(shard_sums_.size() * static_cast<std::size_t>(comm_.size()));
-    gather_doubles(comm_, shard_sums_.data(), count, all.data(), control_tag(0), wait_);
-    StepResult result;
-    double correct = 0;
-    for (std::size_t s = 0; s < shard_sums_.size(); s += 2) {
-      for (std::size_t r = 0; r < all.size(); r += shard_sums_.size()) {
-        result.loss += all[r + s];
-        correct += all[r + s + 1];
-      }
-    }
-    result.loss /= static_cast<double>(plan_.grid.batch);
-    result.correct = static_cast<std::int64_t>(correct);
-    return result;
   }
 
   const Graph graph_;
@@ -278,7 +255,7 @@ class CpuEngine final : public Engine {
   const float* images_ = nullptr;
   const std::int64_t* labels_ = nullptr;
   const std::vector<float*>* outputs_ = nullptr;
-  std::vector<double> shard_sums_;
+  LossTally tally_;
   std::vector<TraceEvent> trace_;
 };
 

@@ -29,8 +29,11 @@ struct Sgd {
 
 /// Sums over the whole global batch, the same on every rank.
 struct StepResult {
-  double loss = 0;  // mean over the global batch
-  std::int64_t correct = 0;
+  double loss = 0;           // weighted sum over the heads of the mean over all labels that count
+  std::int64_t correct = 0;  // labels that are the first head's top class
+  std::int64_t counted = 0;  // labels that are not ignored
+  /// Of the first head, where it is of maps, by class: right, predicted and labelled pixels.
+  std::vector<std::int64_t> confusion;
 };
 
 struct TraceEvent {
@@ -57,7 +60,8 @@ class Engine {
   /// Steps made before, by which random choices are keyed.
   virtual void set_step(std::uint64_t step) = 0;
 
-  /// images: the global batch [batch][c][h][w]; labels [batch], -1 ignored. Collective.
+  /// images: the global batch [batch][c][h][w]; labels [batch][h][w] of the logits, -1 ignored.
+  /// Collective. Errors: `invalid_argument` naming a label that is no class.
   virtual StepResult train_step(const float* images, const std::int64_t* labels,
                                 const Sgd& sgd) = 0;
   /// Forward part only, inference form. `outputs[i]`: [batch][elems] of graph output i (for a

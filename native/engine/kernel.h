@@ -40,9 +40,9 @@ struct StepInfo {
   std::uint64_t seed = 0;
   std::uint64_t step = 0;
   std::int64_t first_sample = 0;  // global index of the shard's first sample in the batch
-  std::int64_t global_batch = 0;
-  double statistics_weight = 0;  // of the task's samples of one statistics group: their share of
-                                 // the global batch
+  std::int64_t counted = 0;       // labels of the global batch that are not ignored
+  double statistics_weight = 0;   // of the task's samples of one statistics group: their share of
+                                  // the global batch
 };
 
 /// Sums of one channel over the samples that share batch statistics: of x and x * x in the forward
@@ -57,7 +57,7 @@ struct ForwardArgs {
   std::vector<float*> params;    // packed rows of `channels`, in order; running statistics included
   std::byte* saved = nullptr;    // saved_bytes() of the op table, or null in inference
   std::byte* scratch = nullptr;  // scratch_bytes()
-  const std::int64_t* labels = nullptr;  // loss only: [samples], -1 is ignored
+  const std::int64_t* labels = nullptr;  // loss only: [samples][h][w], -1 is ignored
   StepInfo step;
   // batch_norm whose bn_group is more than its samples; each [channels]:
   ChannelSums* own_sums = nullptr;        // given: only write the task's own sums there

@@ -108,7 +108,7 @@ class NodeBench {
     scratch_ = allocate_bytes(
         std::max<std::int64_t>(static_cast<std::int64_t>(kernel_->scratch_bytes()), 64),
         "benchmark scratch");
-    labels_.assign(static_cast<std::size_t>(samples_), 0);
+    labels_.assign(static_cast<std::size_t>(samples_ * forward_.inputs[0].pixels()), 0);
   }
 
   void make_params() {
@@ -121,7 +121,7 @@ class NodeBench {
     forward_.saved = backward_.saved = saved_.get();
     forward_.scratch = backward_.scratch = scratch_.get();
     forward_.labels = backward_.labels = labels_.data();
-    forward_.step.global_batch = samples_;
+    forward_.step.counted = static_cast<std::int64_t>(labels_.size());
     forward_.step.statistics_weight = 1;
     backward_.step = forward_.step;
   }

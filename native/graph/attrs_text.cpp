@@ -1,5 +1,6 @@
 #include "graph/attrs_text.h"
 
+#include <iterator>
 #include <sstream>
 
 #include "base/numbers.h"
@@ -32,7 +33,35 @@ void for_each_attr(SomeAttrs& a, const Attrs& b, const F& f) {
   f("min", a.min, b.min);
   f("max", a.max, b.max);
   f("range", a.range, b.range);
+  f("extent", a.extent, b.extent);
+  f("rows", a.rows, b.rows);
+  f("columns", a.columns, b.columns);
+  f("interpolation", a.interpolation, b.interpolation);
+  f("rounding", a.rounding, b.rounding);
+  f("cubic_a", a.cubic_a, b.cubic_a);
+  f("antialias", a.antialias, b.antialias);
+  f("exclude_outside", a.exclude_outside, b.exclude_outside);
+  f("border", a.border, b.border);
+  f("border_value", a.border_value, b.border_value);
+  f("block", a.block, b.block);
+  f("weight", a.weight, b.weight);
 }
+
+/// The values of an enumeration by name, in its order.
+template <class Enum>
+struct Names;
+template <>
+struct Names<Interpolation> {
+  static constexpr const char* kAll[] = {"nearest", "linear", "cubic"};
+};
+template <>
+struct Names<Rounding> {
+  static constexpr const char* kAll[] = {"prefer_floor", "prefer_ceil", "floor", "ceil"};
+};
+template <>
+struct Names<Border> {
+  static constexpr const char* kAll[] = {"edge", "constant", "reflect", "wrap"};
+};
 
 std::string text(bool v) { return v ? "1" : "0"; }
 std::string text(std::int64_t v) { return std::to_string(v); }
@@ -42,6 +71,14 @@ std::string text(const std::array<std::int64_t, N>& items) {
   std::string out;
   for (std::int64_t i : items) out += (out.empty() ? "" : ",") + std::to_string(i);
   return out;
+}
+std::string text(const Sampling& s) {
+  return real_text(s.shift) + "," + real_text(s.step) + "," + real_text(s.scale) + "," +
+         real_text(s.offset);
+}
+template <class Enum, class = decltype(Names<Enum>::kAll)>
+std::string text(Enum value) {
+  return Names<Enum>::kAll[static_cast<std::size_t>(value)];
 }
 std::string text(Range r) { return text(std::array<std::int64_t, 2>{r.begin, r.end}); }
 
@@ -65,8 +102,8 @@ std::string read(const std::string& s, double& out) {
   return v ? "" : "'" + s + "' is not a number";
 }
 
-template <std::size_t N>
-std::string read(const std::string& s, std::array<std::int64_t, N>& out) {
+template <class T, std::size_t N>
+std::string read(const std::string& s, std::array<T, N>& out) {
   std::stringstream in(s);
   std::string item;
   std::size_t i = 0;
@@ -75,7 +112,27 @@ std::string read(const std::string& s, std::array<std::int64_t, N>& out) {
     if (std::string why = read(item, out[i++]); !why.empty()) return why;
   }
   const bool whole = i == N && in.eof();
-  return whole ? "" : "'" + s + "' is not a list of " + std::to_string(N) + " integers";
+  return whole ? "" : "'" + s + "' is not a list of " + std::to_string(N) + " numbers";
+}
+
+std::string read(const std::string& s, Sampling& out) {
+  std::array<double, 4> numbers{};
+  std::string why = read(s, numbers);
+  out = {numbers[0], numbers[1], numbers[2], numbers[3]};
+  return why;
+}
+
+template <class Enum, class = decltype(Names<Enum>::kAll)>
+std::string read(const std::string& s, Enum& out) {
+  std::string known;
+  for (std::size_t i = 0; i < std::size(Names<Enum>::kAll); ++i) {
+    if (s == Names<Enum>::kAll[i]) {
+      out = static_cast<Enum>(i);
+      return "";
+    }
+    known += (known.empty() ? "" : ", ") + std::string(Names<Enum>::kAll[i]);
+  }
+  return "'" + s + "' is none of " + known;
 }
 
 std::string read(const std::string& s, Range& out) {

@@ -23,11 +23,13 @@ struct Shape {
 };
 
 enum class OpKind : std::uint8_t {
-  input,       // images, loaded from the caller's batch
-  conv,        // params: weight (K, C/groups, R, S) [, bias (K)]
-  dense,       // params: weight (out, in) [, bias (out)]; reads all features in C,H,W order
-  batch_norm,  // params: scale, shift, running_mean, running_var, each (C)
-  affine,      // per-channel y = x * scale + shift; params by has_scale, has_shift
+  input,           // images, loaded from the caller's batch
+  conv,            // params: weight (K, C/groups, R, S) [, bias (K)]
+  conv_transpose,  // transposed convolution; params: weight (K, C/groups, R, S) [, bias (K)]; pads
+                   // cut off the output and are negative where it is longer
+  dense,           // params: weight (out, in) [, bias (out)]; reads all features in C,H,W order
+  batch_norm,      // params: scale, shift, running_mean, running_var, each (C)
+  affine,          // per-channel y = x * scale + shift; params by has_scale, has_shift
   relu,
   clip,  // y = x held between attrs.min and attrs.max
   // pointwise functions of one number; alpha, beta and exponent are attributes
@@ -59,14 +61,19 @@ enum class OpKind : std::uint8_t {
   max_pool,
   average_pool,
   global_average_pool,
-  add,  // n-ary sum of equal shapes
+  resample,  // every row and column interpolated at a position of the input: resizing, padding,
+             // cropping; see Sampling
+  add,       // n-ary sum of equal shapes
   dropout,
   lrn,
   layer_norm,  // over the channels of each pixel; params by has_scale, has_shift, each (C)
   softmax,     // over channels
   log_softmax,
-  loss,    // softmax cross-entropy of logits (classes, 1, 1) and the batch's labels;
-           // output (2, 1, 1): the sample's loss, and 1 where the top class is right
+  depth_to_space,  // blocks of block * block channels to pixels, row by row
+  space_to_depth,  // the inverse
+  loss,    // softmax cross-entropy of each pixel's logits (classes, h, w) and the batch's labels.
+           // output (2, 1, 1): a sample's loss, and how often its top class is right; of maps
+           // (2 + 3 * classes, 1, 1): also pixels by class that are right, predicted, labelled
   output,  // gathers a graph output in one cell per shard (inference)
   // index maps: never executed, removed by index algebra (views.h)
   concat,           // channels
@@ -102,6 +109,23 @@ struct Param {
   }
 };
 
+/// Along one axis, output o is interpolated at the position (o + shift) * step / scale + offset of
+/// the input, in float32 as runtimes have it: rounding decides which pixel is the nearest.
+struct Sampling {
+  double shift = 0, step = 1, scale = 1, offset = 0;
+
+  friend bool operator==(const Sampling& a, const Sampling& b) {
+    return a.shift == b.shift && a.step == b.step && a.scale == b.scale && a.offset == b.offset;
+  }
+  friend bool operator!=(const Sampling& a, const Sampling& b) { return !(a == b); }
+};
+
+enum class Interpolation : std::uint8_t { nearest, linear, cubic };
+enum class Rounding : std::uint8_t { prefer_floor, prefer_ceil, floor, ceil };
+/// What stands outside the input: its outermost pixels, a value where the position itself is
+/// outside, its mirror image without the edge, or its other side.
+enum class Border : std::uint8_t { edge, constant, reflect, wrap };
+
 /// Attributes of every op kind in one plain struct; each op reads its own fields.
 struct Attrs {
   std::array<std::int64_t, 2> kernel{1, 1};
@@ -123,6 +147,17 @@ struct Attrs {
   double min = -std::numeric_limits<double>::infinity();  // clip
   double max = std::numeric_limits<double>::infinity();   // clip
   Range range;                                            // slice
+  std::array<std::int64_t, 2> extent{1, 1};               // resample: height, width of the output
+  Sampling rows, columns;                                 // resample, as all that follow
+  Interpolation interpolation = Interpolation::nearest;
+  Rounding rounding = Rounding::floor;  // of nearest
+  double cubic_a = -0.75;               // Keys' parameter
+  bool antialias = false;               // linear, cubic: stretched where the input has more pixels
+  bool exclude_outside = false;         // linear, cubic: the weights inside are made to sum to 1
+  Border border = Border::edge;
+  double border_value = 0;
+  std::int64_t block = 1;  // depth_to_space, space_to_depth
+  double weight = 1;       // loss: of its mean in the sum of all losses
 };
 
 struct Value {

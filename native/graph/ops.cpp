@@ -14,6 +14,7 @@ using C = ChannelClass;
 constexpr OpInfo kTable[] = {
     {OpKind::input, "Input", C::all, false, false, false, false},
     {OpKind::conv, "Conv", C::mixing, true, false, false, false},
+    {OpKind::conv_transpose, "ConvTranspose", C::mixing, true, false, false, false},
     {OpKind::dense, "Dense", C::mixing, true, false, false, false},
     {OpKind::batch_norm, "BatchNormalization", C::local, true, false, false, true},
     {OpKind::affine, "Affine", C::local, true, false, false, true},
@@ -47,12 +48,15 @@ constexpr OpInfo kTable[] = {
     {OpKind::max_pool, "MaxPool", C::local, false, false, false, false},
     {OpKind::average_pool, "AveragePool", C::local, false, false, false, false},
     {OpKind::global_average_pool, "GlobalAveragePool", C::local, false, false, false, false},
+    {OpKind::resample, "Resample", C::local, false, false, false, false},
     {OpKind::add, "Add", C::aligned, false, false, true, true},
     {OpKind::dropout, "Dropout", C::local, false, false, true, true},
     {OpKind::lrn, "LRN", C::neighbour, true, true, false, false},
     {OpKind::layer_norm, "LayerNormalization", C::all, true, false, false, false},
     {OpKind::softmax, "Softmax", C::all, false, true, false, false},
     {OpKind::log_softmax, "LogSoftmax", C::all, false, true, false, false},
+    {OpKind::depth_to_space, "DepthToSpace", C::mixing, false, false, false, false},
+    {OpKind::space_to_depth, "SpaceToDepth", C::mixing, false, false, false, false},
     {OpKind::loss, "Loss", C::all, true, false, false, false},
     {OpKind::output, "Output", C::all, false, false, false, false},
     {OpKind::concat, "Concat", C::index_map, false, false, false, false},
@@ -66,6 +70,9 @@ bool is_windowed(OpKind op) {
   return op == OpKind::conv || op == OpKind::max_pool || op == OpKind::average_pool;
 }
 
+/// Whether an output row may depend on any row of the input.
+bool mixes_rows(OpKind op) { return op == OpKind::global_average_pool || op == OpKind::resample; }
+
 /// Input rows that output rows `h` read, clipped to the input.
 Range window_rows(const Attrs& a, Range h, std::int64_t input_h) {
   const std::int64_t first = h.begin * a.strides[0] - a.pads[0];
@@ -74,9 +81,25 @@ Range window_rows(const Attrs& a, Range h, std::int64_t input_h) {
   return intersect(Range{first, last + 1}, Range{0, input_h});
 }
 
-Range conv_channels(const Graph& graph, const Node& node, Range c) {
-  const std::int64_t in = graph.shape(node.inputs[0]).c / node.attrs.groups;
-  const std::int64_t out = graph.shape(node.output).c / node.attrs.groups;
+/// Groups of channels that a mixing op mixes each for itself.
+std::int64_t channel_groups(const Graph& graph, const Node& node) {
+  switch (node.op) {
+    case OpKind::conv:
+    case OpKind::conv_transpose:
+      return node.attrs.groups;
+    case OpKind::depth_to_space:
+      return graph.shape(node.output).c;
+    case OpKind::space_to_depth:
+      return graph.shape(node.inputs[0]).c;
+    default:
+      return 1;
+  }
+}
+
+Range mixed_channels(const Graph& graph, const Node& node, Range c) {
+  const std::int64_t groups = channel_groups(graph, node);
+  const std::int64_t in = graph.shape(node.inputs[0]).c / groups;
+  const std::int64_t out = graph.shape(node.output).c / groups;
   return {c.begin / out * in, ((c.end - 1) / out + 1) * in};
 }
 
@@ -99,6 +122,12 @@ Work work_per_element(const Graph& graph, const Node& node) {
     case OpKind::conv:
     case OpKind::dense: {
       const double macs = row_elems(graph, node);
+      return {2 * macs, 4 * macs};
+    }
+    case OpKind::conv_transpose: {
+      const Shape &in = graph.shape(node.inputs[0]), &out = graph.shape(node.output);
+      const double macs = row_elems(graph, node) * static_cast<double>(in.h * in.w) /
+                          static_cast<double>(out.h * out.w);
       return {2 * macs, 4 * macs};
     }
     case OpKind::batch_norm:
@@ -132,6 +161,10 @@ Work work_per_element(const Graph& graph, const Node& node) {
       const Shape& in = graph.shape(node.inputs[0]);
       return {static_cast<double>(in.h * in.w), static_cast<double>(in.h * in.w)};
     }
+    case OpKind::resample: {
+      const auto taps = 4.0 * static_cast<double>(node.attrs.interpolation) + 1;
+      return {taps, taps};
+    }
     case OpKind::lrn:
       return {static_cast<double>(2 * node.attrs.size + 10),
               static_cast<double>(4 * node.attrs.size + 10)};
@@ -139,8 +172,12 @@ Work work_per_element(const Graph& graph, const Node& node) {
       return {8, 14};
     case OpKind::softmax:
     case OpKind::log_softmax:
-    case OpKind::loss:
       return {10, 4};
+    case OpKind::loss: {
+      const Shape &in = graph.shape(node.inputs[0]), &out = graph.shape(node.output);
+      const double each = static_cast<double>(in.elems()) / static_cast<double>(out.c);
+      return {10 * each, 10 * each};
+    }
     default:
       return {1, 1};
   }
@@ -174,8 +211,7 @@ Region needs(const Graph& graph, const Node& node, const Region& output, std::si
   const Shape& in = graph.shape(node.inputs[k]);
   Region r = output;
   r.h = is_windowed(node.op) ? window_rows(node.attrs, output.h, in.h) : Range{0, in.h};
-  if (op_info(node.op).channels == C::local && !is_windowed(node.op) &&
-      node.op != OpKind::global_average_pool) {
+  if (op_info(node.op).channels == C::local && !is_windowed(node.op) && !mixes_rows(node.op)) {
     r.h = output.h;
   }
   // An operand of one pixel is read for every row.
@@ -185,7 +221,7 @@ Region needs(const Graph& graph, const Node& node, const Region& output, std::si
     case C::aligned:
       break;
     case C::mixing:
-      r.c = node.op == OpKind::conv ? conv_channels(graph, node, output.c) : Range{0, in.c};
+      r.c = mixed_channels(graph, node, output.c);
       break;
     case C::neighbour: {
       const std::int64_t below = (node.attrs.size - 1) / 2, above = node.attrs.size / 2;
@@ -226,8 +262,8 @@ Cost cost(const Graph& graph, const Node& node, const Region& output) {
 }
 
 std::int64_t channel_multiple(const Graph& graph, const Node& node) {
-  if (node.op != OpKind::conv) return 1;
-  return node.attrs.groups == 1 ? 1 : graph.shape(node.output).c / node.attrs.groups;
+  const std::int64_t groups = channel_groups(graph, node);
+  return groups == 1 ? 1 : graph.shape(node.output).c / groups;
 }
 
 std::int64_t saved_bytes(const Graph& graph, const Node& node, std::int64_t samples,

@@ -133,24 +133,45 @@ class LateFlatten {
   std::map<ValueId, ValueId> made_;
 };
 
+void expect_same_labels(const Graph& graph, ValueId first, ValueId other) {
+  const Shape &a = graph.shape(first), &b = graph.shape(other);
+  if (a == b) return;
+  const auto text = [](const Shape& s) {
+    return std::to_string(s.c) + "x" + std::to_string(s.h) + "x" + std::to_string(s.w);
+  };
+  fail(ErrorCode::invalid_argument,
+       "output '" + graph.value(other).name + "' is " + text(b) + " per sample, '" +
+           graph.value(first).name + "' is " + text(a) +
+           "; outputs that are trained share their labels, " + "so give one of them the weight 0");
+}
+
 }  // namespace
 
 Graph without_dead_nodes(const Graph& graph) { return kept(graph, graph.outputs); }
 
 Graph with_late_flatten(const Graph& graph) { return LateFlatten(graph).run(); }
 
-Graph with_loss(const Graph& graph) {
+Graph with_loss(const Graph& graph, const std::vector<double>& weights) {
   if (graph.outputs.empty()) fail(ErrorCode::invalid_model, "the graph has no output to train");
-  Graph trained = kept(graph, {before_softmax(graph, graph.outputs[0])});
-  const ValueId logits = trained.outputs[0];
-  const Shape& shape = trained.shape(logits);
-  if (shape.h != 1 || shape.w != 1) {
-    fail(ErrorCode::invalid_model,
-         "output '" + trained.value(logits).name + "' is " + std::to_string(shape.c) + "x" +
-             std::to_string(shape.h) + "x" + std::to_string(shape.w) +
-             " per sample; training needs one score per class (classes x 1 x 1)");
+  const auto weighted = [&](std::size_t i) { return i < weights.size() && weights[i] != 0; };
+  std::vector<ValueId> heads;
+  std::vector<double> shares;
+  for (std::size_t i = 0; i < graph.outputs.size(); ++i) {
+    if (!weighted(i)) continue;
+    heads.push_back(before_softmax(graph, graph.outputs[i]));
+    shares.push_back(weights[i]);
   }
-  trained.outputs = {add_node(trained, OpKind::loss, "loss", {logits}, {}, {}, "loss")};
+  if (heads.empty())
+    fail(ErrorCode::invalid_argument, "no output has a loss; give one a weight above 0");
+  Graph trained = kept(graph, heads);
+  const std::vector<ValueId> logits = trained.outputs;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    expect_same_labels(trained, logits[0], logits[i]);
+    Attrs attrs;
+    attrs.weight = shares[i];
+    const std::string name = i == 0 ? "loss" : "loss:" + trained.value(logits[i]).name;
+    trained.outputs[i] = add_node(trained, OpKind::loss, name, {logits[i]}, {}, attrs, name);
+  }
   return trained;
 }
 

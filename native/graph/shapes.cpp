@@ -1,4 +1,5 @@
 // Shape rules: the output's shape, and every attribute and operand checked against it.
+#include <cmath>
 #include <string>
 
 #include "base/error.h"
@@ -71,6 +72,24 @@ Shape windowed(const Graph& graph, const Node& node, std::int64_t channels) {
           window_extent(node, in.w, 1, ceil_mode)};
 }
 
+/// The extent of a transposed convolution: that of a convolution's input with such an output.
+std::int64_t transposed_extent(const Node& node, std::int64_t in, std::size_t axis) {
+  const Attrs& a = node.attrs;
+  constexpr std::int64_t kMost = 1 << 20;
+  for (std::int64_t number : {a.kernel[axis], a.strides[axis], a.dilations[axis]}) {
+    if (number < 1 || number > kMost)
+      reject(node, "kernel, strides and dilations must be from 1 to 2^20");
+  }
+  const std::int64_t before = a.pads[axis], after = a.pads[axis + 2];
+  if (before < 0 || before > kMost || after > kMost || after <= -a.strides[axis]) {
+    reject(node, "pads must be from 0 to 2^20, those at the end above -stride");
+  }
+  const std::int64_t out =
+      (in - 1) * a.strides[axis] + (a.kernel[axis] - 1) * a.dilations[axis] + 1 - before - after;
+  if (out < 1) reject(node, "pads leave nothing of its output; use smaller pads");
+  return out;
+}
+
 Shape conv_shape(const Graph& graph, const Node& node) {
   expect_inputs(node, 1);
   if (node.params.empty()) reject(node, "has no weight");
@@ -90,7 +109,50 @@ Shape conv_shape(const Graph& graph, const Node& node) {
                      std::to_string(node.attrs.kernel[1]));
   }
   expect_params(graph, node, 1, 2, weight.rows());
+  if (node.op == OpKind::conv_transpose)
+    return {weight.rows(), transposed_extent(node, in.h, 0), transposed_extent(node, in.w, 1)};
   return windowed(graph, node, weight.rows());
+}
+
+/// What keeps the taps of a resampling few.
+void check_sampling(const Node& node, const Sampling& s, std::int64_t extent) {
+  constexpr double kMost = 1 << 24;
+  for (double number : {s.shift, s.step, s.scale, s.offset}) {
+    if (!(std::abs(number) <= kMost)) reject(node, "sampling by a number above 2^24");
+  }
+  if (extent < 1 || extent > 1 << 20) reject(node, "extent must be from 1 to 2^20");
+  if (!(std::abs(s.step / s.scale) * static_cast<double>(extent) <= kMost))
+    reject(node, "sampling over more than 2^24 pixels");
+}
+
+Shape resample_shape(const Graph& graph, const Node& node) {
+  expect_inputs(node, 1);
+  expect_params(graph, node, 0, 0, 0);
+  const Attrs& a = node.attrs;
+  check_sampling(node, a.rows, a.extent[0]);
+  check_sampling(node, a.columns, a.extent[1]);
+  return {graph.shape(node.inputs[0]).c, a.extent[0], a.extent[1]};
+}
+
+Shape blocked_shape(const Graph& graph, const Node& node) {
+  expect_inputs(node, 1);
+  expect_params(graph, node, 0, 0, 0);
+  const Shape& in = graph.shape(node.inputs[0]);
+  const std::int64_t b = node.attrs.block;
+  if (b < 1 || b > 1 << 10) reject(node, "block must be from 1 to 2^10");
+  const bool deep = node.op == OpKind::depth_to_space;
+  if (deep ? in.c % (b * b) != 0 : in.h % b != 0 || in.w % b != 0)
+    reject(node, "blocks of " + std::to_string(b) + " do not divide " + text(in));
+  return deep ? Shape{in.c / (b * b), in.h * b, in.w * b} : Shape{in.c * b * b, in.h / b, in.w / b};
+}
+
+/// The logits' classes and pixels; the labels are one number per pixel.
+Shape loss_shape(const Graph& graph, const Node& node) {
+  expect_inputs(node, 1);
+  const Shape& in = graph.shape(node.inputs[0]);
+  if (!(node.attrs.weight > 0 && node.attrs.weight <= 1e6))
+    reject(node, "weight " + real_text(node.attrs.weight) + " must be above 0 and at most 10^6");
+  return {in.h * in.w == 1 ? 2 : 2 + 3 * in.c, 1, 1};
 }
 
 Shape dense_shape(const Graph& graph, const Node& node) {
@@ -169,12 +231,9 @@ void check_function(const Node& node) {
   const Attrs& a = node.attrs;
   const bool leaky = node.op == OpKind::leaky_relu || node.op == OpKind::elu;
   if (leaky && !(a.alpha >= 0)) reject(node, "alpha " + real_text(a.alpha) + " must be at least 0");
-  if (node.op == OpKind::selu && !(a.alpha > 0 && a.beta > 0)) {
-    reject(node,
-           "alpha " + real_text(a.alpha) + " and gamma " + real_text(a.beta) + " must be above 0");
-  }
-  if (node.op == OpKind::celu && !(a.alpha > 0))
-    reject(node, "alpha " + real_text(a.alpha) + " must be above 0");
+  const bool selu = node.op == OpKind::selu, scaled = selu || node.op == OpKind::celu;
+  if (scaled && !(a.alpha > 0)) reject(node, "alpha " + real_text(a.alpha) + " must be above 0");
+  if (selu && !(a.beta > 0)) reject(node, "gamma " + real_text(a.beta) + " must be above 0");
 }
 
 Shape local_shape(const Graph& graph, const Node& node) {
@@ -202,7 +261,11 @@ Shape infer_shape(const Graph& graph, const Node& node) {
     case OpKind::input:
       reject(node, "an input's shape is given, not inferred");
     case OpKind::conv:
+    case OpKind::conv_transpose:
       return conv_shape(graph, node);
+    case OpKind::depth_to_space:
+    case OpKind::space_to_depth:
+      return blocked_shape(graph, node);
     case OpKind::dense:
       return dense_shape(graph, node);
     case OpKind::max_pool:
@@ -212,6 +275,8 @@ Shape infer_shape(const Graph& graph, const Node& node) {
     case OpKind::global_average_pool:
       expect_inputs(node, 1);
       return {graph.shape(node.inputs[0]).c, 1, 1};
+    case OpKind::resample:
+      return resample_shape(graph, node);
     case OpKind::mul:
       return scaled_shape(graph, node);
     case OpKind::add:
@@ -225,13 +290,8 @@ Shape infer_shape(const Graph& graph, const Node& node) {
     case OpKind::flatten:
       expect_inputs(node, 1);
       return {graph.shape(node.inputs[0]).elems(), 1, 1};
-    case OpKind::loss: {
-      expect_inputs(node, 1);
-      const Shape& in = graph.shape(node.inputs[0]);
-      if (in.h != 1 || in.w != 1)
-        reject(node, "logits of shape " + text(in) + "; the loss takes one score per class");
-      return {2, 1, 1};
-    }
+    case OpKind::loss:
+      return loss_shape(graph, node);
     default:
       return local_shape(graph, node);
   }

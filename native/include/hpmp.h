@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised when a structure or a function below changes its meaning. */
-#define HPMP_API_VERSION 3
+#define HPMP_API_VERSION 4
 
 /* Who must act: 1 to 5 the user or caller, 6 to 8 the machine, 9 is a fault of hpmp. */
 typedef enum hpmp_status {
@@ -90,10 +90,12 @@ HPMP_API hpmp_status hpmp_graph_text(const hpmp_graph* graph, char** out);
 HPMP_API hpmp_status hpmp_graph_hash(const hpmp_graph* graph, const char** out);
 
 /* The graph that is planned and run: dead nodes removed, flattens moved behind elementwise work,
- * then the loss of the first output appended (training) or an output node to each output.
+ * then a loss appended to every output with a weight (training) or an output node to each output.
+ * `loss_weights`: by output, 0 for those that are missing; null for the first output with 1.
  * Parameters keep their order, but those of removed nodes are gone.
- * Errors: invalid_model if the first output of a training graph is not (classes, 1, 1). */
+ * Errors: invalid_argument if no output has a weight, or two that have one differ in shape. */
 HPMP_API hpmp_status hpmp_graph_prepare(const hpmp_graph* graph, int32_t training,
+                                        const double* loss_weights, int64_t loss_weight_count,
                                         hpmp_graph** out);
 
 HPMP_API hpmp_status hpmp_graph_param_count(const hpmp_graph* graph, int64_t* out);
@@ -407,8 +409,9 @@ typedef struct hpmp_sgd {
 } hpmp_sgd;
 
 typedef struct hpmp_step_result {
-  double loss;     /* mean over the global batch; the same on every rank */
-  int64_t correct; /* samples of the global batch whose top class is the label */
+  double loss;     /* weighted sum over heads of the mean over the labels that count */
+  int64_t correct; /* labels of the global batch that are the first head's top class */
+  int64_t counted; /* labels of the global batch that are not -1 */
 } hpmp_step_result;
 
 HPMP_API void hpmp_engine_options_default(hpmp_engine_options* out);
@@ -441,12 +444,17 @@ HPMP_API hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param
 HPMP_API hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step);
 
 /* One training step; collective. `images`: the global batch, (batch, C, H, W) or, where H = W = 1,
- * (batch, C); float32, C order, CPU. `labels`: (batch), int64, C order, CPU; -1 is left out of the
- * loss. Both are borrowed for the call and must hold the same on every rank.
- * Errors: invalid_argument naming the tensor and what it should be. */
+ * (batch, C); float32, C order, CPU. `labels`: (batch), or (batch, H, W) of the logits where these
+ * are maps; int64, C order, CPU; -1 is left out of the loss. Both are borrowed for the call and
+ * must hold the same on every rank. Errors: invalid_argument naming the tensor and what it should
+ * be. */
 HPMP_API hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
                                             const DLTensor* labels, const hpmp_sgd* sgd,
                                             hpmp_step_result* out);
+/* Of the last step or forward part of a graph whose first head is of maps: the pixels by class that
+ * are right, predicted and labelled, one after the other. `count`: in, the room of `out`; out, 3 *
+ * classes, or 0 without maps. A null `out` asks for the count only. */
+HPMP_API hpmp_status hpmp_engine_confusion(const hpmp_engine* engine, int64_t* out, int64_t* count);
 /* The forward part; collective. `labels` may be null. `outputs[i]`, if not null, is [batch * elems]
  * float32 owned by the caller, filled for the samples whose output this rank computes and zero
  * elsewhere: graph output i, or the logits of a training graph. `out` may be null. */

@@ -35,7 +35,7 @@ PassSeconds node_seconds(const Machine& m, const Graph& graph, const Node& node,
   PassSeconds s{seconds_of(work.forward, rate.forward), seconds_of(work.weights, rate.weights)};
   if (input_gradient || !is_mixing(node)) s.backward += seconds_of(work.backward, rate.backward);
   if (!is_mixing(node)) return s;
-  const PassSeconds& each = node.op == OpKind::conv ? m.conv_weight : m.dense_weight;
+  const PassSeconds& each = node.op == OpKind::dense ? m.dense_weight : m.conv_weight;
   const double elems = weight_elems(graph, node, r);
   s += {each.forward * elems, each.backward * elems};
   return s;

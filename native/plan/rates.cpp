@@ -67,7 +67,7 @@ OpShape op_shape(const Graph& graph, const Node& node) {
   s.op = node.op;
   s.kernel = node.attrs.kernel[0] * node.attrs.kernel[1];
   s.stride = node.attrs.strides[0];
-  s.groups = node.op == OpKind::conv ? node.attrs.groups : 1;
+  s.groups = node.op == OpKind::conv || node.op == OpKind::conv_transpose ? node.attrs.groups : 1;
   s.c_in = node.inputs.empty() ? out.c : graph.shape(node.inputs[0]).c;
   s.c_out = out.c;
   s.pixels = out.h * out.w;

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pyhpmp._core import DTYPES
+from pyhpmp.data import IGNORED
 from pyhpmp.engine import DEFAULT_TIMEOUT
 from pyhpmp.errors import USER_MISTAKE
 from pyhpmp.partitioners import PARTITIONERS
@@ -53,6 +54,11 @@ def _share(text: str) -> float:
     return value
 
 
+def _weights(text: str) -> float | list[float]:
+    weights = [nonnegative(part) for part in text.split(",")]
+    return weights if len(weights) > 1 else weights[0]
+
+
 def _strategy(text: str) -> str:
     if text in STRATEGIES or (text.startswith("file:") and len(text) > len("file:")):
         return text
@@ -96,6 +102,12 @@ def add_planning(group: Any) -> None:
         "--dtype", choices=DTYPES, default="fp32", help="of activations and their gradients"
     )
     group.add_argument(
+        "--aux-weight",
+        type=_weights,
+        metavar="W[,W...]",
+        help="of the losses of further outputs than the first [0.3; of maps 0.4]",
+    )
+    group.add_argument(
         "--bn-group", type=count, default=0, help="samples that share batch statistics [32]"
     )
     group.add_argument(
@@ -120,7 +132,14 @@ def plan_parser() -> Parser:
 def run_parser() -> Parser:
     """hpmp-run."""
     parser = _parser("hpmp-run", "Trains or runs a network on several ranks.")
-    parser.add_argument("--data", help="digits, npz:FILE or synthetic")
+    parser.add_argument("--data", help="digits, npz:FILE, folder:DIR or synthetic")
+    parser.add_argument(
+        "--ignore-index",
+        type=int,
+        default=IGNORED,
+        metavar="LABEL",
+        help="of pixels that do not count [255]",
+    )
     parser.add_argument("--save", metavar="OUT.onnx", help="the trained model [trained.onnx]")
     parser.add_argument("--trace", metavar="OUT.json", help="last step's times, for Perfetto")
     parser.add_argument("--dry-run", action="store_true", help="print the launch command and end")

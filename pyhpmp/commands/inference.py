@@ -6,8 +6,6 @@ import argparse
 import time
 from typing import Any
 
-import numpy as np
-
 from pyhpmp import Plan, Session, world
 from pyhpmp.commands.results import (
     peak_memory_bytes,
@@ -19,6 +17,7 @@ from pyhpmp.commands.results import (
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Dataset
 from pyhpmp.report import duration, percent
+from pyhpmp.scores import Scores
 
 WARM_UP_RUNS, SYNTHETIC_RUNS = 2, 20
 
@@ -39,23 +38,22 @@ def infer(plan: Plan, data: Dataset, arguments: argparse.Namespace, say: Reporte
         session(data.transform(split.images))
     session.engine.reset_counters()
     seconds: list[float] = []
-    right = 0
+    found = Scores()
     for _ in range(runs):
         for images, labels in data.padded(split, plan.batch):
             began = time.perf_counter()
             scores = session(images)
             seconds.append(time.perf_counter() - began)
-            right += int(np.count_nonzero(scores.reshape(len(scores), -1).argmax(1) == labels))
-    accuracy = None if synthetic else right / len(split)
+            found += Scores.of_logits(scores, labels)
     save_measured(plan, session.engine.core.trace(), seconds, arguments)
-    _report(plan, session, accuracy, seconds, arguments, say)
+    _report(plan, session, None if synthetic else found, seconds, arguments, say)
     return 0
 
 
 def _report(
     plan: Plan,
     session: Session,
-    accuracy: float | None,
+    found: Scores | None,
     seconds: list[float],
     arguments: argparse.Namespace,
     say: Reporter,
@@ -64,7 +62,8 @@ def _report(
     predicted = plan.volume_bytes
     figures: dict[str, Any] = {
         "final_loss": None,
-        "accuracy": accuracy,
+        "accuracy": None if found is None else found.accuracy,
+        "mean_iou": None if found is None else found.mean_iou,
         "samples_per_second": plan.batch * len(seconds) / sum(seconds),
         "step_seconds": seconds_of(seconds, plan.core.step_seconds),
         "bytes_sent": {"predicted": predicted, "counted": counted},
@@ -76,10 +75,15 @@ def _report(
     if arguments.json:
         print_json(figures | plan.as_dict())
         return
-    lines = [] if accuracy is None else [f"accuracy {percent(accuracy)}"]
+    lines = [] if found is None else [_shown(found)]
     lines.append(
         f"{figures['samples_per_second']:,.0f} samples/s; batch "
         f"{duration(figures['step_seconds']['median'])} (median)"
     )
     lines.append(f"bytes sent per batch: predicted {predicted:,}, counted {counted:,}")
     say.result(lines)
+
+
+def _shown(scores: Scores) -> str:
+    iou = "" if scores.mean_iou is None else f", mean IoU {percent(scores.mean_iou)}"
+    return f"accuracy {percent(scores.accuracy)}{iou}"

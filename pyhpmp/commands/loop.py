@@ -9,13 +9,15 @@ from pyhpmp import SGD, Trainer
 from pyhpmp.commands.checkpoints import Checkpoints
 from pyhpmp.commands.recipe import Recipe
 from pyhpmp.commands.terminal import Reporter
-from pyhpmp.data import Dataset, shuffled
+from pyhpmp.data import Dataset, Split, shuffled
 from pyhpmp.report.measured import Trace, no_trace
+from pyhpmp.scores import Scores
 
 
 @dataclass
 class Outcome:
-    """steps: of the run, and of those that it goes on from. accuracy: on the test part.
+    """steps: of the run, and of those that it goes on from. accuracy: on the test part; of maps
+    also mean_iou, the mean over classes of intersection over union.
 
     sent_bytes: by this rank in training steps alone. trace: of this rank's last training step;
     empty where the trainer keeps none.
@@ -24,6 +26,7 @@ class Outcome:
     steps: int = 0
     final_loss: float | None = None
     accuracy: float | None = None
+    mean_iou: float | None = None
     step_seconds: list[float] = field(default_factory=list)
     sent_bytes: int = 0
     target_seconds: float | None = None
@@ -82,24 +85,24 @@ class Loop:
         self.outcome.step_seconds.append(seconds)
         self.outcome.steps += 1
         self.outcome.final_loss = loss
-        correct = self.trainer.correct / self.trainer.plan.batch
-        self.reporter.step(self.outcome.steps, loss, correct, self.trainer.plan.batch / seconds)
+        accuracy = self.trainer.scores.accuracy
+        self.reporter.step(self.outcome.steps, loss, accuracy, self.trainer.plan.batch / seconds)
         self.checkpoints.after(self.trainer, last=self.outcome.steps == self.recipe.steps)
 
     def _evaluated(self, epoch: int) -> bool:
         """Measures the test part, if there is one; whether the target is reached."""
         if self.data.test is not None:
-            self.outcome.accuracy = self._accuracy()
-        self.reporter.epoch(epoch + 1, self.recipe.epochs, self.outcome.accuracy)
+            scores = self._scores(self.data.test)
+            self.outcome.accuracy, self.outcome.mean_iou = scores.accuracy, scores.mean_iou
+        self.reporter.epoch(
+            epoch + 1, self.recipe.epochs, self.outcome.accuracy, self.outcome.mean_iou
+        )
         target = self.recipe.target_accuracy
         if target is None or self.outcome.accuracy is None or self.outcome.accuracy < target:
             return False
         self.outcome.target_seconds = time.perf_counter() - self._began
         return True
 
-    def _accuracy(self) -> float:
-        assert self.data.test is not None
-        correct = 0
-        for images, labels in self.data.padded(self.data.test, self.trainer.plan.batch):
-            correct += self.trainer.evaluate_batch(images, labels)[1]
-        return correct / max(len(self.data.test), 1)
+    def _scores(self, split: Split) -> Scores:
+        batches = self.data.padded(split, self.trainer.plan.batch)
+        return sum((self.trainer.evaluate_batch(*batch) for batch in batches), Scores())

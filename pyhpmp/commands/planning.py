@@ -31,6 +31,7 @@ def plan_of(
         dtype=arguments.dtype,
         seconds=arguments.plan_seconds,
         compare=compare,
+        aux_weight=arguments.aux_weight,
     )
 
 

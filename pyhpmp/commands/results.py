@@ -94,6 +94,7 @@ def _figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     return {
         "final_loss": outcome.final_loss,
         "accuracy": outcome.accuracy,
+        "mean_iou": outcome.mean_iou,
         "samples_per_second": made * plan.batch / busy if busy else None,
         "step_seconds": seconds_of(outcome.step_seconds, plan.core.step_seconds),
         "bytes_sent": {
@@ -109,7 +110,8 @@ def _lines(plan: Plan, outcome: Outcome, figures: dict[str, Any], saved: str | N
     seconds, sent = figures["step_seconds"], figures["bytes_sent"]
     lines = [f"trained {counted(outcome.steps, 'step')}, final loss {outcome.final_loss:.4f}"]
     if outcome.accuracy is not None:
-        lines.append(f"test accuracy {percent(outcome.accuracy)}")
+        iou = "" if outcome.mean_iou is None else f", mean IoU {percent(outcome.mean_iou)}"
+        lines.append(f"test accuracy {percent(outcome.accuracy)}{iou}")
     if outcome.target_seconds is not None:
         lines.append(f"target accuracy reached after {outcome.target_seconds:.1f} s")
     lines += [

@@ -20,6 +20,7 @@ from pyhpmp.data import Dataset, load
 from pyhpmp.engine import check_dtype
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import check_writable
+from pyhpmp.heads import heads_note
 
 PROGRAM = "hpmp-run"
 DEFAULT_SAVE = "trained.onnx"
@@ -78,6 +79,9 @@ def _run(arguments: argparse.Namespace, ranks: world.World, say: Reporter) -> in
     if arguments.data is None:
         say.note("no --data: timing on synthetic images")
     plan = plan_of(graph, arguments, compare=arguments.report is not None)
+    heads = heads_note(graph.core.outputs, plan.request.loss_weights)
+    if heads and not arguments.infer:
+        say.note(heads)
     say.plan(plan)
     data = _data(arguments, graph, plan.batch, ranks)
     if arguments.infer:
@@ -117,7 +121,15 @@ def _data(
 ) -> Dataset:
     spec = arguments.data or "synthetic"
     return ranks.on_root(
-        lambda: load(spec, graph.input_shape, graph.classes, batch=batch, seed=arguments.seed)
+        lambda: load(
+            spec,
+            graph.input_shape,
+            graph.classes,
+            pixels=graph.label_pixels,
+            ignore=arguments.ignore_index,
+            batch=batch,
+            seed=arguments.seed,
+        )
     )
 
 

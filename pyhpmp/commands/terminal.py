@@ -34,7 +34,9 @@ class Reporter:
     def step(self, step: int, loss: float, accuracy: float, rate: float) -> None:
         pass
 
-    def epoch(self, epoch: int, epochs: int, accuracy: float | None) -> None:
+    def epoch(
+        self, epoch: int, epochs: int, accuracy: float | None, mean_iou: float | None = None
+    ) -> None:
         pass
 
     def result(self, lines: list[str]) -> None:
@@ -79,11 +81,20 @@ class PlainReporter(QuietReporter):
         if time.monotonic() - self._spoke >= PIPE_LINE_SECONDS:
             self._say(f"step {step}/{self.steps}", accuracy)
 
-    def epoch(self, epoch: int, epochs: int, accuracy: float | None) -> None:
-        self._say(f"epoch {epoch}/{epochs}", accuracy, "test ")
+    def epoch(
+        self, epoch: int, epochs: int, accuracy: float | None, mean_iou: float | None = None
+    ) -> None:
+        self._say(f"epoch {epoch}/{epochs}", accuracy, "test ", mean_iou)
 
-    def _say(self, where: str, accuracy: float | None, part: str = "batch ") -> None:
+    def _say(
+        self,
+        where: str,
+        accuracy: float | None,
+        part: str = "batch ",
+        mean_iou: float | None = None,
+    ) -> None:
         shown = "" if accuracy is None else f"  {part}accuracy {percent(accuracy)}"
+        shown += "" if mean_iou is None else f"  mean IoU {percent(mean_iou)}"
         self.console.print(f"{where}  loss {self.loss:.4f}{shown}  {self.rate:,.0f} samples/s")
         self._spoke = time.monotonic()
 
@@ -121,11 +132,13 @@ class LiveReporter(PlainReporter):
         shown = percent(accuracy if self._test is None else self._test)
         self._bar.update(self._task, completed=step, loss=loss, accuracy=shown, rate=rate)
 
-    def epoch(self, epoch: int, epochs: int, accuracy: float | None) -> None:
+    def epoch(
+        self, epoch: int, epochs: int, accuracy: float | None, mean_iou: float | None = None
+    ) -> None:
         self._test = accuracy
         if accuracy is not None:
             self._bar.update(self._task, accuracy=percent(accuracy))
-        super().epoch(epoch, epochs, accuracy)
+        super().epoch(epoch, epochs, accuracy, mean_iou)
 
 
 def reporter(*, root: bool, json: bool, quiet: bool) -> Reporter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyhpmp.data.dataset import Dataset, Split, Transform, shuffled
-from pyhpmp.data.sources import SPECS, load
+from pyhpmp.data.dataset import Dataset, Split, Target, Transform, shuffled
+from pyhpmp.data.sources import IGNORED, SPECS, load
 
-__all__ = ["SPECS", "Dataset", "Split", "Transform", "load", "shuffled"]
+__all__ = ["IGNORED", "SPECS", "Dataset", "Split", "Target", "Transform", "load", "shuffled"]

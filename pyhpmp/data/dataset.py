@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyhpmp.data.resize import resized
+from pyhpmp.data.resize import nearest, resized
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -17,10 +17,10 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Split:
-    """images: (N, C, H, W), any dtype; labels: (N), int64."""
+    """images: (N, C, H, W), any dtype; labels: (N), or (N, h, w) of pixels, any integers."""
 
     images: npt.NDArray[Any]
-    labels: Labels
+    labels: npt.NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -44,6 +44,24 @@ class Transform:
 
 
 @dataclass(frozen=True)
+class Target:
+    """Labels as a model's output takes them: `shape` (H, W) of pixels, or () of whole images.
+
+    ignore: the label that stands for none, as -1 does.
+    """
+
+    shape: tuple[int, ...] = ()
+    ignore: int = -1
+
+    def __call__(self, raw: npt.NDArray[Any]) -> Labels:
+        labels = raw.astype(np.int64)
+        labels[labels == self.ignore] = -1
+        if self.shape and labels.shape[1:] != self.shape:
+            labels = nearest(labels, *self.shape)
+        return np.ascontiguousarray(labels)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """classes: labels are 0..classes-1."""
 
@@ -52,10 +70,11 @@ class Dataset:
     train: Split
     test: Split | None
     transform: Transform
+    target: Target = Target()
 
     def batch(self, split: Split, chosen: npt.NDArray[np.int64]) -> tuple[Floats, Labels]:
-        """Images (n, C, H, W) float32 and labels (n) of the chosen samples."""
-        return self.transform(split.images[chosen]), split.labels[chosen]
+        """Images (n, C, H, W) float32 and labels (n), or (n, H, W), of the chosen samples."""
+        return self.transform(split.images[chosen]), self.target(split.labels[chosen])
 
     def padded(self, split: Split, batch: int) -> Iterator[tuple[Floats, Labels]]:
         """The whole split in order, the last batch filled up with zeros and labels -1."""
@@ -65,7 +84,8 @@ class Dataset:
             missing = batch - len(chosen)
             if missing:
                 images = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)])
-                labels = np.pad(labels, (0, missing), constant_values=-1)
+                fill = [(0, missing)] + [(0, 0)] * (labels.ndim - 1)
+                labels = np.pad(labels, fill, constant_values=-1)
             yield images, labels
 
 

@@ -1,10 +1,13 @@
-"""Bilinear scaling of image batches, as two small matrix products."""
+"""Scaling of batches: images bilinearly, as two small matrix products; labels to the nearest."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+Number = TypeVar("Number", bound=np.generic)
 Floats = npt.NDArray[np.float32]
 
 
@@ -27,3 +30,11 @@ def resized(images: Floats, height: int, width: int) -> Floats:
         return images
     rows, columns = interpolation(h, height), interpolation(w, width)
     return np.asarray(rows @ images @ columns.T, dtype=np.float32)
+
+
+def nearest(labels: npt.NDArray[Number], height: int, width: int) -> npt.NDArray[Number]:
+    """(N, h, w) to (N, height, width): the label at each new pixel's centre."""
+    h, w = labels.shape[1:]
+    rows = (2 * np.arange(height) + 1) * h // (2 * height)
+    columns = (2 * np.arange(width) + 1) * w // (2 * width)
+    return labels[:, rows[:, None], columns]

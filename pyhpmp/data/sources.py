@@ -1,4 +1,4 @@
-"""Where data come from: `digits` (bundled), `npz:FILE`, `synthetic`."""
+"""Where data come from: `digits` (bundled), `npz:FILE`, `folder:DIR`, `synthetic`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyhpmp.data.dataset import Dataset, Split, Transform
+from pyhpmp.data import folder
+from pyhpmp.data.dataset import Dataset, Split, Target, Transform
 from pyhpmp.errors import DataError
 
-SPECS = "digits, npz:FILE or synthetic"
+SPECS = "digits, npz:FILE, folder:DIR or synthetic"
+#: What masks usually have where there is no class.
+IGNORED = 255
 Shape = tuple[int, int, int]
 
 
-def load(spec: str, shape: Shape, classes: int, *, batch: int = 1, seed: int = 0) -> Dataset:
+def load(
+    spec: str,
+    shape: Shape,
+    classes: int,
+    *,
+    pixels: tuple[int, ...] = (),
+    ignore: int = IGNORED,
+    batch: int = 1,
+    seed: int = 0,
+) -> Dataset:
     """Opens a data set for a model.
 
     Args:
-        spec: `digits`, `npz:FILE` or `synthetic`.
+        spec: `digits`, `npz:FILE`, `folder:DIR` or `synthetic`.
         shape: (C, H, W) of the model's input.
         classes: outputs of the model.
+        pixels: (H, W) of the labels where the model labels pixels, () where it labels images.
+        ignore: a pixel's label that does not count, as -1 does not.
         batch: samples of a step; how much `synthetic` makes.
         seed: of `synthetic`.
 
@@ -31,12 +45,19 @@ def load(spec: str, shape: Shape, classes: int, *, batch: int = 1, seed: int = 0
         DataError: the file is missing or malformed, or does not fit the model.
     """
     kind, _, rest = spec.partition(":")
-    if spec == "digits":
+    target = Target(pixels, ignore if pixels else -1)
+    if spec == "digits" and not pixels:
         data = _digits(shape)
+    elif spec == "digits":
+        raise DataError("data 'digits' has one class per image, the model labels every pixel")
     elif kind == "npz" and rest:
-        data = _npz(Path(rest), shape)
+        data = _npz(Path(rest), shape, target)
+    elif kind == "folder" and rest and pixels:
+        data = _folder(Path(rest), shape, target)
+    elif kind == "folder" and rest:
+        raise DataError(f"--data {spec}: masks label pixels, the model labels images")
     elif spec == "synthetic":
-        data = _synthetic(shape, classes, batch, seed)
+        data = _synthetic(shape, classes, batch, seed, target)
     else:
         raise DataError(f"--data {spec}: unknown data set; use {SPECS}")
     if data.classes > classes:
@@ -65,29 +86,47 @@ def _standardised(train: Split, shape: Shape) -> Transform:
     return Transform(float(train.images.mean(dtype=np.float64)), std or 1.0, shape)
 
 
-def _synthetic(shape: Shape, classes: int, batch: int, seed: int) -> Dataset:
+def _synthetic(shape: Shape, classes: int, batch: int, seed: int, target: Target) -> Dataset:
     generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, 0]))
     images = generator.standard_normal((batch, *shape), dtype=np.float32)
-    labels = generator.integers(0, classes, batch, dtype=np.int64)
-    train = Split(images, labels)
-    return Dataset("synthetic", classes, train, None, Transform(0.0, 1.0, shape))
+    labels = generator.integers(0, classes, (batch, *target.shape), dtype=np.int64)
+    train, transform = Split(images, labels), Transform(0.0, 1.0, shape)
+    return Dataset("synthetic", classes, train, None, transform, Target(target.shape))
 
 
-def _npz(path: Path, shape: Shape) -> Dataset:
+def _folder(path: Path, shape: Shape, target: Target) -> Dataset:
+    train, test = folder.read(path, shape)
+    classes = _classes(path, (train, test), target)
+    return Dataset(path.name, classes, train, test, _standardised(train, shape), target)
+
+
+def _classes(path: Path, splits: tuple[Split | None, ...], target: Target) -> int:
+    """One more than the largest label that counts."""
+    highest = -1
+    for split in splits:
+        if split is not None and len(split):
+            counts = split.labels[(split.labels != target.ignore) & (split.labels != -1)]
+            highest = max(highest, int(counts.max(initial=-1)))
+    if highest < 0:
+        raise DataError(f"{path}: no label counts; {target.ignore} stands for none")
+    return highest + 1
+
+
+def _npz(path: Path, shape: Shape, target: Target) -> Dataset:
     arrays = _arrays(path)
     for name in ("x", "y"):
         if name not in arrays:
             raise DataError(f"{path}: no array '{name}'; the file needs x and y (x_test, y_test)")
     if ("x_test" in arrays) != ("y_test" in arrays):
         raise DataError(f"{path}: x_test and y_test come together or not at all")
-    train = _split(path, arrays, "", shape)
-    test = _split(path, arrays, "_test", shape) if "x_test" in arrays else None
+    train = _split(path, arrays, "", shape, target)
+    test = _split(path, arrays, "_test", shape, target) if "x_test" in arrays else None
     if len(train) == 0:
         raise DataError(f"{path}: x is empty")
-    labels = [split.labels.max() for split in (train, test) if split is not None and len(split)]
     raw = train.images.dtype == np.uint8
     transform = _standardised(train, shape) if raw else Transform(0.0, 1.0, shape)
-    return Dataset(path.name, int(max(labels)) + 1, train, test, transform)
+    classes = _classes(path, (train, test), target)
+    return Dataset(path.name, classes, train, test, transform, target)
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -104,8 +143,10 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise DataError(f"{path}: cannot be read: {error}") from error
 
 
-def _split(path: Path, arrays: dict[str, npt.NDArray[Any]], part: str, shape: Shape) -> Split:
-    """Checks x and y of one part against each other and the model's input."""
+def _split(
+    path: Path, arrays: dict[str, npt.NDArray[Any]], part: str, shape: Shape, target: Target
+) -> Split:
+    """Checks x and y of one part against each other, the model's input and its output."""
     x, y = arrays["x" + part], arrays["y" + part]
     if x.dtype not in (np.dtype(np.uint8), np.dtype(np.float32)):
         raise DataError(f"{path}: x{part} is {x.dtype}; it must be uint8 (0..255) or float32")
@@ -114,14 +155,16 @@ def _split(path: Path, arrays: dict[str, npt.NDArray[Any]], part: str, shape: Sh
     if x.ndim != 4 or x.shape[1:] != shape:
         wanted = " x ".join(map(str, shape))
         raise DataError(f"{path}: x{part} has shape {x.shape}; the model reads N x {wanted}")
-    if y.ndim != 1 or y.dtype.kind not in "iu":
+    if y.ndim != 1 + len(target.shape) or y.dtype.kind not in "iu":
+        wanted = "N x height x width" if target.shape else "N"
         raise DataError(
-            f"{path}: y{part} is {y.dtype} of shape {y.shape}; it must be N integer class numbers"
+            f"{path}: y{part} is {y.dtype} of shape {y.shape}; it must be {wanted} integer class "
+            "numbers"
         )
     if len(x) != len(y):
         raise DataError(f"{path}: x{part} has {len(x)} samples, y{part} has {len(y)}")
-    if len(y) and int(y.min()) < 0:
+    if y.size and int(y.min()) < (-1 if target.shape else 0):
         raise DataError(f"{path}: y{part} holds {int(y.min())}; classes start at 0")
     if x.dtype == np.float32 and not np.isfinite(x).all():
         raise DataError(f"{path}: x{part} holds values that are not finite")
-    return Split(x, y.astype(np.int64))
+    return Split(x, y)

@@ -12,8 +12,8 @@ long or too much memory, or kills the process is kept in --crashes.
 from __future__ import annotations
 
 import argparse
-import atexit
 import hashlib
+import os
 import resource
 import shutil
 import signal
@@ -127,7 +127,7 @@ def _place(error: BaseException) -> str:
 
 
 def run_guided(target: Target, seeds: list[bytes], seconds: float, seed: int) -> None:
-    """libFuzzer's loop; it ends the process, with the failing input in --crashes."""
+    """libFuzzer's loop; it ends the process. A failing input is then in --crashes."""
     folder = target.folder / "corpus"
     folder.mkdir()
     for index, data in enumerate(seeds):
@@ -141,6 +141,18 @@ def run_guided(target: Target, seeds: list[bytes], seconds: float, seed: int) ->
 
     atheris.Setup([sys.argv[0], *options, str(folder)], target, custom_mutator=mutator)
     atheris.Fuzz()
+
+
+def in_a_child(target: Target, seconds: float, seed: int) -> int:
+    """`run_guided` in a fork: libFuzzer ends its process without cleaning up."""
+    pid = os.fork()
+    if pid == 0:
+        run_guided(target, corpus(), seconds, seed)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code == 0:
+        target.close()
+    return 1 if code else 0
 
 
 def main() -> int:
@@ -161,8 +173,7 @@ def main() -> int:
         target.close()
         return 0
     if atheris is not None and not arguments.plain:
-        atexit.register(target.close)
-        run_guided(target, corpus(), arguments.seconds, arguments.seed)
+        return in_a_child(target, arguments.seconds, arguments.seed)
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_BYTES, ADDRESS_BYTES))
     failed = run_plain(target, corpus(), arguments.seconds, arguments.seed)
     print(f"{target.count} inputs, {target.imported} imported, {target.planned} planned")

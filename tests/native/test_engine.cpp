@@ -65,6 +65,7 @@ TEST(random_placements_train_as_one_rank_does) {
 }
 
 TEST(bf16_activations_train_as_fp32_ones_do_and_take_half_the_bytes_between_ranks) {
+  if (!runs_dtype(DType::bf16)) return;
   const Graph graph = training_graph(kGraph);
   const Run wide = reference(graph), one = reference(graph, 4, DType::bf16, 6);
   for (std::size_t s = 0; s < kSteps; ++s)
@@ -84,6 +85,7 @@ TEST(bf16_activations_train_as_fp32_ones_do_and_take_half_the_bytes_between_rank
 }
 
 TEST(bf16_shards_share_their_statistics_in_fp32) {
+  if (!runs_dtype(DType::bf16)) return;
   const Graph graph = training_graph(kGraph);
   const Run one = reference(graph, 12, DType::bf16);
   const Hypergraph h = cut(graph, 6, 12, true, DType::bf16);

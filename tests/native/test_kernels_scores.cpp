@@ -18,32 +18,40 @@ Array softmax(const Array& x) {
   return y;
 }
 
-Case loss_case(std::int64_t classes, std::vector<std::int64_t> labels) {
+/// labels: [samples][pixels of a map].
+Case loss_case(Shape logits, std::vector<std::int64_t> labels, double weight = 1) {
   Case c;
   c.op = OpKind::loss;
-  c.inputs = {{classes, 1, 1}};
-  c.samples = static_cast<std::int64_t>(labels.size());
+  c.inputs = {logits};
+  const std::int64_t pixels = logits.h * logits.w;
+  c.samples = static_cast<std::int64_t>(labels.size()) / pixels;
   c.labels = labels;
-  c.step.global_batch = 3 * c.samples;
-  c.reference = [labels](const Arrays& x, const Params&) {
+  c.attrs.weight = weight;
+  c.step.counted = 3 * c.samples;
+  c.reference = [labels, pixels](const Arrays& x, const Params&) {
     const Array p = softmax(x[0]);
-    Array y(p.n, {2, 1, 1});
-    for (std::int64_t i = 0; i < p.n; ++i) {
-      const std::int64_t label = labels[static_cast<std::size_t>(i)];
+    const std::int64_t classes = p.shape.c;
+    Array y(p.n, {pixels == 1 ? 2 : 2 + 3 * classes, 1, 1});
+    for (std::int64_t i = 0; i < p.n * pixels; ++i) {
+      const std::int64_t n = i / pixels, at = i % pixels,
+                         label = labels[static_cast<std::size_t>(i)];
       if (label < 0) continue;
       std::int64_t top = 0;
-      for (std::int64_t k = 1; k < p.shape.c; ++k) top = p.at(i, k) > p.at(i, top) ? k : top;
-      y.at(i, 0) = -std::log(p.at(i, label));
-      y.at(i, 1) = top == label;
+      for (std::int64_t k = 1; k < classes; ++k)
+        top = p.at(n, k, 0, at) > p.at(n, top, 0, at) ? k : top;
+      y.at(n, 0) -= std::log(p.at(n, label, 0, at));
+      y.at(n, 1) += top == label;
+      if (pixels == 1) continue;
+      y.at(n, 2 + label) += top == label;
+      y.at(n, 2 + classes + top) += 1;
+      y.at(n, 2 + 2 * classes + label) += 1;
     }
     return y;
   };
-  const double share = 1.0 / static_cast<double>(c.step.global_batch);
+  const double share = weight / static_cast<double>(c.step.counted);
   c.fix_grad_output = [share](Array& grad) {
-    for (std::int64_t i = 0; i < grad.n; ++i) {
-      grad.at(i, 0) = share;
-      grad.at(i, 1) = 0;
-    }
+    std::fill(grad.data.begin(), grad.data.end(), 0.0);
+    for (std::int64_t i = 0; i < grad.n; ++i) grad.at(i, 0) = share;
   };
   return c;
 }
@@ -64,7 +72,6 @@ TEST(softmax_is_over_the_channels_of_each_pixel) {
 }
 
 TEST(log_softmax_is_over_the_channels_of_each_pixel) {
-  if (on_gpu()) return;  // it has no GPU kernel
   for (Shape s : {Shape{10, 1, 1}, Shape{16, 2, 3}, Shape{1000, 1, 1}, Shape{32, 40, 9}}) {
     Case c;
     c.op = OpKind::log_softmax;
@@ -82,13 +89,24 @@ TEST(log_softmax_is_over_the_channels_of_each_pixel) {
 }
 
 TEST(loss_is_the_cross_entropy_and_ignores_minus_one) {
-  check_case(loss_case(10, {3, -1, 0, 9, 5}));
-  check_case(loss_case(1000, {999, 7, -1}));
-  check_case(loss_case(1, {0}));
+  check_case(loss_case({10, 1, 1}, {3, -1, 0, 9, 5}));
+  check_case(loss_case({1000, 1, 1}, {999, 7, -1}));
+  check_case(loss_case({1, 1, 1}, {0}));
+}
+
+TEST(loss_of_maps_counts_every_pixel_and_the_classes_it_meets) {
+  if (on_gpu()) return;  // which has no kernel for it
+  std::vector<std::int64_t> labels;
+  for (int i = 0; i < 2 * 3 * 4; ++i) labels.push_back(i % 7 == 3 ? -1 : i * 5 % 16);
+  for (std::int64_t block : blocks_of(16)) {
+    Case c = loss_case({16, 3, 4}, labels, 0.4);
+    c.in_block = block;
+    Run(c).check();
+  }
 }
 
 TEST(loss_of_huge_logits_is_finite) {
-  Run run(loss_case(3, {0, 1}));
+  Run run(loss_case({3, 1, 1}, {0, 1}));
   float x[6] = {1e4f, -1e4f, 0, 3e38f, -3e38f, 0}, y[4];
   const std::int64_t labels[2] = {1, 0};
   ForwardArgs args;
@@ -102,7 +120,7 @@ TEST(loss_of_huge_logits_is_finite) {
 }
 
 TEST(loss_never_reads_beyond_the_classes) {
-  Run run(loss_case(3, {0, 1}));
+  Run run(loss_case({3, 1, 1}, {0, 1}));
   float x[6] = {}, y[4];
   const std::int64_t labels[2] = {1, 3};
   ForwardArgs args;

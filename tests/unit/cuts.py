@@ -63,7 +63,7 @@ def by_engine(
         engine = _core.Engine(prepared, plan, here.communicator(), threads=1)
         for index, info in enumerate(prepared.params):
             engine.set_param(index, params(text)[info.name].reshape(-1))
-        loss, _ = engine.train_step(*batch(text), lr=0.0)
+        loss = engine.train_step(*batch(text), lr=0.0).loss
         grads = {}
         for index, info in enumerate(prepared.params):
             if info.trainable:

@@ -25,6 +25,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 FIGURES = {
     "final_loss",
     "accuracy",
+    "mean_iou",
     "samples_per_second",
     "step_seconds",
     "bytes_sent",

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import hostile_files
+import hostile_parts
 import pytest
-from hostile_files import BYTES, EXTERNAL, REFUSED, Model
+from hostile_files import BYTES, EXTERNAL
+from hostile_models import REFUSED
+from hostile_parts import Model
 
 import pyhpmp
 
@@ -114,11 +117,11 @@ def test_no_secret_is_read(plans: Plans, tmp_path: Path) -> None:
 def test_unusual_but_valid_models_are_planned(plans: Plans, tmp_path: Path) -> None:
     ugly = "\x1b[31mred\n\u202e" + "n" * 500
     models = {
-        "a long chain": hostile_files.chain(2000),
-        "nodes of one name": hostile_files.chain(2000, name="same"),
-        "many outputs": hostile_files.many_outputs(500),
-        "an ugly name": hostile_files.relu(name=ugly),
-        "an output without a name": hostile_files.unnamed_output(),
+        "a long chain": hostile_parts.chain(2000),
+        "nodes of one name": hostile_parts.chain(2000, name="same"),
+        "many outputs": hostile_parts.many_outputs(500),
+        "an ugly name": hostile_parts.relu(name=ugly),
+        "an output without a name": hostile_parts.unnamed_output(),
     }
     for name, model in models.items():
         did = plans(written(tmp_path, model))

@@ -19,9 +19,10 @@ from onnx_import.zoo_net import Net
 
 #: Where torchvision has the network under another name.
 TORCHVISION = {"squeezenet": "squeezenet1_1"}
-OWN = {"lenet5", "resnet20", "resnet56"}
+OWN = {"lenet5", "resnet20", "resnet56", "unet"}
 #: Parameters of the networks that torchvision does not have, running statistics not counted:
-#: LeCun's table; He's 0.27 M and 0.85 M plus two projections; the 32x32 variants by layer sums.
+#: LeCun's table; He's 0.27 M and 0.85 M plus two projections; the 32x32 variants by layer sums;
+#: U-Net with batch-norm as in the much used PyTorch version by milesial.
 COUNTS = [
     ("lenet5", {}, 61_706),
     ("resnet20", {}, 272_474),
@@ -29,6 +30,7 @@ COUNTS = [
     ("vgg16", {"image": 32}, 14_714_688 + 2 * (512 * 512 + 512) + 5130),
     ("vgg16_bn", {"image": 32}, 14_714_688 + 2 * 4224 + 2 * (512 * 512 + 512) + 5130),
     ("alexnet", {"image": 32}, 23_272_266),
+    ("unet", {"classes": 2}, 31_037_698),
 ]
 
 
@@ -103,6 +105,13 @@ def test_network_imports_without_warning_and_runs(name: str, arguments: dict[str
     images = images_for(imported, batch=2)
     (logits,) = run_oracle(imported, images, random_params(imported))
     assert logits.shape == (2, arguments.get("classes", 10), 1, 1)
+    assert np.isfinite(logits).all()
+
+
+def test_unet_labels_every_pixel() -> None:
+    imported = onnx_import.load(zoo.build("unet", image=16, classes=3))
+    (logits,) = run_oracle(imported, images_for(imported, batch=2), random_params(imported))
+    assert logits.shape == (2, 3, 16, 16)
     assert np.isfinite(logits).all()
 
 

@@ -13,6 +13,9 @@ namespace hpmp::cpu {
 using KernelPtr = std::unique_ptr<Kernel>;
 
 KernelPtr make_conv(const KernelSpec& spec);
+KernelPtr make_conv_transpose(const KernelSpec& spec);
+KernelPtr make_depth_to_space(const KernelSpec& spec);
+KernelPtr make_space_to_depth(const KernelSpec& spec);
 KernelPtr make_dense(const KernelSpec& spec);
 KernelPtr make_batch_norm(const KernelSpec& spec);
 KernelPtr make_affine(const KernelSpec& spec);
@@ -25,6 +28,7 @@ KernelPtr make_extremum(const KernelSpec& spec);
 KernelPtr make_max_pool(const KernelSpec& spec);
 KernelPtr make_average_pool(const KernelSpec& spec);
 KernelPtr make_global_average_pool(const KernelSpec& spec);
+KernelPtr make_resample(const KernelSpec& spec);
 KernelPtr make_add(const KernelSpec& spec);
 KernelPtr make_dropout(const KernelSpec& spec);
 KernelPtr make_lrn(const KernelSpec& spec);

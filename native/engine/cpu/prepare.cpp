@@ -13,6 +13,12 @@ std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec) {
   switch (node.op) {
     case OpKind::conv:
       return cpu::make_conv(spec);
+    case OpKind::conv_transpose:
+      return cpu::make_conv_transpose(spec);
+    case OpKind::depth_to_space:
+      return cpu::make_depth_to_space(spec);
+    case OpKind::space_to_depth:
+      return cpu::make_space_to_depth(spec);
     case OpKind::dense:
       return cpu::make_dense(spec);
     case OpKind::batch_norm:
@@ -36,6 +42,8 @@ std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec) {
       return cpu::make_average_pool(spec);
     case OpKind::global_average_pool:
       return cpu::make_global_average_pool(spec);
+    case OpKind::resample:
+      return cpu::make_resample(spec);
     case OpKind::add:
       return cpu::make_add(spec);
     case OpKind::dropout:

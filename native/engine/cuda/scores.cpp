@@ -1,5 +1,7 @@
-// softmax over the channels of each pixel, and the loss.
+// softmax and its logarithm over the channels of each pixel, and the loss.
 #include "engine/cuda/kernels/scores.h"
+
+#include <algorithm>
 
 #include "engine/cuda/kernels.h"
 
@@ -8,10 +10,10 @@ namespace {
 
 class Softmax : public Kernel {
  public:
-  explicit Softmax(const Target& target)
+  Softmax(const std::string& name, const Target& target)
       : stream_(target.stream),
-        forward_(*stream_.device(), "softmax_forward", target.storage),
-        backward_(*stream_.device(), "softmax_backward", target.storage) {}
+        forward_(*stream_.device(), name + "_forward", target.storage),
+        backward_(*stream_.device(), name + "_backward", target.storage) {}
 
   void forward(const ForwardArgs& args) override {
     const TensorRef &x = args.inputs[0], &y = args.output;
@@ -38,8 +40,9 @@ static_assert(sizeof(long long) == sizeof(std::int64_t), "labels are as in Forwa
 
 class Loss : public Kernel {
  public:
-  explicit Loss(const Target& target)
+  Loss(const Target& target, double weight)
       : stream_(target.stream),
+        weight_(weight),
         forward_(*stream_.device(), "loss_forward", target.storage),
         backward_(*stream_.device(), "loss_backward", target.storage) {}
 
@@ -53,9 +56,11 @@ class Loss : public Kernel {
   void backward(const BackwardArgs& args) override {
     const TensorRef &x = args.inputs[0], &dx = args.grad_inputs[0];
     if (!dx.data) return;
+    const double share =
+        weight_ / static_cast<double>(std::max<std::int64_t>(1, args.step.counted));
     backward_.run(stream_, x.n,
-                  {0, static_cast<int>(x.c), 1.0 / static_cast<double>(args.step.global_batch),
-                   x.data, labels(args.labels), dx.data, args.accumulate[0]});
+                  {0, static_cast<int>(x.c), share, x.data, labels(args.labels), dx.data,
+                   args.accumulate[0]});
   }
 
  private:
@@ -65,18 +70,26 @@ class Loss : public Kernel {
   }
 
   Stream& stream_;
+  double weight_;
   RowEntry<LossArgs> forward_;
   RowEntry<LossGradArgs> backward_;
 };
 
 }  // namespace
 
-KernelPtr make_softmax(const KernelSpec&, const Target& target) {
-  return std::make_unique<Softmax>(target);
+KernelPtr make_softmax(const KernelSpec& spec, const Target& target) {
+  const bool logarithm = node_of(spec).op == OpKind::log_softmax;
+  return std::make_unique<Softmax>(logarithm ? "log_softmax" : "softmax", target);
 }
 
-KernelPtr make_loss(const KernelSpec&, const Target& target) {
-  return std::make_unique<Loss>(target);
+KernelPtr make_loss(const KernelSpec& spec, const Target& target) {
+  const Node& node = spec.graph->node(spec.node);
+  if (spec.input_shapes[0].h * spec.input_shapes[0].w > 1) {
+    fail(ErrorCode::unsupported_op, "cannot prepare node '" + node.name +
+                                        "' for a GPU: the loss of maps has no GPU kernel; use "
+                                        "--device cpu");
+  }
+  return std::make_unique<Loss>(target, node.attrs.weight);
 }
 
 }  // namespace hpmp::cuda

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <limits>
 #include <string>
-#include <utility>
 
 #include "engine/cpu/kernels.h"
 
@@ -29,26 +28,6 @@ dnnl::primitive_attr with_tail(const ConvTail& tail, const memory::desc& dst) {
   dnnl::primitive_attr attr = user_scratchpad();
   attr.set_post_ops(ops);
   return attr;
-}
-/// The first primitive that is not a reference implementation: in our layouts, then with one side
-/// copied, the smaller one if possible, then with both. make(src, dst) may return an empty
-/// descriptor.
-template <class Make>
-auto fastest(const Activation& src, const Activation& dst, const Make& make) {
-  std::vector<std::pair<tag, tag>> layouts;
-  for (tag s : src.tags) {
-    for (tag d : dst.tags) layouts.push_back({s, d});
-  }
-  const std::pair<tag, tag> copied_src{tag::any, dst.tags[0]}, copied_dst{src.tags[0], tag::any};
-  const bool smaller_src = src.desc().get_size() < dst.desc().get_size();
-  layouts.push_back(smaller_src ? copied_src : copied_dst);
-  layouts.push_back(smaller_src ? copied_dst : copied_src);
-  layouts.push_back({tag::nhwc, tag::nhwc});
-  for (auto [s, d] : layouts) {
-    auto pd = make(src.desc(s), dst.desc(d));
-    if (pd && std::string(pd.impl_info_str()).find("ref") == std::string::npos) return pd;
-  }
-  return make(src.desc(tag::any), dst.desc(tag::any));
 }
 
 }  // namespace
