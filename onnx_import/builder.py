@@ -13,6 +13,7 @@ from onnx_import.attributes import Attributes
 from onnx_import.check import node_label
 from onnx_import.errors import Unsupported
 from onnx_import.imported import Slot, Transform
+from onnx_import.layout import transposition
 from onnx_import.limits import Budget
 from onnx_import.text import Attribute, GraphNode
 from onnx_import.untie import Params, Request
@@ -63,6 +64,7 @@ class Builder:
         output: str,
         *,
         dims: tuple[int, ...] | None = None,
+        order: tuple[int, ...] = (),
         params: list[str] | None = None,
         attributes: dict[str, Attribute] | None = None,
     ) -> Tensor:
@@ -75,7 +77,8 @@ class Builder:
         self._nodes[native] = GraphNode(
             op, node_name, operands, params or [], native, attributes or {}
         )
-        return Tensor(native, shape, shape[: len(inputs[0].dims)] if dims is None else dims, output)
+        seen = shape[: len(inputs[0].dims)] if dims is None else dims
+        return Tensor(native, shape, seen, output, order)
 
     def input(self, name: str, dims: tuple[int, ...], lying: bool = False) -> Tensor:
         """Defines the network's input; (N, F) becomes F channels of one pixel.
@@ -90,6 +93,8 @@ class Builder:
         """The tensor as (N, C, H, W) or (N, C, L). Errors: `Unsupported`."""
         if tensor.is_map():
             return tensor
+        if tensor.order:
+            raise Unsupported(f"its input {tensor.onnx_name!r} is {transposition(tensor)}")
         if len(tensor.dims) == 3 and tensor.dims[1:] == (1, 1):
             flat = self.as_features(
                 Tensor(tensor.name, tensor.shape, tensor.dims[:1], tensor.onnx_name)
@@ -100,10 +105,18 @@ class Builder:
             "which is not a set of images with the same channels"
         )
 
+    def as_channels(self, tensor: Tensor) -> Tensor:
+        """The tensor as a map, transposed or not, or as features. Errors: `Unsupported`."""
+        if tensor.order:
+            return tensor
+        return self.as_features(tensor) if len(tensor.dims) == 1 else self.as_map(tensor)
+
     def as_features(self, tensor: Tensor) -> Tensor:
         """The tensor as (N, F). Errors: `Unsupported`."""
         if tensor.is_features():
             return tensor
+        if tensor.moves_elements():
+            raise Unsupported(f"its input {tensor.onnx_name!r} is {transposition(tensor)}")
         if len(tensor.dims) != 1:
             raise Unsupported(
                 f"its input {tensor.onnx_name!r} has the shape {['N', *tensor.dims]}; "
@@ -133,10 +146,12 @@ class Builder:
         value = self.values[name]
         if not isinstance(value, Tensor):
             raise Unsupported("it does not depend on the input")
+        if value.moves_elements():
+            raise Unsupported(f"it is {transposition(value)}")
         whole = value
         if len(value.dims) == 1:
             whole = self.as_features(value)
-        elif value.dims[1:] == (1, 1):
+        elif value.dims[1:] == (1, 1) and not value.order:
             whole = self.as_map(value)
         self.output_dims.append(value.dims)
         if whole.name == name:
@@ -230,6 +245,7 @@ class NodeContext:
         shape: Shape,
         *,
         dims: tuple[int, ...] | None = None,
+        order: tuple[int, ...] = (),
         params: list[str] | None = None,
         more: Mapping[str, Attribute] | None = None,
         **attributes: Attribute,
@@ -242,8 +258,31 @@ class NodeContext:
             shape,
             self.output,
             dims=dims,
+            order=order,
             params=params,
             attributes=attributes | dict(more or {}),
+        )
+
+    def like(
+        self,
+        x: Tensor,
+        op: str,
+        inputs: list[Tensor] | None = None,
+        *,
+        params: list[str] | None = None,
+        more: Mapping[str, Attribute] | None = None,
+        **attributes: Attribute,
+    ) -> Tensor:
+        """`emit` of a node whose output has the shape and the order of `x`, its one input."""
+        return self.emit(
+            op,
+            inputs or [x],
+            x.shape,
+            dims=x.dims,
+            order=x.order,
+            params=params,
+            more=more,
+            **attributes,
         )
 
     def scaled(self, tensor: Tensor, factor: float) -> Tensor:
@@ -259,14 +298,12 @@ class NodeContext:
             frozen=True,
         )
         param = self.builder.params.add(request)
-        dims = tensor.dims
-        return self.emit(
-            "Affine", [tensor], tensor.shape, dims=dims, params=[param], has_shift=False
-        )
+        return self.like(tensor, "Affine", params=[param], has_shift=False)
 
     def alias(self, tensor: Tensor, dims: tuple[int, ...] | None = None) -> Tensor:
         """The same native value under this node's output name, perhaps with other dims."""
-        return Tensor(tensor.name, tensor.shape, dims or tensor.dims, self.output)
+        kept = () if dims else tensor.order
+        return Tensor(tensor.name, tensor.shape, dims or tensor.dims, self.output, kept)
 
 
 def _unique(name: str, taken: dict[str, int]) -> str:

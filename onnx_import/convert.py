@@ -9,10 +9,13 @@ import onnx
 
 from onnx_import import (
     convert_arithmetic,
-    convert_channel,
     convert_function,
     convert_index,
+    convert_matrix,
+    convert_norm,
+    convert_random,
     convert_resample,
+    convert_sequence,
     convert_transposed,
     convert_window,
 )
@@ -26,17 +29,20 @@ from onnx_import.limits import Budget, Limits
 from onnx_import.read import has_data, tensor_array
 from onnx_import.registry import CONVERTERS
 from onnx_import.text import graph_text
-from onnx_import.values import Known, Poison, Tensor, Value
+from onnx_import.values import SOURCES, Known, Poison, Tensor, Value
 from onnx_import.warn import warnings_about
 
 ONLY_CONSTANTS = "the operator is only supported on constants"
 # Importing a converter module fills the table.
 TABLE_MODULES = (
     convert_arithmetic,
-    convert_channel,
     convert_function,
     convert_index,
+    convert_matrix,
+    convert_norm,
+    convert_random,
     convert_resample,
+    convert_sequence,
     convert_transposed,
     convert_window,
 )
@@ -82,7 +88,7 @@ def attempt(
     for lying in (False, True) if len(dims) == 2 else (False,):
         builder = Builder(graph, budget, fixed_batch)
         builder.values[input_info.name] = builder.input(input_info.name, dims, lying)
-        builder.values |= {n: Known.same(a, "initializer") for n, a in constants.items()}
+        builder.values |= {n: Known((a, a), "initializer", n) for n, a in constants.items()}
         issues = _convert_nodes(builder, live_nodes(graph))
         issues += _finish_outputs(builder, graph) if not issues else []
         tries.append(Attempt(builder, input_info.name, issues))
@@ -119,14 +125,14 @@ def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
         return [shape_of(node, inputs[0])]
     if node.op_type == "CastLike" and inputs and isinstance(inputs[-1], Tensor):
         inputs[-1] = Known.same(np.zeros(0, np.float32))  # activations are float32
-    constants = [value for value in inputs if not isinstance(value, Tensor | Poison)]
-    if len(constants) == len(inputs):
-        if node.op_type not in FOLDERS:
-            raise Unsupported("none of its inputs depends on the network's input")
+    constants = [value for value in inputs if value is None or isinstance(value, Known)]
+    if len(constants) == len(inputs) and node.op_type in FOLDERS:
         results = fold(node, constants, builder.budget)
         builder.folded[node.op_type] += 1
         builder.folded_elements += sum(known.at[0].size for known in results)
         return list(results)
+    if len(constants) == len(inputs) and node.op_type not in SOURCES:
+        raise Unsupported("none of its inputs depends on the network's input")
     if node.op_type not in CONVERTERS:
         raise Unsupported(ONLY_CONSTANTS)
     return list(CONVERTERS[node.op_type](NodeContext(builder, node, inputs)))

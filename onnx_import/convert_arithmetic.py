@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from onnx_import.builder import NodeContext
-from onnx_import.convert_channel import dense_bias
+from onnx_import.convert_matrix import dense_bias
+from onnx_import.convert_random import with_draw
 from onnx_import.errors import Unsupported
 from onnx_import.imported import Transform
+from onnx_import.layout import check_per_channel
 from onnx_import.patterns import merged_product
 from onnx_import.registry import converter
 from onnx_import.text import GraphNode
-from onnx_import.values import Known, Tensor
+from onnx_import.values import Draw, Known, Tensor, Value
 
 #: The native op, and the function that makes of the second operand what it takes.
 BINARY = {
@@ -29,7 +32,9 @@ BINARY = {
 
 
 @converter(*BINARY)
-def arithmetic(ctx: NodeContext) -> list[Tensor]:
+def arithmetic(ctx: NodeContext) -> Sequence[Value]:
+    if any(isinstance(value, Draw) for value in ctx.inputs):
+        return [with_draw(ctx)]
     tensors = [value for value in ctx.inputs if isinstance(value, Tensor)]
     if len(tensors) < len(ctx.inputs):
         if len(ctx.inputs) != 2:
@@ -45,12 +50,13 @@ def arithmetic(ctx: NodeContext) -> list[Tensor]:
         return [_product(ctx, tensors)]
     if ctx.node.op_type == "Mean":
         return [_mean(ctx, tensors)]
-    return [ctx.emit(op, tensors, tensors[0].shape, dims=tensors[0].dims)]
+    return [ctx.like(tensors[0], op, tensors)]
 
 
 def _aligned(ctx: NodeContext, tensors: list[Tensor], scales: bool) -> list[Tensor]:
     """All as maps or as features, of equal shapes or, if `scales`, one with a single pixel."""
-    if len({t.shape for t in tensors}) > 1 or len({t.dims for t in tensors}) > 1:
+    alike = len({(t.shape, t.dims, t.order) for t in tensors}) == 1
+    if not alike and not (tensors[0].order and len({t.order for t in tensors}) == 1):
         flat = len(tensors[0].dims) == 1
         to_form = ctx.builder.as_features if flat else ctx.builder.as_map
         tensors = [to_form(t) for t in tensors]
@@ -64,12 +70,14 @@ def _aligned(ctx: NodeContext, tensors: list[Tensor], scales: bool) -> list[Tens
 def _applied(ctx: NodeContext, op: str, x: Tensor) -> Tensor:
     """A native function of an operand, ahead of the node itself."""
     name = f"{ctx.output}.{op.lower()}"
-    return ctx.builder.emit(op, name, [x], x.shape, name, dims=x.dims)
+    return ctx.builder.emit(op, name, [x], x.shape, name, dims=x.dims, order=x.order)
 
 
 def _mean(ctx: NodeContext, tensors: list[Tensor]) -> Tensor:
     name, first = f"{ctx.output}.sum", tensors[0]
-    total = ctx.builder.emit("Add", name, tensors, first.shape, name, dims=first.dims)
+    total = ctx.builder.emit(
+        "Add", name, tensors, first.shape, name, dims=first.dims, order=first.order
+    )
     return ctx.scaled(total, 1 / len(tensors))
 
 
@@ -78,23 +86,22 @@ def _product(ctx: NodeContext, tensors: list[Tensor]) -> Tensor:
     larger = max(a, b, key=Tensor.elements)
     if (merged := merged_product(ctx.builder, a, b)) is not None:
         op, x, attributes = merged
-        return ctx.emit(op, [x], x.shape, dims=larger.dims, more=attributes)
-    return ctx.emit("Mul", tensors, larger.shape, dims=larger.dims)
+        return ctx.like(x, op, more=attributes)
+    return ctx.like(larger, "Mul", tensors)
 
 
 def _with_constant(ctx: NodeContext) -> Tensor:
     """x op constant, per channel: a bias, or an Affine node."""
     index = 0 if isinstance(ctx.inputs[0], Known) else 1
     op = ctx.node.op_type
-    x = ctx.tensor(1 - index)
-    x = ctx.builder.as_features(x) if len(x.dims) == 1 else ctx.builder.as_map(x)
+    x = ctx.builder.as_channels(ctx.tensor(1 - index))
     ctx.check_rank(index, x)
     if op in ("Max", "Min"):
         return _bounded(ctx, index, x)
     if op == "Mean":
         raise Unsupported("a mean with a constant is not supported")
-    if op == "Add" and (dense := _open_dense(ctx, x)) is not None:
-        dense.params += dense_bias(ctx, index, x.shape[0], dense.params[0])
+    if op == "Add" and (product := _open_product(ctx, x)) is not None:
+        product.params += dense_bias(ctx, index, x.shape[0], product.params[0])
         return ctx.alias(x)
     if index == 0 and op in ("Sub", "Div"):
         native, function = BINARY[op]
@@ -105,36 +112,31 @@ def _with_constant(ctx: NodeContext) -> Tensor:
     frozen = scalar or constant.origin in ("constant", "computed")
     scale = op in ("Mul", "Div")
     param = ctx.param(index, "scale" if scale else "shift", transform, frozen=frozen)
-    return ctx.emit(
-        "Affine", [x], x.shape, dims=x.dims, params=[param], has_scale=scale, has_shift=not scale
-    )
+    return ctx.like(x, "Affine", params=[param], has_scale=scale, has_shift=not scale)
 
 
 def _bounded(ctx: NodeContext, index: int, x: Tensor) -> Tensor:
     """The greater or the lesser of x and a number."""
     bound = ctx.known(index, "constant").scalar("its constant")
     end = "min" if ctx.node.op_type == "Max" else "max"
-    return ctx.emit("Clip", [x], x.shape, dims=x.dims, more={end: bound})
+    return ctx.like(x, "Clip", more={end: bound})
 
 
-def _open_dense(ctx: NodeContext, x: Tensor) -> GraphNode | None:
-    """The Dense node without a bias whose only reader this node is."""
+def _open_product(ctx: NodeContext, x: Tensor) -> GraphNode | None:
+    """The matrix product without a bias whose only reader this node is; its bias stands last."""
     last = ctx.builder.sole_maker(x)
-    return last if last is not None and last.op == "Dense" and len(last.params) == 1 else None
+    if last is None or last.op not in ("Dense", "Conv") or len(last.params) != 1:
+        return None
+    return last if x.channel_axis() == len(x.dims) - 1 else None
 
 
 def _per_channel(constant: Known, x: Tensor, op: str) -> Transform:
     shape = constant.array("its constant").shape
+    check_per_channel(shape, x, "constant")
     c = x.shape[0]
-    target = (1, *x.dims)
-    aligned = (1,) * (len(target) - len(shape)) + shape
     if math.prod(shape) == 1:
-        onnx_shape = (c,) + (1,) * (len(x.dims) - 1)
-    elif len(aligned) == len(target) and aligned == (1, c) + (1,) * (len(x.dims) - 1):
-        onnx_shape = shape
-    else:
-        raise Unsupported(f"its constant has the shape {shape}; one number per channel is needed")
+        shape = tuple(c if axis == x.channel_axis() else 1 for axis in range(len(x.dims)))
     if op == "Div" and not np.all(constant.at[0]):
         raise Unsupported("it divides by zero")
     factor = -1.0 if op == "Sub" else 1.0
-    return Transform(onnx_shape, (c,), factor=factor, power=-1 if op == "Div" else 1)
+    return Transform(shape, (c,), factor=factor, power=-1 if op == "Div" else 1)

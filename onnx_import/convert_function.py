@@ -7,6 +7,7 @@ import math
 from onnx_import.builder import NodeContext
 from onnx_import.errors import Unsupported
 from onnx_import.imported import Transform
+from onnx_import.layout import check_per_channel
 from onnx_import.registry import converter
 from onnx_import.values import Tensor
 
@@ -28,7 +29,7 @@ NUMBERS: dict[str, dict[str, tuple[str, float]]] = {
 @converter(*PLAIN)
 def plain(ctx: NodeContext) -> list[Tensor]:
     x = ctx.tensor()
-    return [ctx.emit(ctx.node.op_type, [x], x.shape, dims=x.dims)]
+    return [ctx.like(x, ctx.node.op_type)]
 
 
 @converter(*NUMBERS)
@@ -42,7 +43,7 @@ def with_numbers(ctx: NodeContext) -> list[Tensor]:
     if op != "HardSigmoid" and not slope_kept:
         shown = ", ".join(f"{name} {numbers[native]}" for name, (native, _) in NUMBERS[op].items())
         raise Unsupported(f"{shown} must be above 0")
-    return [ctx.emit(op, [x], x.shape, dims=x.dims, more=numbers)]
+    return [ctx.like(x, op, more=numbers)]
 
 
 @converter("Gelu")
@@ -50,7 +51,7 @@ def gelu(ctx: NodeContext) -> list[Tensor]:
     x, form = ctx.tensor(), ctx.attributes.text("approximate", "none")
     if form not in ("none", "tanh"):
         raise Unsupported(f"approximate {form!r} is neither 'none' nor 'tanh'")
-    return [ctx.emit("Gelu", [x], x.shape, dims=x.dims, approximate=form == "tanh")]
+    return [ctx.like(x, "Gelu", approximate=form == "tanh")]
 
 
 @converter("Clip")
@@ -61,7 +62,7 @@ def clip(ctx: NodeContext) -> list[Tensor]:
         return [ctx.alias(x)]
     if not low <= high:
         raise Unsupported(f"min {low} must be at most max {high}")
-    return [ctx.emit("Clip", [x], x.shape, dims=x.dims, min=low, max=high)]
+    return [ctx.like(x, "Clip", min=low, max=high)]
 
 
 def _bound(ctx: NodeContext, index: int, what: str, missing: float) -> float:
@@ -79,18 +80,15 @@ def power(ctx: NodeContext) -> list[Tensor]:
         return [ctx.alias(x)]
     named = {0.5: "Sqrt", -1.0: "Reciprocal"}.get(exponent)
     if named is not None:
-        return [ctx.emit(named, [x], x.shape, dims=x.dims)]
-    return [ctx.emit("Pow", [x], x.shape, dims=x.dims, exponent=exponent)]
+        return [ctx.like(x, named)]
+    return [ctx.like(x, "Pow", exponent=exponent)]
 
 
 @converter("PRelu")
 def prelu(ctx: NodeContext) -> list[Tensor]:
     """Slopes of shape (C, 1, 1), or one number for all channels."""
-    x = ctx.tensor()
-    x = ctx.builder.as_features(x) if len(x.dims) == 1 else ctx.builder.as_map(x)
+    x = ctx.builder.as_channels(ctx.tensor())
     shape = ctx.known(1, "slope").array("its slope").shape
-    c, rest = x.shape[0], (1,) * (len(x.dims) - 1)
-    if math.prod(shape) != 1 and shape not in ((c, *rest), (1, c, *rest)):
-        raise Unsupported(f"its slope has the shape {shape}; one number per channel is needed")
+    check_per_channel(shape, x, "slope")
     param = ctx.param(1, "slope", Transform(shape, (math.prod(shape),)))
-    return [ctx.emit("PRelu", [x], x.shape, dims=x.dims, params=[param])]
+    return [ctx.like(x, "PRelu", params=[param])]

@@ -200,14 +200,32 @@ def global_average_pool(ctx: NodeContext) -> list[Tensor]:
     return [ctx.emit("GlobalAveragePool", [x], (x.shape[0], 1, 1))]
 
 
-@converter("ReduceMean")
-def reduce_mean(ctx: NodeContext) -> list[Tensor]:
+@converter("GlobalMaxPool")
+def global_max_pool(ctx: NodeContext) -> list[Tensor]:
     x = ctx.builder.as_map(ctx.tensor())
+    return [ctx.emit("MaxPool", [x], (x.shape[0], 1, 1), kernel=x.shape[1:])]
+
+
+@converter("ReduceMean", "ReduceSum", "ReduceMax")
+def reduce(ctx: NodeContext) -> list[Tensor]:
+    """Over the pixels of each channel."""
+    x = ctx.builder.as_channels(ctx.tensor())
     axes = ctx.optional(1, "axes")
-    rank = len(x.dims) + 1
+    rank, channels = len(x.dims) + 1, 1 + x.channel_axis()
     over = sorted(axis_of(a, rank) for a in axes.integers("axes")) if axes is not None else []
-    if over != list(range(2, rank)):
-        raise Unsupported(f"axes {over} must be height and width, {list(range(2, rank))}")
-    c = x.shape[0]
-    dims = (c, 1, 1)[: rank - 1] if ctx.attributes.integer("keepdims", 1) else (c,)
-    return [ctx.emit("GlobalAveragePool", [x], (c, 1, 1), dims=dims)]
+    pixels = [axis for axis in range(1, rank) if axis != channels]
+    if over != pixels:
+        raise Unsupported(
+            f"axes {over} must be height and width, {pixels}; a normalisation that is spelt out "
+            "needs opset_version=17 or newer"
+        )
+    shape = (x.shape[0], 1, 1)
+    kept = bool(ctx.attributes.integer("keepdims", 1))
+    dims, order = (x.dims_of(shape), x.order) if kept else (shape[:1], ())
+    if ctx.node.op_type == "ReduceMax":
+        return [ctx.emit("MaxPool", [x], shape, dims=dims, order=order, kernel=x.shape[1:])]
+    if ctx.node.op_type == "ReduceMean":
+        return [ctx.emit("GlobalAveragePool", [x], shape, dims=dims, order=order)]
+    name = f"{ctx.output}.mean"
+    mean = ctx.builder.emit("GlobalAveragePool", name, [x], shape, name, dims=dims, order=order)
+    return [ctx.scaled(mean, x.shape[1] * x.shape[2])]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import onnx
 
 from onnx_import.imported import ParamBinding
+from onnx_import.values import SOURCES
 
 
 def placeholder(index: int) -> str:
@@ -25,7 +26,8 @@ def detach(graph: onnx.GraphProto, bindings: Sequence[ParamBinding]) -> None:
 
 
 def _to_inference_form(graph: onnx.GraphProto) -> None:
-    """BatchNormalization with one output, Dropout that does nothing: what runtimes execute."""
+    """BatchNormalization with one output, masks that do nothing: what runtimes execute."""
+    _without_masks(graph)
     for node in graph.node:
         if node.op_type == "BatchNormalization":
             del node.output[1:]
@@ -35,6 +37,21 @@ def _to_inference_form(graph: onnx.GraphProto) -> None:
         elif node.op_type == "Dropout":
             del node.output[1:]
             del node.input[2:]
+
+
+def _without_masks(graph: onnx.GraphProto) -> None:
+    """Stochastic depth that does nothing: what a random mask multiplies is kept as it is."""
+    fixed = {tensor.name for tensor in graph.initializer}
+    random: set[str] = set()
+    for node in graph.node:
+        drawn = random.intersection(node.input)
+        if node.op_type == "Constant":
+            fixed.update(node.output)
+        elif node.op_type == "Mul" and drawn and (kept := set(node.input) - drawn - fixed):
+            node.op_type = "Identity"
+            node.input[:] = kept
+        elif drawn or node.op_type in SOURCES:
+            random.update(node.output)
 
 
 def _remove_unused(graph: onnx.GraphProto) -> None:

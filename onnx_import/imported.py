@@ -15,7 +15,7 @@ class Transform:
     Attributes:
         onnx_shape: of the tensor that the ONNX node reads.
         native_shape: (rows, ...) of the native parameter.
-        transposed: the ONNX matrix is (in, out), the native one (out, in).
+        transposed: the ONNX matrix is (in, out), the native one (out, in) or (out, in, 1, 1).
         swapped: of a transposed convolution with so many groups, each (in, out, ...) in ONNX and
             (out, in, ...) in the native weight; 0 for others.
         factor: Gemm's alpha or beta, or -1 for a subtrahend.
@@ -50,7 +50,9 @@ class Transform:
                 array = array / np.float32(self.factor)
         if self.swapped:
             return self._swapped(array).reshape(self.onnx_shape)
-        return array.T if self.transposed else array.reshape(self.onnx_shape)
+        if self.transposed:
+            return array.reshape(self.onnx_shape[::-1]).T
+        return array.reshape(self.onnx_shape)
 
     def _swapped(self, array: np.ndarray) -> np.ndarray:
         """The first two dimensions exchanged within every group; its own inverse."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from onnx_import.builder import NodeContext
-from onnx_import.values import Tensor
+from onnx_import.values import Value
 
 #: A converter returns the values of the node's first outputs.
-Converter = Callable[[NodeContext], list[Tensor]]
+Converter = Callable[[NodeContext], Sequence[Value]]
 
 CONVERTERS: dict[str, Converter] = {}
 

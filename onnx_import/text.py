@@ -27,6 +27,7 @@ _DEFAULTS: Mapping[str, Attribute] = {
     "epsilon": 1e-5,
     "momentum": 0.9,
     "ratio": 0.5,
+    "per_sample": False,
     "size": 5,
     "alpha": 1e-4,
     "beta": 0.75,

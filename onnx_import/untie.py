@@ -23,7 +23,7 @@ class Request:
     Attributes:
         value: the constant; `onnx_name` the name by which the node reads it.
         owner: the native node's name, for naming copies; `stem` that of its first parameter.
-        statistics: it belongs to a batch-norm, whose slots are never shared.
+        statistics: it belongs to a normalisation, whose slots are never shared.
     """
 
     value: Known
@@ -41,7 +41,7 @@ class Params:
     """The native parameters of a graph, in the order in which nodes ask for them.
 
     Exporters merge initializers of equal value: on a fresh network the scale and the running
-    variance of a batch-norm are one tensor. Rules: batch-norm slots are always apart; so is
+    variance of a batch-norm are one tensor. Rules: normalisations' slots are always apart; so is
     everything seen through Identity or ConstantOfShape; an initializer in two slots of equal role
     is shared unless all its elements are equal.
     """
@@ -102,9 +102,12 @@ class Params:
             )
 
     def _name(self, request: Request) -> str:
-        """The ONNX name where it is free, else one made from what the parameter belongs to."""
+        """The ONNX name where it is free, else one made from what the parameter belongs to.
+
+        A transposed initializer keeps its own name.
+        """
         role = _TORCH_NAMES.get(request.role, request.role)
-        candidates = [request.onnx_name]
+        candidates = [request.value.source or request.onnx_name]
         if request.stem:
             candidates.append(f"{request.stem.rpartition('.')[0] or request.stem}.{role}")
         candidates.append(f"{request.owner}.{role}")

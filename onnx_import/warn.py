@@ -11,6 +11,8 @@ RECIPE = (
     "do_constant_folding=False)"
 )
 
+NORMALISATIONS = ("BatchNormalization", "LayerNormalization")
+
 
 def warnings_about(model: onnx.ModelProto) -> list[str]:
     """One line per problem that does not keep the model from being imported."""
@@ -39,7 +41,7 @@ def folded_convolutions(graph: onnx.GraphProto) -> int:
     ]
     if traces:
         return len(traces)
-    if any(node.op_type == "BatchNormalization" for node in graph.node):
+    if any(node.op_type in NORMALISATIONS for node in graph.node):
         return 0
     return len(convs) if _has_residual(graph) else 0
 

@@ -219,6 +219,17 @@ def _extremum(of_two: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> O
     return apply
 
 
+def _layer_norm(
+    node: OracleNode, x: list[torch.Tensor], params: list[torch.Tensor]
+) -> torch.Tensor:
+    left = list(params)
+    scale = left.pop(0) if node.flag("has_scale", True) else None
+    shift = left.pop(0) if node.flag("has_shift", True) else None
+    last = x[0].movedim(1, -1)
+    size = (last.shape[-1],)
+    return F.layer_norm(last, size, scale, shift, node.number("epsilon", 1e-5)).movedim(-1, 1)
+
+
 Op = Callable[[OracleNode, list[torch.Tensor], list[torch.Tensor]], torch.Tensor]
 OPS: dict[str, Op] = {
     "Conv": _conv,
@@ -260,6 +271,8 @@ OPS: dict[str, Op] = {
     "Resample": lambda node, x, p: resampled(node, x[0]),
     "Add": _add,
     "LRN": _lrn,
+    "LayerNormalization": _layer_norm,
+    "LogSoftmax": lambda node, x, p: torch.log_softmax(x[0], dim=1),
     "Softmax": lambda node, x, p: torch.softmax(x[0], dim=1),
     "Concat": lambda node, x, p: torch.cat(x, dim=1),
     "Slice": _slice,

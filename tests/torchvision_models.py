@@ -55,18 +55,20 @@ def build(name: str, *, classes: int = 10, fresh: bool = False, seed: int = 0) -
         extra = {"aux_logits": False, "init_weights": False}
     model: torch.nn.Module = models().get_model(name, weights=None, num_classes=classes, **extra)
     if not fresh:
-        for module in model.modules():
-            _randomise(module)
+        randomise(model)
     return model.eval()
 
 
-def _randomise(module: torch.nn.Module) -> None:
-    if isinstance(module, torch.nn.BatchNorm2d):
-        torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-        torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
-        torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
-    if isinstance(getattr(module, "bias", None), torch.nn.Parameter):
-        torch.nn.init.uniform_(module.bias, -0.1, 0.1)
+def randomise(model: torch.nn.Module) -> None:
+    """Gives normalisations and biases values of which no two are equal, in place."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d | torch.nn.LayerNorm):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+        if isinstance(getattr(module, "bias", None), torch.nn.Parameter):
+            torch.nn.init.uniform_(module.bias, -0.1, 0.1)
 
 
 def with_narrow_classifier(model: torch.nn.Module, width: int = 32) -> torch.nn.Module:

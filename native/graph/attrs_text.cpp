@@ -23,6 +23,7 @@ void for_each_attr(SomeAttrs& a, const Attrs& b, const F& f) {
   f("epsilon", a.epsilon, b.epsilon);
   f("momentum", a.momentum, b.momentum);
   f("ratio", a.ratio, b.ratio);
+  f("per_sample", a.per_sample, b.per_sample);
   f("size", a.size, b.size);
   f("alpha", a.alpha, b.alpha);
   f("beta", a.beta, b.beta);

@@ -27,9 +27,9 @@ enum class OpKind : std::uint8_t {
   conv,            // params: weight (K, C/groups, R, S) [, bias (K)]
   conv_transpose,  // transposed convolution; params: weight (K, C/groups, R, S) [, bias (K)]; pads
                    // cut off the output and are negative where it is longer
-  dense,       // params: weight (out, in) [, bias (out)]; reads all features in C,H,W order
-  batch_norm,  // params: scale, shift, running_mean, running_var, each (C)
-  affine,      // per-channel y = x * scale + shift; params by has_scale, has_shift
+  dense,           // params: weight (out, in) [, bias (out)]; reads all features in C,H,W order
+  batch_norm,      // params: scale, shift, running_mean, running_var, each (C)
+  affine,          // per-channel y = x * scale + shift; params by has_scale, has_shift
   relu,
   clip,  // y = x held between attrs.min and attrs.max
   // pointwise functions of one number; alpha, beta and exponent are attributes
@@ -66,7 +66,9 @@ enum class OpKind : std::uint8_t {
   add,       // n-ary sum of equal shapes
   dropout,
   lrn,
-  softmax,         // over channels
+  layer_norm,  // over the channels of each pixel; params by has_scale, has_shift, each (C)
+  softmax,     // over channels
+  log_softmax,
   depth_to_space,  // blocks of block * block channels to pixels, row by row
   space_to_depth,  // the inverse
   loss,    // softmax cross-entropy of each pixel's logits (classes, h, w) and the batch's labels.
@@ -133,11 +135,12 @@ struct Attrs {
   std::int64_t groups = 1;                       // conv, channel_shuffle
   bool ceil_mode = false;                        // pools
   bool count_include_pad = false;                // average_pool
-  bool has_scale = true, has_shift = true;       // affine
-  double epsilon = 1e-5;                         // batch_norm
-  double momentum = 0.9;  // batch_norm, ONNX: running*momentum + batch*(1-momentum)
-  double ratio = 0.5;     // dropout
-  std::int64_t size = 5;  // lrn
+  bool has_scale = true, has_shift = true;       // affine, layer_norm
+  double epsilon = 1e-5;                         // batch_norm, layer_norm
+  double momentum = 0.9;    // batch_norm, ONNX: running*momentum + batch*(1-momentum)
+  double ratio = 0.5;       // dropout
+  bool per_sample = false;  // dropout: one draw for all of a sample (stochastic depth)
+  std::int64_t size = 5;    // lrn
   double alpha = 1e-4, beta = 0.75, bias = 1.0;           // lrn; alpha, beta: pointwise functions
   double exponent = 1;                                    // pow
   bool approximate = false;                               // gelu: by tanh

@@ -52,7 +52,9 @@ constexpr OpInfo kTable[] = {
     {OpKind::add, "Add", C::aligned, false, false, true, true},
     {OpKind::dropout, "Dropout", C::local, false, false, true, true},
     {OpKind::lrn, "LRN", C::neighbour, true, true, false, false},
+    {OpKind::layer_norm, "LayerNormalization", C::all, true, false, false, false},
     {OpKind::softmax, "Softmax", C::all, false, true, false, false},
+    {OpKind::log_softmax, "LogSoftmax", C::all, false, true, false, false},
     {OpKind::depth_to_space, "DepthToSpace", C::mixing, false, false, false, false},
     {OpKind::space_to_depth, "SpaceToDepth", C::mixing, false, false, false, false},
     {OpKind::loss, "Loss", C::all, true, false, false, false},
@@ -166,7 +168,10 @@ Work work_per_element(const Graph& graph, const Node& node) {
     case OpKind::lrn:
       return {static_cast<double>(2 * node.attrs.size + 10),
               static_cast<double>(4 * node.attrs.size + 10)};
+    case OpKind::layer_norm:
+      return {8, 14};
     case OpKind::softmax:
+    case OpKind::log_softmax:
       return {10, 4};
     case OpKind::loss: {
       const Shape &in = graph.shape(node.inputs[0]), &out = graph.shape(node.output);
@@ -267,6 +272,8 @@ std::int64_t saved_bytes(const Graph& graph, const Node& node, std::int64_t samp
   switch (node.op) {
     case OpKind::batch_norm:
       return std::max<std::int64_t>(1, samples / bn_group) * channels * 2 * 4;
+    case OpKind::layer_norm:
+      return samples * out.h * out.w * 2 * 4;
     case OpKind::max_pool:
     case OpKind::lrn:
       return samples * channels * out.h * out.w * 4;

@@ -61,7 +61,7 @@ std::int64_t channel_multiple(const Graph& graph, const Node& node);
 /// Bytes that forward keeps for backward beside the input and output tensors, for `samples`
 /// samples and `channels` output channels: batch_norm mean and 1/std per statistics group
 /// (2 floats per channel and group), max_pool winner index (int32 per output element),
-/// lrn scale (float per output element); 0 for others.
+/// lrn scale (float per output element), layer_norm mean and 1/std per pixel; 0 for others.
 std::int64_t saved_bytes(const Graph& graph, const Node& node, std::int64_t samples,
                          std::int64_t channels, std::int64_t bn_group);
 

@@ -76,7 +76,8 @@ ValueId before_softmax(const Graph& graph, ValueId v) {
   if (node.op == OpKind::flatten && graph.shape(node.inputs[0]) == graph.shape(v)) {
     return before_softmax(graph, node.inputs[0]);
   }
-  return node.op == OpKind::softmax ? node.inputs[0] : v;
+  const bool scores = node.op == OpKind::softmax || node.op == OpKind::log_softmax;
+  return scores ? node.inputs[0] : v;
 }
 
 /// Whether the node does the same to maps as to their flattened form.

@@ -219,7 +219,8 @@ void expect_own_params(const Graph& graph, const Node& node, std::int64_t channe
   const Attrs& a = node.attrs;
   std::size_t count = 0;
   if (node.op == OpKind::batch_norm) count = 4;
-  if (node.op == OpKind::affine) count = (a.has_scale ? 1U : 0U) + (a.has_shift ? 1U : 0U);
+  if (node.op == OpKind::affine || node.op == OpKind::layer_norm)
+    count = (a.has_scale ? 1U : 0U) + (a.has_shift ? 1U : 0U);
   if (node.op == OpKind::prelu) count = 1;
   const bool shared = count == 1 && graph.param(node.params.at(0)).rows() == 1;
   expect_params(graph, node, count, count, node.op == OpKind::prelu && shared ? 1 : channels);

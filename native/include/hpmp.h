@@ -445,8 +445,9 @@ HPMP_API hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step);
 
 /* One training step; collective. `images`: the global batch, (batch, C, H, W) or, where H = W = 1,
  * (batch, C); float32, C order, CPU. `labels`: (batch), or (batch, H, W) of the logits where these
- * are maps; int64, C order, CPU; -1 is left out of the loss. Both are borrowed for the call and must hold the same on every rank.
- * Errors: invalid_argument naming the tensor and what it should be. */
+ * are maps; int64, C order, CPU; -1 is left out of the loss. Both are borrowed for the call and
+ * must hold the same on every rank. Errors: invalid_argument naming the tensor and what it should
+ * be. */
 HPMP_API hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
                                             const DLTensor* labels, const hpmp_sgd* sgd,
                                             hpmp_step_result* out);

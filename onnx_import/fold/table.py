@@ -96,7 +96,9 @@ def fold(
     except (AttributeError, ValueError, IndexError, TypeError, ArithmeticError) as error:
         raise Unsupported(f"its constant value cannot be computed: {one_line(error)}") from error
     origin = _origin(entry, inputs, first)
-    return [_joined(a, b, origin) for a, b in zip(first, second, strict=True)]
+    named = origin == "alias" and node.op_type != "Identity"
+    source = inputs[0].source if named and inputs[0] is not None else ""
+    return [_joined(a, b, origin, source) for a, b in zip(first, second, strict=True)]
 
 
 def _origin(entry: Folder, inputs: Inputs, results: Sequence[Array]) -> Origin:
@@ -111,12 +113,12 @@ def _results(entry: Folder, call: Call, arrays: Sequence[Array | None]) -> list[
     return [np.asarray(array) for array in results]
 
 
-def _joined(first: Array, second: Array, origin: Origin) -> Known:
+def _joined(first: Array, second: Array, origin: Origin, source: str) -> Known:
     # Shape arithmetic is small; a large fill may be a view whose comparison would cost memory.
     small = max(first.size, second.size) <= 2**16
     if first is second or (small and np.array_equal(first, second)):
-        return Known.same(first, origin)
-    return Known((first, second), origin)
+        return Known((first, first), origin, source)
+    return Known((first, second), origin, source)
 
 
 def _seen_as(known: Known | None) -> Origin:

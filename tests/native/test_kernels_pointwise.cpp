@@ -32,7 +32,7 @@ void check_all_blocks(Case c) {
 
 /// 0 where nothing was dropped, for a 24-channel dropout of the given part of the batch.
 std::vector<float> dropped(const Ranges& channels, std::int64_t first_sample, std::int64_t samples,
-                           std::uint64_t step, std::int64_t block) {
+                           std::uint64_t step, std::int64_t block, bool per_sample = false) {
   Graph graph;
   graph.values.push_back({"in", {24, 5, 3}, NodeId(0)});
   Node in;
@@ -41,6 +41,7 @@ std::vector<float> dropped(const Ranges& channels, std::int64_t first_sample, st
   graph.nodes.push_back(in);
   Attrs attrs;
   attrs.ratio = 0.25;
+  attrs.per_sample = per_sample;
   add_node(graph, OpKind::dropout, "drop", {ValueId(0)}, {}, attrs, "out");
   KernelSpec spec;
   spec.graph = &graph;
@@ -166,6 +167,19 @@ TEST(dropout_drops_the_given_ratio_and_scales_the_rest) {
     zeros += v == 0;
   }
   CHECK_NEAR(zeros / static_cast<double>(y.size()), 0.25, 0.01);
+}
+
+TEST(dropout_per_sample_keeps_or_drops_whole_samples_whatever_the_split) {
+  const std::vector<float> whole = dropped({{0, 24}}, 4, 64, 3, 8, true);
+  double zeros = 0;
+  for (std::size_t k = 0; k < whole.size(); ++k) {
+    CHECK_EQ(whole[k], whole[k / 360 * 360]);
+    zeros += whole[k] == 0;
+  }
+  CHECK_NEAR(zeros / static_cast<double>(whole.size()), 0.25, 0.15);
+  const std::vector<float> part = dropped({{2, 5}}, 6, 2, 3, 1, true);
+  for (std::size_t i : {0U, 1U}) CHECK_EQ(part[i * 360 + 2 * 15], whole[(i + 2) * 360]);
+  CHECK(dropped({{0, 24}}, 4, 64, 4, 8, true) != whole);
 }
 
 TEST(dropout_backward_uses_the_forward_mask) {

@@ -71,6 +71,23 @@ TEST(softmax_is_over_the_channels_of_each_pixel) {
   }
 }
 
+TEST(log_softmax_is_over_the_channels_of_each_pixel) {
+  for (Shape s : {Shape{10, 1, 1}, Shape{16, 2, 3}, Shape{1000, 1, 1}, Shape{32, 40, 9}}) {
+    Case c;
+    c.op = OpKind::log_softmax;
+    c.inputs = {s};
+    c.reference = [](const Arrays& x, const Params&) {
+      Array y = softmax(x[0]);
+      for (double& v : y.data) v = std::log(v);
+      return y;
+    };
+    for (std::int64_t block : blocks_of(s.c)) {
+      c.in_block = c.out_block = block;
+      Run(c).check();
+    }
+  }
+}
+
 TEST(loss_is_the_cross_entropy_and_ignores_minus_one) {
   check_case(loss_case({10, 1, 1}, {3, -1, 0, 9, 5}));
   check_case(loss_case({1000, 1, 1}, {999, 7, -1}));

@@ -178,7 +178,12 @@ BAD_NODES: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "constant": (lambda: one("Mul", zeros(6, 6)), "one number per channel"),
     "softmax": (lambda: one("Softmax", axis=2), "axis 2 must be the channels"),
     "concat": (lambda: one("Concat", zeros(1, 4, 6, 6), axis=1), "must depend on"),
-    "transpose": (lambda: one("Transpose", perm=[0, 2, 3, 1]), "channels first"),
+    "batch moved": (lambda: one("Transpose", perm=[2, 3, 0, 1]), "moves the batch"),
+    "layer norm": (lambda: one("LayerNormalization", zeros(6)), "is not the channels alone"),
+    "exponent": (lambda: one("Pow", zeros(4, 1, 1)), "its exponent must be one number"),
+    "negative slope": (lambda: one("LeakyRelu", alpha=-0.5), "alpha -0.5 must be above 0"),
+    "slopes": (lambda: one("PRelu", zeros(6)), "one number per channel"),
+    "compared": (lambda: one("Less", zeros(1)), "only random numbers can be compared"),
     "batch": (lambda: one("Reshape", np.array([-1, 12])), "mixes the batch"),
     "double": (lambda: one("Conv", np.zeros((8, 4, 1, 1))), "must be float32"),
     "bounds": (lambda: one("Clip", np.float32(1), np.float32(-1)), "min 1.0 must be at most"),
@@ -193,6 +198,15 @@ def test_bad_node_is_named_with_the_reason(name: str) -> None:
     message = refused(model())
     assert "'it'" in message
     assert reason in message
+
+
+def test_transposed_maps_are_refused_where_a_layer_or_an_output_needs_channels_first() -> None:
+    last = make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1])
+    pool = make_node("MaxPool", ["t"], ["y"], kernel_shape=[2, 2])
+    assert "MaxPool 'y': its input 't' is transposed to NHWC" in refused(make_model([last, pool]))
+    message = refused(make_model([last], outputs=("t",)))
+    assert "output 't': it is transposed to NHWC" in message
+    assert "export with channels first" in message
 
 
 @pytest.mark.parametrize("shape", [("N", 3, "H", "W"), ("N", 3, 2, 4, 4), ("N", 3, 0, 8)])

@@ -1,5 +1,6 @@
-// dropout: the mask is a hash of (seed, step, node, sample, channel, pixel), so it does not depend
-// on how the work is split, and backward computes it again.
+// dropout: the mask is a hash of (seed, step, node, sample, channel, pixel), or of the first four
+// for stochastic depth, so it does not depend on how the work is split, and backward computes it
+// again.
 #include <vector>
 
 #include "engine/cpu/elementwise.h"
@@ -29,7 +30,9 @@ template <class T>
 class Dropout : public Kernel {
  public:
   explicit Dropout(const KernelSpec& spec)
-      : node_(static_cast<std::uint64_t>(spec.node.index)), ratio_(node_of(spec).attrs.ratio) {
+      : node_(static_cast<std::uint64_t>(spec.node.index)),
+        ratio_(node_of(spec).attrs.ratio),
+        per_sample_(node_of(spec).attrs.per_sample) {
     for (Range range : spec.channels) {
       for (std::int64_t c = range.begin; c < range.end; ++c) channels_.push_back(c);
     }
@@ -69,25 +72,31 @@ class Dropout : public Kernel {
     const std::uint32_t limit = static_cast<std::uint32_t>(ratio_ * 4294967296.0);
     const float scale = static_cast<float>(1 / (1 - ratio_));
     std::uint32_t counter[kLanes];
-    for (int j = 0; j < width; ++j) {
-      const std::int64_t channel = channels_[static_cast<std::size_t>(chunk.channel + j)];
-      counter[j] = low + static_cast<std::uint32_t>(channel * x.pixels());
-    }
+    for (int j = 0; j < width; ++j) counter[j] = low + first_counter(x, chunk.channel + j);
+    const std::uint32_t pixel_step = per_sample_ ? 0 : 1;
     const std::int64_t at = x.at(i, chunk.channel, 0);
     const T* from = x.data + at;
     T* to = y.data + at;
     for (std::int64_t p = 0; p < x.pixels(); ++p, from += x.block, to += y.block) {
 #pragma omp simd
       for (int j = 0; j < width; ++j) {
-        const std::uint32_t draw = mix32(mix32(counter[j] + static_cast<std::uint32_t>(p)) ^ high);
+        const std::uint32_t draw =
+            mix32(mix32(counter[j] + static_cast<std::uint32_t>(p) * pixel_step) ^ high);
         const float kept = from[j] * scale;
         put(to[j], draw < limit ? 0.f : kept, add);
       }
     }
   }
 
+  /// Of the packed channel's first pixel; a sample that is dropped whole has one.
+  std::uint32_t first_counter(const TensorRef& x, std::int64_t packed) const {
+    const std::int64_t channel = channels_[static_cast<std::size_t>(packed)];
+    return per_sample_ ? 0 : static_cast<std::uint32_t>(channel * x.pixels());
+  }
+
   std::uint64_t node_;
   double ratio_;
+  bool per_sample_;
   std::vector<std::int64_t> channels_;  // global number of each packed channel
 };
 

@@ -32,6 +32,7 @@ KernelPtr make_resample(const KernelSpec& spec);
 KernelPtr make_add(const KernelSpec& spec);
 KernelPtr make_dropout(const KernelSpec& spec);
 KernelPtr make_lrn(const KernelSpec& spec);
+KernelPtr make_layer_norm(const KernelSpec& spec);
 KernelPtr make_softmax(const KernelSpec& spec);
 KernelPtr make_loss(const KernelSpec& spec);
 KernelPtr make_output(const KernelSpec& spec);

@@ -50,7 +50,10 @@ std::unique_ptr<Kernel> prepare_cpu_kernel(const KernelSpec& spec) {
       return cpu::make_dropout(spec);
     case OpKind::lrn:
       return cpu::make_lrn(spec);
+    case OpKind::layer_norm:
+      return cpu::make_layer_norm(spec);
     case OpKind::softmax:
+    case OpKind::log_softmax:
       return cpu::make_softmax(spec);
     case OpKind::loss:
       return cpu::make_loss(spec);

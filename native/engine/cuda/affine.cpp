@@ -40,9 +40,9 @@ class Affine : public Kernel {
   void scale(const TensorRef& x, const TensorRef& y, const std::vector<float*>& params,
              const float* shift, bool accumulate) const {
     ensure_nhwc(x);
-    scale_.run(stream_, y.elems(), y.c, {x.data, y.data},
-               {0, static_cast<int>(y.c), x.data, has_scale_ ? params[0] : nullptr, shift, y.data,
-                accumulate});
+    const float* factor = has_scale_ ? params[0] : nullptr;
+    scale_.run(stream_, y.elems(), y.c, {x.data, y.data, factor, shift},
+               {0, static_cast<int>(y.c), x.data, factor, shift, y.data, accumulate});
   }
 
   float* shift(const std::vector<float*>& of) const {

@@ -96,7 +96,8 @@ class BatchNorm : public Kernel {
   void normalise(const ForwardArgs& args, const float* means) const {
     const TensorRef &x = args.inputs[0], &y = args.output;
     const void* other = tail_.adds ? args.inputs[1].data : nullptr;
-    forward_.run(stream_, y.elems(), c_, {x.data, other, y.data},
+    forward_.run(stream_, y.elems(), c_,
+                 {x.data, other, y.data, means, args.params[0], args.params[1]},
                  {0, c_, segment_rows(), tail_.bounds.low, tail_.bounds.high, x.data, other, means,
                   args.params[0], args.params[1], y.data});
   }
@@ -120,7 +121,8 @@ class BatchNorm : public Kernel {
     a.kept = to.kept;
     a.added = to.added;
     a.partials = reinterpret_cast<SumPair*>(args.scratch);
-    norm_sums_.run(stream_, sums_.slots(), c_, {x.data, dy.data, y, to.kept, to.added}, a);
+    norm_sums_.run(stream_, sums_.slots(), c_,
+                   {x.data, dy.data, y, to.kept, to.added, means, a.scale, a.shift}, a);
     return sums_.merge(args.scratch);
   }
 
@@ -139,7 +141,8 @@ class BatchNorm : public Kernel {
   void input_gradient(const BackwardArgs& args, const float* means, const float* slopes,
                       const void* dy) const {
     const TensorRef &x = args.inputs[0], &dx = args.grad_inputs[0];
-    backward_.run(stream_, dx.elems(), c_, {x.data, dy, dx.data},
+    backward_.run(stream_, dx.elems(), c_,
+                  {x.data, dy, dx.data, means, args.params[0], args.params[1], slopes},
                   {0, c_, segment_rows(), !tail_.adds, tail_.bounds.low, tail_.bounds.high, x.data,
                    dy, means, args.params[0], args.params[1], slopes, dx.data, args.accumulate[0]});
   }

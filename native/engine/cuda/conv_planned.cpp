@@ -60,7 +60,7 @@ class PlannedConv : public ConvPasses {
     if (finishes && is_held_by_plan()) return;
     if (finishes) bias = nullptr, addend = nullptr;
     if (!bias && !addend && is_unbounded()) return;
-    finish_.run(stream_, elems(output_elems()), shape_.k, {y, addend},
+    finish_.run(stream_, elems(output_elems()), shape_.k, {y, addend, bias},
                 {0, shape_.k, bounds_.low, bounds_.high, bias, addend, y});
   }
 

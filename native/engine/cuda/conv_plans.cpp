@@ -139,6 +139,16 @@ std::vector<fe::NumericalNote_t> forbidden(const ConvPlanSpec& spec) {
   return notes;
 }
 
+/// `handle` may be null where the graph knows its GPU by a description.
+bool find_engine(fe::graph::Graph& graph, const ConvPlanSpec& spec, cudnnHandle_t handle,
+                 std::string& why) {
+  if (failed(graph.validate(), why) || failed(graph.build_operation_graph(handle), why) ||
+      failed(graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}), why))
+    return false;
+  graph.deselect_numeric_notes(forbidden(spec));
+  return !failed(graph.check_support(), why);
+}
+
 std::string key_of(const ConvPlanSpec& p) {
   std::string key;
   const ConvShape& s = p.shape;
@@ -176,11 +186,7 @@ class Library {
  private:
   std::shared_ptr<fe::graph::Graph> build(const ConvPlanSpec& spec, std::string& why) const {
     std::shared_ptr<fe::graph::Graph> graph = Builder(spec).build();
-    if (failed(graph->validate(), why) || failed(graph->build_operation_graph(handle_), why) ||
-        failed(graph->create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}), why))
-      return nullptr;
-    graph->deselect_numeric_notes(forbidden(spec));
-    if (failed(graph->check_support(handle_), why) ||
+    if (!find_engine(*graph, spec, handle_, why) ||
         failed(graph->build_plans(handle_, fe::BuildPlanPolicy_t::HEURISTICS_CHOICE), why))
       return nullptr;
     return graph;
@@ -225,6 +231,17 @@ class GraphPlan : public ConvPlan {
 };
 
 }  // namespace
+
+bool is_cudnn_there(std::string& why) { return find_library(why); }
+
+bool has_conv_engine(const ConvPlanSpec& spec, const std::string& gpu, std::string& why) {
+  const auto properties = std::make_shared<fe::DeviceProperties>();
+  if (!find_library(why) || failed(properties->deserialize({gpu.begin(), gpu.end()}), why))
+    return false;
+  const std::shared_ptr<fe::graph::Graph> graph = Builder(spec).build();
+  graph->set_device_properties(properties);
+  return find_engine(*graph, spec, nullptr, why);
+}
 
 std::unique_ptr<ConvPlan> make_conv_plan(const Stream& stream, const ConvPlanSpec& spec,
                                          std::string& why) {

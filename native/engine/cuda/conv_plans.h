@@ -34,6 +34,13 @@ class ConvPlan {
   virtual void run(const ConvOperands& operands, std::byte* workspace) = 0;
 };
 
+/// Whether make_conv_plan has a library to ask, and why not.
+bool is_cudnn_there(std::string& why);
+
+/// Whether a GPU that is not here has an engine for the pass; `gpu`: its properties as cuDNN writes
+/// them (CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION).
+bool has_conv_engine(const ConvPlanSpec& spec, const std::string& gpu, std::string& why);
+
 /// Null, and `why` in words, where cuDNN is not built in, is not found (HPMP_CUDNN, else
 /// libcudnn.so.9), or has no engine for the pass. Plans of equal specs are built once per stream.
 std::unique_ptr<ConvPlan> make_conv_plan(const Stream& stream, const ConvPlanSpec& spec,

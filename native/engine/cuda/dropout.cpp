@@ -29,6 +29,7 @@ class Dropout : public Kernel {
       : stream_(target.stream),
         node_(static_cast<std::uint64_t>(spec.node.index)),
         ratio_(node_of(spec).attrs.ratio),
+        spread_(node_of(spec).attrs.per_sample ? 0 : 1),
         channels_(target.stream, members(spec.channels)),
         copies_(target),
         dropout_(*stream_.device(), "dropout", target.storage) {}
@@ -57,6 +58,7 @@ class Dropout : public Kernel {
     a.key = mix64(mix64(mix64(step.seed) ^ step.step) ^ node_);
     a.first_sample = static_cast<std::uint64_t>(step.first_sample);
     a.limit = static_cast<std::uint32_t>(ratio_ * 4294967296.0);
+    a.spread = spread_;
     a.scale = static_cast<float>(1 / (1 - ratio_));
     a.accumulate = accumulate;
     dropout_.run(stream_, x.elems(), x.c, {x.data, y.data}, a);
@@ -65,6 +67,7 @@ class Dropout : public Kernel {
   Stream& stream_;
   std::uint64_t node_;
   double ratio_;
+  unsigned spread_;
   ChannelTable channels_;
   SumOperands copies_;
   WideEntry<DropoutArgs> dropout_;

@@ -67,7 +67,8 @@ class WideEntry : NarrowEntry<Args> {
         width_(wide_elems(storage)) {}
 
   /// `elems`: items of one element each; `run_elems`: what a vector may not cross (the channels, or
-  /// all elements); `tensors`: what is read or written by vectors, null ones included.
+  /// all elements); `tensors`: what is read or written by vectors, rows of parameters and null ones
+  /// included.
   void run(Stream& stream, std::int64_t elems, std::int64_t run_elems,
            std::initializer_list<const void*> tensors, Args args) const {
     bool wide = run_elems % width_ == 0;

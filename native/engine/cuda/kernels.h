@@ -25,6 +25,7 @@ KernelPtr make_global_average_pool(const KernelSpec& spec, const Target& target)
 KernelPtr make_add(const KernelSpec& spec, const Target& target);
 KernelPtr make_dropout(const KernelSpec& spec, const Target& target);
 KernelPtr make_lrn(const KernelSpec& spec, const Target& target);
+KernelPtr make_layer_norm(const KernelSpec& spec, const Target& target);
 KernelPtr make_softmax(const KernelSpec& spec, const Target& target);
 KernelPtr make_loss(const KernelSpec& spec, const Target& target);
 KernelPtr make_output(const KernelSpec& spec, const Target& target);

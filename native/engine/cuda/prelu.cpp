@@ -37,7 +37,7 @@ class Prelu : public Kernel {
   void scale(const TensorRef& x, const TensorRef& from, const float* slope, const TensorRef& y,
              bool accumulate) const {
     ensure_nhwc(x);
-    prelu_.run(stream_, y.elems(), y.c, {x.data, from.data, y.data},
+    prelu_.run(stream_, y.elems(), y.c, {x.data, from.data, y.data, shared_ ? nullptr : slope},
                {0, static_cast<int>(y.c), shared_, x.data, from.data, slope, y.data, accumulate});
   }
 

@@ -43,7 +43,10 @@ std::unique_ptr<Kernel> prepare_cuda_kernel(const KernelSpec& spec, cuda::Stream
       return cuda::make_dropout(spec, target);
     case OpKind::lrn:
       return cuda::make_lrn(spec, target);
+    case OpKind::layer_norm:
+      return cuda::make_layer_norm(spec, target);
     case OpKind::softmax:
+    case OpKind::log_softmax:
       return cuda::make_softmax(spec, target);
     case OpKind::loss:
       return cuda::make_loss(spec, target);

@@ -1,4 +1,4 @@
-// softmax over the channels of each pixel, and the loss.
+// softmax and its logarithm over the channels of each pixel, and the loss.
 #include "engine/cuda/kernels/scores.h"
 
 #include <algorithm>
@@ -10,10 +10,10 @@ namespace {
 
 class Softmax : public Kernel {
  public:
-  explicit Softmax(const Target& target)
+  Softmax(const std::string& name, const Target& target)
       : stream_(target.stream),
-        forward_(*stream_.device(), "softmax_forward", target.storage),
-        backward_(*stream_.device(), "softmax_backward", target.storage) {}
+        forward_(*stream_.device(), name + "_forward", target.storage),
+        backward_(*stream_.device(), name + "_backward", target.storage) {}
 
   void forward(const ForwardArgs& args) override {
     const TensorRef &x = args.inputs[0], &y = args.output;
@@ -77,8 +77,9 @@ class Loss : public Kernel {
 
 }  // namespace
 
-KernelPtr make_softmax(const KernelSpec&, const Target& target) {
-  return std::make_unique<Softmax>(target);
+KernelPtr make_softmax(const KernelSpec& spec, const Target& target) {
+  const bool logarithm = node_of(spec).op == OpKind::log_softmax;
+  return std::make_unique<Softmax>(logarithm ? "log_softmax" : "softmax", target);
 }
 
 KernelPtr make_loss(const KernelSpec& spec, const Target& target) {

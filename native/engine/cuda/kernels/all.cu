@@ -2,6 +2,7 @@
 #include "engine/cuda/kernels/channels.cu"
 #include "engine/cuda/kernels/conv.cu"
 #include "engine/cuda/kernels/elementwise.cu"
+#include "engine/cuda/kernels/layer_norm.cu"
 #include "engine/cuda/kernels/layout.cu"
 #include "engine/cuda/kernels/lrn.cu"
 #include "engine/cuda/kernels/norm.cu"

@@ -10,10 +10,9 @@ HPMP_DEVICE void scale_channels(const ScaleArgs& a, int i) {
   const long long at = static_cast<long long>(i) * V;
   const int channel = i % (a.c / V) * V;
   Floats<V> x = load<T, V>(a.x, at);
-  for (int j = 0; j < V; ++j) {
-    const float scale = a.scale ? a.scale[channel + j] : 1.f;
-    x[j] = fmaf(x[j], scale, a.shift ? a.shift[channel + j] : 0.f);
-  }
+  const Floats<V> scale = load_row<V>(a.scale, channel, 1.f);
+  const Floats<V> shift = load_row<V>(a.shift, channel, 0.f);
+  for (int j = 0; j < V; ++j) x[j] = fmaf(x[j], scale[j], shift[j]);
   put<T, V>(a.y, at, x, a.accumulate);
 }
 HPMP_KERNEL(scale_channels, ScaleArgs)
@@ -24,10 +23,8 @@ HPMP_DEVICE void finish_conv(const FinishArgs& a, int i) {
   const int channel = i % (a.c / V) * V;
   Floats<V> y = load<T, V>(a.y, at), other{};
   if (a.addend) other = load<T, V>(a.addend, at);
-  for (int j = 0; j < V; ++j) {
-    const float bias = a.bias ? a.bias[channel + j] : 0.f;
-    y[j] = held(y[j] + bias + other[j], a.low, a.high);
-  }
+  const Floats<V> bias = load_row<V>(a.bias, channel, 0.f);
+  for (int j = 0; j < V; ++j) y[j] = held(y[j] + bias[j] + other[j], a.low, a.high);
   store<T, V>(a.y, at, y);
 }
 HPMP_KERNEL(finish_conv, FinishArgs)
@@ -50,10 +47,8 @@ HPMP_DEVICE void prelu(const PreluArgs& a, int i) {
   const int channel = i % (a.c / V) * V;
   const Floats<V> x = load<T, V>(a.x, at);
   Floats<V> y = load<T, V>(a.from, at);
-  for (int j = 0; j < V; ++j) {
-    const float slope = a.slope[a.shared ? 0 : channel + j];
-    if (x[j] < 0.f) y[j] *= slope;
-  }
+  const Floats<V> slope = load_row<V>(a.shared ? nullptr : a.slope, channel, a.slope[0]);
+  for (int j = 0; j < V; ++j) y[j] *= x[j] < 0.f ? slope[j] : 1.f;
   put<T, V>(a.y, at, y, a.accumulate);
 }
 HPMP_KERNEL(prelu, PreluArgs)
@@ -87,7 +82,7 @@ HPMP_DEVICE void dropout(const DropoutArgs& a, int i) {
   for (int j = 0; j < V; ++j) {
     const unsigned first =
         static_cast<unsigned>(a.channels[channel + j]) * static_cast<unsigned>(a.pixels);
-    const unsigned draw = mix32(mix32(low + first + pixel) ^ high);
+    const unsigned draw = mix32(mix32(low + (first + pixel) * a.spread) ^ high);
     x[j] = draw < a.limit ? 0.f : x[j] * a.scale;
   }
   put<T, V>(a.y, at, x, a.accumulate);

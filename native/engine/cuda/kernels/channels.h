@@ -46,6 +46,7 @@ struct DropoutArgs {
   const int* channels;
   unsigned long long key, first_sample;  // key: of seed, step and node
   unsigned limit;
+  unsigned spread;  // 1: a draw for every element; 0: one for all of a sample
   float scale;
   int accumulate;
 };

@@ -39,11 +39,11 @@ struct NormConstants {
   HPMP_DEVICE NormConstants(const float* means, const float* scale, const float* shifts, int c,
                             int segment, int channel) {
     const float* row = means + static_cast<long long>(segment) * 2 * c + channel;
-    for (int j = 0; j < V; ++j) {
-      mean[j] = row[j];
-      factor[j] = scale[channel + j] * row[c + j];
-      shift[j] = shifts[channel + j];
-    }
+    mean = load_row<V>(row);
+    factor = load_row<V>(scale + channel);
+    shift = load_row<V>(shifts + channel);
+    const Floats<V> invstd = load_row<V>(row + c);
+    for (int j = 0; j < V; ++j) factor[j] *= invstd[j];
   }
   /// Spelled as one rounding, so that backward finds the bounds where forward found them.
   HPMP_DEVICE float value(int j, float x) const { return fmaf(x - mean[j], factor[j], shift[j]); }
@@ -117,14 +117,18 @@ template <class T, int V>
 HPMP_DEVICE void norm_backward(const NormGradArgs& a, int i) {
   const int vectors = a.c / V, channel = i % vectors * V, segment = i / vectors / a.rows;
   const NormConstants<V> k(a.means, a.scale, a.shift, a.c, segment, channel);
-  const float* slopes = a.slopes + static_cast<long long>(segment) * 2 * a.c + channel;
+  Floats<V> shift{}, slope{};
+  if (a.slopes) {
+    const float* row = a.slopes + static_cast<long long>(segment) * 2 * a.c + channel;
+    shift = load_row<V>(row);
+    slope = load_row<V>(row + a.c);
+  }
   const long long at = static_cast<long long>(i) * V;
   const Floats<V> x = load<T, V>(a.x, at);
   Floats<V> dx = load<T, V>(a.dy, at);
   for (int j = 0; j < V; ++j) {
     if (a.bounded && stops(k.value(j, x[j]), a.low, a.high)) dx[j] = 0;
-    if (a.slopes) dx[j] -= slopes[j] + slopes[a.c + j] * (x[j] - k.mean[j]);
-    dx[j] *= k.factor[j];
+    dx[j] = k.factor[j] * (dx[j] - shift[j] - slope[j] * (x[j] - k.mean[j]));
   }
   put<T, V>(a.dx, at, dx, a.accumulate);
 }

@@ -73,6 +73,27 @@ HPMP_DEVICE void store(void* data, long long offset, const Floats<V>& x) {
   *reinterpret_cast<Pack<T, V>*>(static_cast<T*>(data) + offset) = pack;
 }
 
+/// V numbers of parameters, 16 bytes at a time where V is more than 1.
+template <int V>
+HPMP_DEVICE Floats<V> load_row(const float* row) {
+  constexpr int kWide = V < 4 ? V : 4;
+  Floats<V> x;
+  for (int k = 0; k < V; k += kWide) {
+    const Pack<float, kWide> pack = *reinterpret_cast<const Pack<float, kWide>*>(row + k);
+    for (int j = 0; j < kWide; ++j) x[k + j] = pack.at[j];
+  }
+  return x;
+}
+
+/// The same of what may be missing.
+template <int V>
+HPMP_DEVICE Floats<V> load_row(const float* row, int at, float missing) {
+  if (row) return load_row<V>(row + at);
+  Floats<V> x;
+  for (int j = 0; j < V; ++j) x[j] = missing;
+  return x;
+}
+
 /// Stores x, or adds it to what is there.
 template <class T, int V>
 HPMP_DEVICE void put(void* data, long long offset, Floats<V> x, int accumulate) {

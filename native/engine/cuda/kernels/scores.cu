@@ -93,6 +93,46 @@ struct softmax_backward {
 };
 HPMP_ROW_KERNEL(softmax_backward, SoftmaxGradArgs)
 
+template <class T>
+struct log_softmax_forward {
+  static constexpr int kPhases = 3;
+  static HPMP_DEVICE void run(const SoftmaxArgs& a, int row, int thread, int phase,
+                              RowShared& shared) {
+    if (phase == 0) return leave_highest<T>(a.x, row, a.c, thread, shared);
+    if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
+    const float highest = highest_of(shared).value;
+    const float log_sum = static_cast<float>(log(sum_of(shared)));
+    for (int k = thread; k < a.c; k += kRowThreads) {
+      const float y = element<T>(a.x, row, a.c, k) - highest - log_sum;
+      store<T, 1>(a.y, static_cast<long long>(row) * a.c + k, {{y}});
+    }
+  }
+};
+HPMP_ROW_KERNEL(log_softmax_forward, SoftmaxArgs)
+
+/// dx (=|+=) dy - exp(y) times the sum of dy.
+template <class T>
+struct log_softmax_backward {
+  static constexpr int kPhases = 2;
+  static HPMP_DEVICE void run(const SoftmaxGradArgs& a, int row, int thread, int phase,
+                              RowShared& shared) {
+    double sum = 0;
+    for (int k = thread; phase == 0 && k < a.c; k += kRowThreads)
+      sum += element<T>(a.dy, row, a.c, k);
+    if (phase == 0) {
+      shared.sum[thread] = sum;
+      return;
+    }
+    const float total = static_cast<float>(sum_of(shared));
+    for (int k = thread; k < a.c; k += kRowThreads) {
+      const float y = element<T>(a.y, row, a.c, k), dy = element<T>(a.dy, row, a.c, k);
+      put<T, 1>(a.dx, static_cast<long long>(row) * a.c + k, {{dy - expf(y) * total}},
+                a.accumulate);
+    }
+  }
+};
+HPMP_ROW_KERNEL(log_softmax_backward, SoftmaxGradArgs)
+
 HPMP_DEVICE bool is_class(long long label, int c) { return label >= 0 && label < c; }
 
 template <class T>

@@ -1,0 +1,111 @@
+// layer_norm, a block per pixel.
+#include "engine/cuda/kernels/layer_norm.h"
+
+#include "engine/cuda/kernels/row.h"
+#include "engine/cuda/kernels/sum_chunk.h"
+
+namespace hpmp::cuda {
+
+template <class T>
+HPMP_DEVICE float layer_element(const void* data, long long at) {
+  return widen(static_cast<const T*>(data)[at]);
+}
+
+HPMP_DEVICE double sum_of_doubles(const RowShared& shared) {
+  double sum = 0;
+  for (int t = 0; t < kRowThreads; ++t) sum += shared.sum[t];
+  return sum;
+}
+HPMP_DEVICE double sum_of_floats(const RowShared& shared) {
+  double sum = 0;
+  for (int t = 0; t < kRowThreads; ++t) sum += shared.highest[t];
+  return sum;
+}
+
+template <class T>
+struct layer_norm_forward {
+  static constexpr int kPhases = 3;
+  static HPMP_DEVICE void run(const LayerNormArgs& a, int row, int thread, int phase,
+                              RowShared& shared) {
+    const long long start = static_cast<long long>(row) * a.c;
+    if (phase == 0) return leave_sum(a, start, thread, shared);
+    const float mean = static_cast<float>(sum_of_doubles(shared) / a.c);
+    if (phase == 1) return leave_squares(a, start, thread, mean, shared);
+    const double variance = sum_of_floats(shared) / a.c;
+    const float invstd = static_cast<float>(1 / sqrt(variance + a.epsilon));
+    for (int k = thread; k < a.c; k += kRowThreads) {
+      const float normal = (layer_element<T>(a.x, start + k) - mean) * invstd;
+      const float y = normal * (a.scale ? a.scale[k] : 1.f) + (a.shift ? a.shift[k] : 0.f);
+      store<T, 1>(a.y, start + k, {{y}});
+    }
+    if (thread != 0 || !a.means) return;
+    a.means[2 * static_cast<long long>(row)] = mean;
+    a.means[2 * static_cast<long long>(row) + 1] = invstd;
+  }
+
+ private:
+  static HPMP_DEVICE void leave_sum(const LayerNormArgs& a, long long start, int thread,
+                                    RowShared& shared) {
+    double sum = 0;
+    for (int k = thread; k < a.c; k += kRowThreads) sum += layer_element<T>(a.x, start + k);
+    shared.sum[thread] = sum;
+  }
+  static HPMP_DEVICE void leave_squares(const LayerNormArgs& a, long long start, int thread,
+                                        float mean, RowShared& shared) {
+    float sum = 0;
+    for (int k = thread; k < a.c; k += kRowThreads) {
+      const float d = layer_element<T>(a.x, start + k) - mean;
+      sum = fmaf(d, d, sum);
+    }
+    shared.highest[thread] = sum;
+  }
+};
+HPMP_ROW_KERNEL(layer_norm_forward, LayerNormArgs)
+
+template <class T>
+struct layer_norm_backward {
+  static constexpr int kPhases = 2;
+  static HPMP_DEVICE void run(const LayerNormGradArgs& a, int row, int thread, int phase,
+                              RowShared& shared) {
+    const long long start = static_cast<long long>(row) * a.c;
+    const float mean = a.means[2 * static_cast<long long>(row)];
+    const float invstd = a.means[2 * static_cast<long long>(row) + 1];
+    double sum = 0, product = 0;
+    float offset = 0, slope = 0;
+    if (phase == 1) {
+      offset = static_cast<float>(sum_of_doubles(shared) / a.c);
+      slope = static_cast<float>(sum_of_floats(shared) / a.c);
+    }
+    for (int k = thread; k < a.c; k += kRowThreads) {
+      const float normal = (layer_element<T>(a.x, start + k) - mean) * invstd;
+      const float g = layer_element<T>(a.dy, start + k) * (a.scale ? a.scale[k] : 1.f);
+      sum += g;
+      product += g * normal;
+      if (phase == 1)
+        put<T, 1>(a.dx, start + k, {{(g - offset - normal * slope) * invstd}}, a.accumulate);
+    }
+    if (phase == 1) return;
+    shared.sum[thread] = sum;
+    shared.highest[thread] = static_cast<float>(product);
+  }
+};
+HPMP_ROW_KERNEL(layer_norm_backward, LayerNormGradArgs)
+
+template <class T, int V>
+HPMP_DEVICE void layer_norm_sums(const LayerNormSumsArgs& a, int i) {
+  const ChunkPlace place = chunk_place<V>(a.c, a.rows, a.chunks, i);
+  ChunkSums<V> sums;
+  for (long long row = place.first; row < place.last; ++row) {
+    const long long at = row * a.c + place.channel;
+    const float mean = a.means[2 * row], invstd = a.means[2 * row + 1];
+    const Floats<V> x = load<T, V>(a.x, at), dy = load<T, V>(a.dy, at);
+    for (int j = 0; j < V; ++j) {
+      sums.first[j] += dy[j];
+      sums.second[j] += dy[j] * ((x[j] - mean) * invstd);
+    }
+  }
+  sums.write(a.partials + place.slot);
+}
+HPMP_KERNEL(layer_norm_sums, LayerNormSumsArgs)
+
+}  // namespace hpmp::cuda
