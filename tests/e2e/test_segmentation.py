@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from pyhpmp import local
 
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+Grads = dict[str, npt.NDArray[np.float64]]
 
 CLASSES, SIDE, BATCH = 5, 64, 4
 NETWORKS = (
@@ -126,19 +128,25 @@ def batch() -> tuple[Images, Labels]:
     return images, labels
 
 
-def autograd(network: torch.nn.Module, images: Images, labels: Labels) -> float:
-    """One step in float64; the loss of all outputs."""
+def autograd(network: torch.nn.Module, images: Images, labels: Labels) -> tuple[float, Grads]:
+    """Loss of all outputs and gradients of one step, in the network's precision."""
     network.zero_grad()
-    outputs = network(torch.from_numpy(images).double())
+    outputs = network(torch.from_numpy(images).to(next(network.parameters()).dtype))
     heads = outputs if isinstance(outputs, tuple) else (outputs,)
-    weights = (1.0, 0.4)
     loss = sum(
         weight * torch.nn.functional.cross_entropy(head, torch.from_numpy(labels), ignore_index=-1)
-        for weight, head in zip(weights, heads, strict=False)
+        for weight, head in zip((1.0, 0.4), heads, strict=False)
     )
     assert isinstance(loss, torch.Tensor)
     loss.backward()
-    return float(loss.detach())
+    named = network.named_parameters()
+    return float(loss.detach()), {
+        n: p.grad.double().numpy() for n, p in named if p.grad is not None
+    }
+
+
+def norm(array: npt.NDArray[np.float64]) -> float:
+    return float(np.linalg.norm(array))
 
 
 def close(mine: npt.NDArray[np.float32], wanted: npt.NDArray[np.float32], share: float) -> None:
@@ -168,23 +176,25 @@ def test_every_gradient_is_autograds_on_any_number_of_ranks(
 ) -> None:
     network, path = exported
     images, labels = batch()
-    expected = autograd(network.train().double(), images, labels)
+    _, theirs = autograd(copy.deepcopy(network).train(), images, labels)
+    expected, exact = autograd(copy.deepcopy(network).train().double(), images, labels)
     graph = pyhpmp.load(path)
+    to_onnx = {b.param: b.transform.to_onnx for b in graph.template.bindings}
 
     def work(rank: int) -> tuple[float, dict[str, Images], pyhpmp.Trainer]:
         plan = pyhpmp.plan(graph, batch=BATCH, bn="sync", bn_group=BATCH, seconds=1)
         trainer = pyhpmp.Trainer(plan, pyhpmp.SGD(lr=1e-3), params=graph.params, threads=1)
         return trainer.step(images, labels), trainer.engine.grads(), trainer
 
+    whole = np.sqrt(sum(norm(grad) ** 2 for grad in exact.values()))
     alone, together = local.run(1, work)[0], local.run(4, work)[0]
     for loss, grads, trainer in (alone, together):
         assert loss == pytest.approx(expected, rel=1e-4)
         assert trainer.scores.counted == (labels >= 0).sum()
-        exact = {n: p.grad.numpy() for n, p in network.named_parameters() if p.grad is not None}
-        whole = np.sqrt(sum(np.sum(grad**2) for grad in exact.values()))
-        for parameter, wanted in exact.items():
-            error = np.linalg.norm(grads[parameter].reshape(wanted.shape) - wanted)
-            # A bias before another batch-norm has no gradient but rounding.
-            assert error <= 1e-3 * np.linalg.norm(wanted) + 1e-5 * whole, parameter
+        for name, wanted in exact.items():
+            # A batch-norm of four pooled pixels leaves PyTorch's own gradients 4% of error; a bias
+            # before another batch-norm has none but rounding.
+            allowed = 1e-3 * norm(wanted) + 1e-5 * whole + 3 * norm(theirs[name] - wanted)
+            assert norm(to_onnx[name](grads[name]) - wanted) <= allowed, name
     assert together[2].scores.mean_iou == alone[2].scores.mean_iou
     assert together[2].scores.correct == alone[2].scores.correct
