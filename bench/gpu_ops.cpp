@@ -114,7 +114,7 @@ class LinkBench {
     std::byte* labels = memory_.take(n * 8);
     device_.stream.fill(labels, 0, static_cast<std::size_t>(n) * 8);
     forward_.labels = backward_.labels = reinterpret_cast<const std::int64_t*>(labels);
-    forward_.step.global_batch = backward_.step.global_batch = n;
+    forward_.step.counted = backward_.step.counted = n;
   }
 
   void take_params() {
