@@ -64,9 +64,21 @@ inline float error_function(float x) {
   return pick(s < 0.0625f, series, pick(x < 0, -tail, tail));
 }
 
+/// log(1 + x) = 2 artanh(x / (2 + x)) by its series, for x in [0, 1].
+inline float log_of_one_plus(float x) {
+  const float ratio = x / (2 + x), s = ratio * ratio;
+  float series = 1.f / 13;
+  series = series * s + 1.f / 11;
+  series = series * s + 1.f / 9;
+  series = series * s + 1.f / 7;
+  series = series * s + 1.f / 5;
+  series = series * s + 1.f / 3;
+  return 2 * ratio * (series * s + 1);
+}
+
 /// log(1 + exp(x)) without overflow.
 inline float soft_plus(float x) {
-  return at_least(x, 0) + __builtin_log1pf(exponential(-magnitude(x)));
+  return at_least(x, 0) + log_of_one_plus(exponential(-magnitude(x)));
 }
 
 }  // namespace hpmp::cpu::HPMP_ISA
