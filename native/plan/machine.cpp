@@ -5,7 +5,7 @@ namespace {
 
 // How much faster ops are on bf16: measured on AVX-512 with AVX512-BF16, medians of the shapes that
 // hpmp-bench measures.
-constexpr double kMixingGain = 1.5, kLocalGain = 1.5;
+constexpr double kMixingGain = 1.8, kLocalGain = 1.5;
 
 bool is_mixing(OpKind op) { return op_info(op).channels == ChannelClass::mixing; }
 bool is_mixing(const Node& node) { return is_mixing(node.op); }

@@ -93,7 +93,7 @@ def test_a_link_comes_before_that_of_the_profile(tmp_path: Path) -> None:
         (GOOD | {"rank_speed": [1, -2]}, "rank_speed is -2"),
         (GOOD | {"rates": {}}, "rates is {}"),
         (GOOD | {"rates": [7]}, "rates[0] is 7"),
-        (GOOD | {"rates": [RATE, RATE | {"op": "Erf"}]}, 'rates[1].op is "Erf"'),
+        (GOOD | {"rates": [RATE, RATE | {"op": "Det"}]}, 'rates[1].op is "Det"'),
         (GOOD | {"rates": [RATE | {"c_in": 0}]}, "rates[0].c_in is 0"),
         (GOOD | {"rates": [RATE | {"c_in": 1.5}]}, "rates[0].c_in is 1.5"),
         (GOOD | {"rates": [RATE | {"forward": -1}]}, "rates[0].forward is -1"),
@@ -176,7 +176,7 @@ def test_every_figure_of_a_machine_bears_on_the_prediction(name: str) -> None:
     [
         ({"flops_per_second": 0.0}, "flops_per_second"),
         ({"pack_bytes_per_second": float("nan")}, "pack_bytes_per_second"),
-        ({"rates": [rate(op="Erf")]}, "Erf"),
+        ({"rates": [rate(op="Det")]}, "Det"),
         ({"rates": [rate(c_in=0)]}, "size of a rate"),
     ],
 )

@@ -7,7 +7,8 @@
 namespace hpmp::cpu {
 
 /// A Rule has `float forward(float x) const` and `bool stops(float y) const`: whether an output of
-/// y has no gradient. Both are inlined into loops over whole tensors of T.
+/// y has no gradient. What `forward` gives is x or a number that T holds. Both are inlined into
+/// loops over whole tensors of T.
 template <class Rule, class T>
 class Gate : public Kernel {
  public:
@@ -20,7 +21,7 @@ class Gate : public Kernel {
     for_elems(args.output.elems(), [&](std::int64_t begin, std::int64_t end) {
       const Rule rule = rule_;
 #pragma omp simd
-      for (std::int64_t k = begin; k < end; ++k) put(y[k], rule.forward(x[k]));
+      for (std::int64_t k = begin; k < end; ++k) put_held(y[k], rule.forward(x[k]));
     });
   }
 
@@ -37,7 +38,10 @@ class Gate : public Kernel {
 #pragma omp simd
         for (std::int64_t k = begin; k < end; ++k) {
           const float passed = dy[k];
-          put(dx[k], rule.stops(y[k]) ? 0 : passed, add);
+          if constexpr (add.value)
+            put(dx[k], rule.stops(y[k]) ? 0 : passed, add);
+          else
+            put_held(dx[k], rule.stops(y[k]) ? 0 : passed);
         }
       });
     });

@@ -42,6 +42,21 @@ V load_lanes(const Bf16* from) {
   }
 }
 
+/// Of numbers that T holds without rounding.
+template <class V, class T>
+void store_held_lanes(T* to, const V& v) {
+  std::memcpy(to, &v, sizeof v);
+}
+template <class V>
+void store_held_lanes(Bf16* to, const V& v) {
+  if constexpr (sizeof(V) == sizeof(float)) {
+    *to = Bf16(v);
+  } else {
+    const Short8 halves = __builtin_convertvector((Word8)v >> 16, Short8);
+    std::memcpy(to, &halves, sizeof halves);
+  }
+}
+
 template <class V, class T>
 void store_lanes(T* to, const V& v) {
   std::memcpy(to, &v, sizeof v);

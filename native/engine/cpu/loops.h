@@ -101,6 +101,11 @@ void put(Bf16& at, float value, Accumulate) {
   if constexpr (Accumulate::value) value += at;
   at.bits = Bf16::rounded(value);
 }
+/// at = value, which T holds without rounding: what is chosen of stored values.
+inline void put_held(float& at, float value) { at = value; }
+inline void put_held(Bf16& at, float value) {
+  at.bits = static_cast<std::uint16_t>(__builtin_bit_cast(std::uint32_t, value) >> 16);
+}
 /// at = value.
 template <class T>
 void put(T& at, float value) {

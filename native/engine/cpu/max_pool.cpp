@@ -105,7 +105,7 @@ class MaxPool : public Kernel {
       best = best < bounds_.low ? Float{} + bounds_.low : best;
       best = best > bounds_.high ? Float{} + bounds_.high : best;
     }
-    store_lanes(y, best);
+    store_held_lanes(y, best);
     if (winners) store_lanes(winners, winner);
   }
 
@@ -137,10 +137,12 @@ class MaxPool : public Kernel {
     for (std::int64_t r = 0; r < row.taps; ++r) {
       std::int64_t pixel = (row.begin + r * dilations_[0]) * in.w + column.begin;
       for (std::int64_t s = 0; s < column.taps; ++s, pixel += dilations_[1]) {
-        Float part = winner == Index{} + static_cast<std::int32_t>(pixel) ? dy : Float{};
+        const Float part = winner == Index{} + static_cast<std::int32_t>(pixel) ? dy : Float{};
         T* to = dx + pixel * in.block;
-        if constexpr (Accumulate::value) part += load_lanes<Float>(to);
-        store_lanes(to, part);
+        if constexpr (Accumulate::value)
+          store_lanes(to, part + load_lanes<Float>(to));
+        else
+          store_held_lanes(to, part);
       }
     }
   }

@@ -35,7 +35,8 @@ inline float exponential(float x) {
   series = series * r + 0.5f;
   series = series * r + 1.f;
   series = series * r + 1.f;
-  const float result = 2 * series * power_of_two(static_cast<std::int32_t>(n) - 1);
+  const float power = pick(n == n, n, 0.f);  // NaN is no integer, and stays in the series
+  const float result = 2 * series * power_of_two(static_cast<std::int32_t>(power) - 1);
   return pick(x > 88.7228f, __builtin_inff(), result);
 }
 
