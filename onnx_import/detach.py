@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import onnx
 
+from onnx_import.check import live_nodes
 from onnx_import.imported import ParamBinding
 from onnx_import.values import SOURCES
 
@@ -56,13 +57,8 @@ def _without_masks(graph: onnx.GraphProto) -> None:
 
 def _remove_unused(graph: onnx.GraphProto) -> None:
     """Drops the nodes and initializers that no output needs."""
-    needed = {o.name for o in graph.output}
-    live = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            live.append(node)
-            needed.update(node.input)
-    live.reverse()
+    live = live_nodes(graph)
+    needed = {o.name for o in graph.output}.union(*(node.input for node in live))
     kept_nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in live]
     del graph.node[:]
     graph.node.extend(kept_nodes)

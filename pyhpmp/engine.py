@@ -94,7 +94,18 @@ class RankEngine:
         """Of every trainable parameter, likewise."""
         return self._collected(self.core.get_momentum, trainable=True)
 
-    def _collected(self, get: Callable[[int, Floats], None], *, trainable: bool = False) -> Params:
+    def grads(self) -> Params:
+        """Gradients of the last step, whole, on every rank."""
+        return self._collected(self.core.get_grad, trainable=True, everywhere=True)
+
+    def _collected(
+        self,
+        get: Callable[[int, Floats], None],
+        *,
+        trainable: bool = False,
+        everywhere: bool = False,
+    ) -> Params:
+        """Whole arrays, on rank 0 or on every rank; of trainable parameters or of all."""
         result: Params = {}
         for index, info in enumerate(self._infos):
             if trainable and not info.trainable:
@@ -102,7 +113,7 @@ class RankEngine:
             array = np.zeros(info.elems, np.float32)
             get(index, array)
             self.world.sum(array)
-            if self.world.is_root:
+            if everywhere or self.world.is_root:
                 result[info.name] = array.reshape(info.dims)
         return result
 
@@ -121,17 +132,6 @@ class RankEngine:
             array = np.empty(info.elems, np.float32)
         self.world.broadcast_array(array)
         return array
-
-    def grads(self) -> Params:
-        """Gradients of the last step, whole, on every rank."""
-        result: Params = {}
-        for index, info in enumerate(self._infos):
-            if info.trainable:
-                array = np.zeros(info.elems, np.float32)
-                self.core.get_grad(index, array)
-                self.world.sum(array)
-                result[info.name] = array.reshape(info.dims)
-        return result
 
     def bytes_sent(self) -> int:
         """By all ranks since the last reset, counted by the engines."""

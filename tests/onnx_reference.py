@@ -13,6 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from oracle_graph import OracleGraph
 
+import onnx_import
 from onnx_import import ImportedModel
 
 
@@ -77,6 +78,24 @@ def assert_same(
         scale = max(float(abs(reference).max()), 1e-6)
         error = float(abs(mine.reshape(reference.shape) - reference).max())
         assert error <= tolerance * scale, f"error {error / scale}"
+
+
+def assert_imported_same(model: onnx.ModelProto) -> None:
+    """The imported graph computes what onnxruntime computes."""
+    imported = onnx_import.load(model)
+    images = images_for(imported)
+    assert_same(run_oracle(imported, images), run_onnx(model, images))
+
+
+def assert_exported_same(model: onnx.ModelProto, path: Path) -> None:
+    """The model that is exported to `path` with other weights computes with these."""
+    imported = onnx_import.load(model)
+    params = dict(imported.params)
+    for binding in imported.bindings:
+        params[binding.param] = params[binding.param] * np.float32(1.25) + np.float32(0.1)
+    onnx_import.export(imported, params, path)
+    images = images_for(imported)
+    assert_same(run_oracle(imported, images, params), run_onnx(path, images))
 
 
 def random_params(model: ImportedModel, seed: int = 0, gain: float = 1.0) -> dict[str, np.ndarray]:

@@ -9,7 +9,14 @@ import numpy as np
 import onnx
 import pytest
 from onnx.helper import make_node
-from onnx_reference import assert_same, images_for, make_model, run_onnx, run_oracle
+from onnx_reference import (
+    assert_imported_same,
+    assert_same,
+    images_for,
+    make_model,
+    run_onnx,
+    run_oracle,
+)
 
 import onnx_import
 
@@ -148,10 +155,7 @@ CASES: dict[str, Case] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_imported_graph_computes_what_onnxruntime_computes(name: str) -> None:
-    model = CASES[name]()
-    imported = onnx_import.load(model)
-    images = images_for(imported)
-    assert_same(run_oracle(imported, images), run_onnx(model, images))
+    assert_imported_same(CASES[name]())
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "PRelu" in name or "constant" in name])
