@@ -5,6 +5,8 @@
 #include <numeric>
 #include <vector>
 
+#include "base/mix64.h"
+
 namespace hpmp {
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -13,10 +15,9 @@ class Random {
   explicit Random(std::uint64_t seed) : state_(seed) {}
 
   std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ull);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
+    const std::uint64_t z = mix64(state_);
+    state_ += kMix64Step;
+    return z;
   }
 
   /// Uniform in [0, n), n > 0; the bias of the modulus is far below what a search can notice.

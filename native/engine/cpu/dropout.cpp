@@ -6,18 +6,11 @@
 #include "engine/cpu/elementwise.h"
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/loops.h"
+#include "engine/dropout_key.h"
 
 namespace hpmp::cpu {
 
 namespace {
-
-/// SplitMix64's finalizer (Steele, Lea, Flood 2014).
-std::uint64_t mix64(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
 
 /// A 32-bit mixer of low bias (Wellons 2018), in 32-bit arithmetic so that it vectorises.
 inline std::uint32_t mix32(std::uint32_t x) {
@@ -30,7 +23,7 @@ template <class T>
 class Dropout : public Kernel {
  public:
   explicit Dropout(const KernelSpec& spec)
-      : node_(static_cast<std::uint64_t>(spec.node.index)),
+      : node_(spec.node),
         ratio_(node_of(spec).attrs.ratio),
         per_sample_(node_of(spec).attrs.per_sample) {
     for (Range range : spec.channels) {
@@ -56,8 +49,8 @@ class Dropout : public Kernel {
     if (!step.training || ratio_ <= 0) return copy_elems(y, x, accumulate);
     for_chunks(x, [&](std::int64_t i, Chunk chunk) {
       const std::int64_t sample = step.first_sample + i;
-      const std::uint64_t key = mix64(mix64(mix64(mix64(step.seed) ^ step.step) ^ node_) ^
-                                      static_cast<std::uint64_t>(sample));
+      const std::uint64_t key =
+          mix64(dropout_key(step, node_) ^ static_cast<std::uint64_t>(sample));
       with_width(chunk.width, [&](auto width) {
         with_flag(accumulate, [&](auto add) { apply_chunk(x, y, i, chunk, key, width, add); });
       });
@@ -94,7 +87,7 @@ class Dropout : public Kernel {
     return per_sample_ ? 0 : static_cast<std::uint32_t>(channel * x.pixels());
   }
 
-  std::uint64_t node_;
+  NodeId node_;
   double ratio_;
   bool per_sample_;
   std::vector<std::int64_t> channels_;  // global number of each packed channel

@@ -83,12 +83,6 @@ class LayerNorm : public Kernel {
   }
 
  private:
-  template <class Body>
-  static void for_pixels(const TensorRef& t, const Body& body) {
-    parallel_for(t.n * t.pixels(), t.elems() >= kMinParallelElems,
-                 [&](std::int64_t k) { body(k / t.pixels(), k % t.pixels()); });
-  }
-
   Moments moments(const TensorOf<T>& x, std::int64_t i, std::int64_t p) const {
     const auto count = static_cast<double>(x.c);
     const double mean =

@@ -72,6 +72,13 @@ void for_chunks(const TensorRef& t, const Body& body) {
                [&](std::int64_t k) { body(k / count, chunks[k % count]); });
 }
 
+/// body(sample, pixel), in parallel.
+template <class Body>
+void for_pixels(const TensorRef& t, const Body& body) {
+  parallel_for(t.n * t.pixels(), t.elems() >= kMinParallelElems,
+               [&](std::int64_t k) { body(k / t.pixels(), k % t.pixels()); });
+}
+
 /// Calls f with the width as a compile-time constant where it is a usual one.
 template <class F>
 void with_width(int width, const F& f) {

@@ -8,11 +8,12 @@ namespace hpmp::cpu {
 
 namespace {
 
-/// body(sample, pixel), in parallel.
-template <class Body>
-void for_pixels(const TensorRef& t, const Body& body) {
-  parallel_for(t.n * t.pixels(), t.elems() >= kMinParallelElems,
-               [&](std::int64_t k) { body(k / t.pixels(), k % t.pixels()); });
+/// Over the channels of a pixel.
+template <class T>
+float highest(const TensorOf<T>& x, std::int64_t i, std::int64_t p) {
+  float top = x.data[x.at(i, 0, p)];
+  for (std::int64_t c = 1; c < x.c; ++c) top = std::max<float>(top, x.data[x.at(i, c, p)]);
+  return top;
 }
 
 template <class T>
@@ -21,8 +22,7 @@ class Softmax : public Kernel {
   void forward(const ForwardArgs& args) override {
     const TensorOf<T> x(args.inputs[0]), y(args.output);
     for_pixels(y, [&](std::int64_t i, std::int64_t p) {
-      float top = x.data[x.at(i, 0, p)];
-      for (std::int64_t c = 1; c < x.c; ++c) top = std::max<float>(top, x.data[x.at(i, c, p)]);
+      const float top = highest(x, i, p);
       double sum = 0;
       for (std::int64_t c = 0; c < x.c; ++c) {
         const float e = std::exp(x.data[x.at(i, c, p)] - top);
@@ -62,8 +62,7 @@ class LogSoftmax : public Kernel {
   void forward(const ForwardArgs& args) override {
     const TensorOf<T> x(args.inputs[0]), y(args.output);
     for_pixels(y, [&](std::int64_t i, std::int64_t p) {
-      float top = x.data[x.at(i, 0, p)];
-      for (std::int64_t c = 1; c < x.c; ++c) top = std::max<float>(top, x.data[x.at(i, c, p)]);
+      const float top = highest(x, i, p);
       double sum = 0;
       for (std::int64_t c = 0; c < x.c; ++c) sum += std::exp(x.data[x.at(i, c, p)] - top);
       const float log_sum = static_cast<float>(std::log(sum));

@@ -3,17 +3,10 @@
 #include "engine/cuda/kernels.h"
 #include "engine/cuda/kernels/channels.h"
 #include "engine/cuda/sum_operands.h"
+#include "engine/dropout_key.h"
 
 namespace hpmp::cuda {
 namespace {
-
-/// SplitMix64's finalizer (Steele, Lea, Flood 2014), as in kernels/channels.cu.
-std::uint64_t mix64(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
 
 std::vector<int> members(const Ranges& ranges) {
   std::vector<int> all;
@@ -27,7 +20,7 @@ class Dropout : public Kernel {
  public:
   Dropout(const KernelSpec& spec, const Target& target)
       : stream_(target.stream),
-        node_(static_cast<std::uint64_t>(spec.node.index)),
+        node_(spec.node),
         ratio_(node_of(spec).attrs.ratio),
         spread_(node_of(spec).attrs.per_sample ? 0 : 1),
         channels_(target.stream, members(spec.channels)),
@@ -55,7 +48,7 @@ class Dropout : public Kernel {
     a.x = x.data;
     a.y = y.data;
     a.channels = channels_.data();
-    a.key = mix64(mix64(mix64(step.seed) ^ step.step) ^ node_);
+    a.key = dropout_key(step, node_);
     a.first_sample = static_cast<std::uint64_t>(step.first_sample);
     a.limit = static_cast<std::uint32_t>(ratio_ * 4294967296.0);
     a.spread = spread_;
@@ -65,7 +58,7 @@ class Dropout : public Kernel {
   }
 
   Stream& stream_;
-  std::uint64_t node_;
+  NodeId node_;
   double ratio_;
   unsigned spread_;
   ChannelTable channels_;

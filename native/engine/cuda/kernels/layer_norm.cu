@@ -11,17 +11,6 @@ HPMP_DEVICE float layer_element(const void* data, long long at) {
   return widen(static_cast<const T*>(data)[at]);
 }
 
-HPMP_DEVICE double sum_of_doubles(const RowShared& shared) {
-  double sum = 0;
-  for (int t = 0; t < kRowThreads; ++t) sum += shared.sum[t];
-  return sum;
-}
-HPMP_DEVICE double sum_of_floats(const RowShared& shared) {
-  double sum = 0;
-  for (int t = 0; t < kRowThreads; ++t) sum += shared.highest[t];
-  return sum;
-}
-
 template <class T>
 struct layer_norm_forward {
   static constexpr int kPhases = 3;
@@ -29,9 +18,9 @@ struct layer_norm_forward {
                               RowShared& shared) {
     const long long start = static_cast<long long>(row) * a.c;
     if (phase == 0) return leave_sum(a, start, thread, shared);
-    const float mean = static_cast<float>(sum_of_doubles(shared) / a.c);
+    const float mean = static_cast<float>(sum_of(shared.sum) / a.c);
     if (phase == 1) return leave_squares(a, start, thread, mean, shared);
-    const double variance = sum_of_floats(shared) / a.c;
+    const double variance = sum_of(shared.highest) / a.c;
     const float invstd = static_cast<float>(1 / sqrt(variance + a.epsilon));
     for (int k = thread; k < a.c; k += kRowThreads) {
       const float normal = (layer_element<T>(a.x, start + k) - mean) * invstd;
@@ -73,8 +62,8 @@ struct layer_norm_backward {
     double sum = 0, product = 0;
     float offset = 0, slope = 0;
     if (phase == 1) {
-      offset = static_cast<float>(sum_of_doubles(shared) / a.c);
-      slope = static_cast<float>(sum_of_floats(shared) / a.c);
+      offset = static_cast<float>(sum_of(shared.sum) / a.c);
+      slope = static_cast<float>(sum_of(shared.highest) / a.c);
     }
     for (int k = thread; k < a.c; k += kRowThreads) {
       const float normal = (layer_element<T>(a.x, start + k) - mean) * invstd;

@@ -15,6 +15,14 @@ struct RowShared {
   int top[kRowThreads];
 };
 
+/// Of what the threads left, in their order.
+template <class T>
+HPMP_DEVICE double sum_of(const T (&left)[kRowThreads]) {
+  double sum = 0;
+  for (int t = 0; t < kRowThreads; ++t) sum += left[t];
+  return sum;
+}
+
 /// Body::run(args, row, thread, phase, shared) for each phase of [0, Body::kPhases) in turn.
 #if defined(__CUDACC__)
 #define HPMP_ROW_ENTRY(symbol, Args, Body)                                  \

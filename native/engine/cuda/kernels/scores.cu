@@ -40,12 +40,6 @@ HPMP_DEVICE Highest highest_of(const RowShared& shared) {
   return best;
 }
 
-HPMP_DEVICE double sum_of(const RowShared& shared) {
-  double sum = 0;
-  for (int t = 0; t < kRowThreads; ++t) sum += shared.sum[t];
-  return sum;
-}
-
 /// Leaves this thread's part of the sum of exp(x - highest).
 template <class T>
 HPMP_DEVICE void leave_exp_sum(const void* x, int row, int c, int thread, RowShared& shared) {
@@ -63,7 +57,7 @@ struct softmax_forward {
     if (phase == 0) return leave_highest<T>(a.x, row, a.c, thread, shared);
     if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
     const float highest = highest_of(shared).value;
-    const float factor = static_cast<float>(1 / sum_of(shared));
+    const float factor = static_cast<float>(1 / sum_of(shared.sum));
     for (int k = thread; k < a.c; k += kRowThreads) {
       const float e = expf(element<T>(a.x, row, a.c, k) - highest);
       store<T, 1>(a.y, static_cast<long long>(row) * a.c + k, {{e * factor}});
@@ -84,7 +78,7 @@ struct softmax_backward {
       shared.sum[thread] = dot;
       return;
     }
-    const float mean = static_cast<float>(sum_of(shared));
+    const float mean = static_cast<float>(sum_of(shared.sum));
     for (int k = thread; k < a.c; k += kRowThreads) {
       const float y = element<T>(a.y, row, a.c, k), dy = element<T>(a.dy, row, a.c, k);
       put<T, 1>(a.dx, static_cast<long long>(row) * a.c + k, {{y * (dy - mean)}}, a.accumulate);
@@ -101,7 +95,7 @@ struct log_softmax_forward {
     if (phase == 0) return leave_highest<T>(a.x, row, a.c, thread, shared);
     if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
     const float highest = highest_of(shared).value;
-    const float log_sum = static_cast<float>(log(sum_of(shared)));
+    const float log_sum = static_cast<float>(log(sum_of(shared.sum)));
     for (int k = thread; k < a.c; k += kRowThreads) {
       const float y = element<T>(a.x, row, a.c, k) - highest - log_sum;
       store<T, 1>(a.y, static_cast<long long>(row) * a.c + k, {{y}});
@@ -123,7 +117,7 @@ struct log_softmax_backward {
       shared.sum[thread] = sum;
       return;
     }
-    const float total = static_cast<float>(sum_of(shared));
+    const float total = static_cast<float>(sum_of(shared.sum));
     for (int k = thread; k < a.c; k += kRowThreads) {
       const float y = element<T>(a.y, row, a.c, k), dy = element<T>(a.dy, row, a.c, k);
       put<T, 1>(a.dx, static_cast<long long>(row) * a.c + k, {{dy - expf(y) * total}},
@@ -148,7 +142,7 @@ struct loss_forward {
     if (is_class(label, a.c)) {
       const Highest top = highest_of(shared);
       const float logit = element<T>(a.x, row, a.c, static_cast<int>(label));
-      loss = static_cast<float>(log(sum_of(shared)) + top.value - logit);
+      loss = static_cast<float>(log(sum_of(shared.sum)) + top.value - logit);
       correct = top.at == label ? 1.f : 0.f;
     }
     a.y[2 * row] = loss;
@@ -166,7 +160,7 @@ struct loss_backward {
     if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
     const long long label = a.labels[row];
     const float highest = highest_of(shared).value;
-    const double sum = sum_of(shared);
+    const double sum = sum_of(shared.sum);
     for (int k = thread; k < a.c; k += kRowThreads) {
       const double p = expf(element<T>(a.x, row, a.c, k) - highest) / sum;
       float dx = static_cast<float>((p - (k == label ? 1 : 0)) * a.share);
