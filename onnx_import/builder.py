@@ -32,6 +32,7 @@ class Builder:
         fixed_batch: the batch size that the file insists on, if any.
         padded: by native name, the maps that are another one with a border of one value.
         output_dims: ONNX dimensions after the batch of the outputs finished so far.
+        output_orders: of these, the native axes that stand there, as in `Tensor.order`.
         folded: nodes that became constants, by operator; folded_elements: what they hold.
     """
 
@@ -52,6 +53,7 @@ class Builder:
         self._views = ViewBudget()
         self._flattened: dict[str, Tensor] = {}
         self.output_dims: list[tuple[int, ...]] = []
+        self.output_orders: list[tuple[int, ...]] = []
         self.folded: Counter[str] = Counter()
         self.folded_elements = 0
 
@@ -80,14 +82,10 @@ class Builder:
         seen = shape[: len(inputs[0].dims)] if dims is None else dims
         return Tensor(native, shape, seen, output, order)
 
-    def input(self, name: str, dims: tuple[int, ...], lying: bool = False) -> Tensor:
-        """Defines the network's input; (N, F) becomes F channels of one pixel.
-
-        Lines (N, C, L) become maps of width 1, or where `lying` of height 1.
-        """
-        self._value_names[name] = 1
-        c, h, w = (*dims, 1, 1)[:3]
-        return Tensor(name, (c, w, h) if lying else (c, h, w), dims, name)
+    def input(self, tensor: Tensor) -> None:
+        """Defines the network's input."""
+        self._value_names[tensor.name] = 1
+        self.values[tensor.onnx_name] = tensor
 
     def as_map(self, tensor: Tensor) -> Tensor:
         """The tensor as (N, C, H, W) or (N, C, L). Errors: `Unsupported`."""
@@ -144,14 +142,13 @@ class Builder:
         value = self.values[name]
         if not isinstance(value, Tensor):
             raise Unsupported("it does not depend on the input")
-        if value.moves_elements():
-            raise Unsupported(f"it is {transposition(value)}")
         whole = value
         if len(value.dims) == 1:
             whole = self.as_features(value)
         elif value.dims[1:] == (1, 1) and not value.order:
             whole = self.as_map(value)
         self.output_dims.append(value.dims)
+        self.output_orders.append(value.order if value.moves_elements() else ())
         if whole.name == name:
             return
         if whole.name in self._fixed_names or whole.name in self._renamed:

@@ -25,6 +25,7 @@ from onnx_import.detach import detach
 from onnx_import.errors import Issue, ModelError, Unsupported, unsupported_error
 from onnx_import.fold import FOLDERS, fold, shape_of
 from onnx_import.imported import ImportedModel, ParamBinding
+from onnx_import.input_form import input_forms
 from onnx_import.limits import Budget, Limits
 from onnx_import.read import has_data, tensor_array
 from onnx_import.registry import CONVERTERS
@@ -85,16 +86,16 @@ def attempt(
         t.name: arrays[t.name] if t.name in arrays else tensor_array(t) for t in graph.initializer
     }
     tries = []
-    for lying in (False, True) if len(dims) == 2 else (False,):
+    for form in input_forms(input_info.name, dims):
         builder = Builder(graph, budget, fixed_batch)
-        builder.values[input_info.name] = builder.input(input_info.name, dims, lying)
+        builder.input(form)
         builder.values |= {n: Known((a, a), "initializer", n) for n, a in constants.items()}
         issues = _convert_nodes(builder, live_nodes(graph))
         issues += _finish_outputs(builder, graph) if not issues else []
         tries.append(Attempt(builder, input_info.name, issues))
         if not issues:
             return tries[-1]
-    return tries[0]
+    return min(tries, key=lambda tried: (len(tried.issues), -len(tried.builder.nodes())))
 
 
 def _convert_nodes(builder: Builder, nodes: list[onnx.NodeProto]) -> list[Issue]:
@@ -139,11 +140,13 @@ def _convert_node(builder: Builder, node: onnx.NodeProto) -> list[Value]:
 
 
 def _poison(builder: Builder, node: onnx.NodeProto) -> Poison:
-    """What the outputs of a node that failed stand for."""
+    """What the outputs of a node that failed, or that reads of one that did, stand for."""
     inputs = [builder.values[name] for name in node.input if name]
-    return Poison(
-        any(isinstance(v, Tensor) or (isinstance(v, Poison) and v.of_input) for v in inputs)
-    )
+    failed = [value for value in inputs if isinstance(value, Poison)]
+    of_input = any(isinstance(v, Tensor) for v in inputs) or any(v.of_input for v in failed)
+    if failed:
+        return Poison(of_input, failed[0].op, failed[0].node)
+    return Poison(of_input, node.op_type, node_label(node))
 
 
 def _check_known(node: onnx.NodeProto) -> None:
@@ -195,7 +198,8 @@ def _network_input(
         shown = [d.dim_param or d.dim_value or "?" for d in kind.shape.dim]
         raise ModelError(
             f"cannot import {label}: input {info.name!r} has the shape {shown}; it must be "
-            "(N, C, H, W), (N, C, L) or (N, F), fixed but for N; export with only the batch dynamic"
+            "(N, C, H, W), (N, H, W, C), (N, C, L) or (N, F), fixed but for N; export with only "
+            "the batch dynamic"
         )
     return info, sample, shape[0] or None
 
@@ -217,7 +221,9 @@ def _result(
         output_names=outputs,
         constants=_constants(model.graph, params.bindings, arrays),
         warnings=warnings_about(model),
+        input_order=source.order,
         output_dims=builder.output_dims,
+        output_orders=builder.output_orders,
     )
 
 

@@ -98,11 +98,15 @@ class ImportedModel:
         bindings: where each trainable parameter and running statistic belongs in the template.
         template: the model in opset 21; large initializers have no bytes here.
         constants: arrays of the template's large initializers that are no parameters.
-        input_name: of the image input, (N, C, H, W).
+        input_name: of the image input.
+        input_order: where the file's input has its channels last, the native axis (0, 1, 2 for C,
+            H, W) at each of its dimensions after the batch, (1, 2, 0); else empty. The native
+            input is (N, C, H, W) in any case.
         output_names: in the order of the ONNX file.
         warnings: one line each, for the user.
         output_dims: ONNX dimensions of each output after the batch; the native value holds the
-            same elements in the same order.
+            same elements, in the same order where its entry of `output_orders` is empty.
+        output_orders: as `input_order`, of each output.
     """
 
     graph_text: str
@@ -113,4 +117,6 @@ class ImportedModel:
     output_names: list[str]
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    input_order: tuple[int, ...] = ()
     output_dims: list[tuple[int, ...]] = field(default_factory=list)
+    output_orders: list[tuple[int, ...]] = field(default_factory=list)

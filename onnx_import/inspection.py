@@ -16,6 +16,7 @@ from onnx_import.limits import DEFAULT_LIMITS, Limits
 from onnx_import.normalise import normalise
 from onnx_import.read import Source, read_model
 from onnx_import.text import GraphParam
+from onnx_import.unreached import Unreached, unreached
 from onnx_import.warn import RECIPE, warnings_about
 
 TRAINABLE, STATE, FROZEN = "trainable", "state", "frozen"
@@ -52,8 +53,8 @@ class Inspection:
         inputs, outputs: name and type with dimensions.
         constants: nodes that were folded, and elements that they made.
         untied: parameters that got a copy of an initializer that another one uses.
-        unused: initializers that are no parameter, by name; of an unsupported model also those
-            behind the nodes that it stumbles over.
+        unreached: initializers behind the nodes that an unsupported model stumbles over.
+        unused: initializers that are no parameter, by name.
         recipe: how to export it again, where it cannot be trained as it is.
     """
 
@@ -66,6 +67,7 @@ class Inspection:
     parameters: list[Parameter] = field(default_factory=list)
     constants: tuple[int, int] = (0, 0)
     untied: list[tuple[str, str]] = field(default_factory=list)
+    unreached: list[Unreached] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
@@ -133,6 +135,12 @@ def _converted(found: Inspection, source: Source, limits: Limits) -> None:
     found.parameters = _parameters(tried)
     found.untied = list(builder.params.untied)
     used = {b.initializer for b in builder.params.bindings}
+    found.unreached = [
+        row
+        for row in unreached(template.graph, live_nodes(template.graph), builder.values)
+        if row.initializer not in used
+    ]
+    used |= {row.initializer for row in found.unreached}
     found.unused = [
         t.name for t in template.graph.initializer if t.name not in used and len(t.dims) > 0
     ]

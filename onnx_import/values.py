@@ -118,13 +118,16 @@ class Padding:
 
 @dataclass(frozen=True)
 class Poison:
-    """The output of a node that could not be converted.
+    """The output of a node that could not be converted, or stands behind one.
 
     Attributes:
         of_input: it depends on the network's input.
+        op, node: the operator and the name of the node that failed.
     """
 
     of_input: bool
+    op: str
+    node: str
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyhpmp import _core, model_files, world
+from pyhpmp.file_form import FileForm
 
 if TYPE_CHECKING:
     from onnx_import import ModelProto
@@ -22,8 +23,8 @@ class Graph:
     """name: as the user gave it. core: the network as imported.
 
     params: weights by name, on rank 0; empty elsewhere. template: what `save_onnx` writes the
-    weights into, on rank 0. notes: what the importer wants said. output_dims: dimensions of each
-    output after the batch as in the model's file; empty for the native ones.
+    weights into, on rank 0. notes: what the importer wants said. form: of the input and the outputs
+    in the model's file.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Graph:
     params: Params = field(default_factory=dict, repr=False)
     template: Any = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
-    output_dims: tuple[tuple[int, ...], ...] = ()
+    form: FileForm = field(default_factory=FileForm)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -78,14 +79,14 @@ def load(
     name = source if isinstance(source, str) else "the model"
     found: list[model_files.Imported] = []
 
-    def read() -> tuple[str, tuple[str, ...], tuple[tuple[int, ...], ...]]:
+    def read() -> tuple[str, tuple[str, ...], FileForm]:
         imported = model_files.read(source, classes=classes, image=image, seed=seed)
         found.append(imported)
         _core.Graph.parse(imported.text)  # an error here is everybody's
-        return imported.text, imported.notes, imported.output_dims
+        return imported.text, imported.notes, imported.form
 
-    text, notes, dims = ranks.on_root(read)
+    text, notes, form = ranks.on_root(read)
     core = _core.Graph.parse(text)
     if not found:
-        return Graph(name, core, notes=notes, output_dims=dims)
-    return Graph(name, core, found[0].params, found[0].template, notes, dims)
+        return Graph(name, core, notes=notes, form=form)
+    return Graph(name, core, found[0].params, found[0].template, notes, form)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyhpmp.errors import InvalidArgumentError, ModelError
+from pyhpmp.file_form import FileForm
 
 if TYPE_CHECKING:
     from onnx_import import ImportedModel, Inspection, Issue
@@ -22,14 +23,14 @@ ZOO = "zoo:"
 class Imported:
     """text: of the native graph. template: what `write` needs back. notes: for the user.
 
-    output_dims: of every output after the batch, as the model's file has them.
+    form: of the input and the outputs in the model's file.
     """
 
     text: str
     params: dict[str, npt.NDArray[np.float32]]
     template: Any
     notes: tuple[str, ...]
-    output_dims: tuple[tuple[int, ...], ...] = ()
+    form: FileForm = field(default_factory=FileForm)
 
 
 def read(model: object, *, classes: int | None, image: int | None, seed: int) -> Imported:
@@ -48,8 +49,11 @@ def read(model: object, *, classes: int | None, image: int | None, seed: int) ->
         raise ModelError(str(error)) from error
     except OSError as error:
         raise ModelError(f"cannot read {model}: {error.strerror or error}") from error
-    dims, notes = tuple(imported.output_dims), tuple(imported.warnings)
-    return Imported(imported.graph_text, imported.params, imported, notes, dims)
+    form = FileForm(
+        imported.input_order, tuple(imported.output_dims), tuple(imported.output_orders)
+    )
+    notes = tuple(imported.warnings)
+    return Imported(imported.graph_text, imported.params, imported, notes, form)
 
 
 def _source(model: object, *, classes: int | None, image: int | None, seed: int) -> Any:

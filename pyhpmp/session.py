@@ -49,25 +49,25 @@ class Session:
             timeout=timeout,
         )
         self._shapes = [output.shape for output in self.plan.prepared.outputs]
-        squeezed = tuple(_squeezed(shape) for shape in self._shapes)
-        self._dims = self.plan.graph.output_dims or squeezed
 
     def __call__(self, images: Any) -> Floats:
         """The first output, in the shape that the model's file gives it."""
         return self.outputs(images)[0]
 
     def outputs(self, images: Any) -> list[Floats]:
-        """Every output for any N of images (N, C, H, W), lines (N, C, L) or features (N, F)."""
-        x = np.ascontiguousarray(images, dtype=np.float32)
-        native = self.plan.graph.input_shape
+        """Every output for any N of images (N, C, H, W), lines (N, C, L) or features (N, F).
+
+        Of a file with channels last the images may have them last, too; so have its outputs.
+        """
+        native, form = self.plan.graph.input_shape, self.plan.graph.form
+        x = np.ascontiguousarray(form.images(images, native), dtype=np.float32)
         if x.ndim == 3 and x.shape[1:] == (native[0], native[1] * native[2]):
             x = x.reshape(len(x), *native)
         batch = self.plan.batch
         parts = [self._batch(x[start : start + batch]) for start in range(0, len(x), batch)]
-        if not parts:
-            return [np.zeros((0, *dims), np.float32) for dims in self._dims]
-        outputs = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return [y.reshape(len(x), *d) for y, d in zip(outputs, self._dims, strict=True)]
+        empty = [[np.zeros((0, *_squeezed(shape)), np.float32) for shape in self._shapes]]
+        outputs = [np.concatenate(column) for column in zip(*(parts or empty), strict=True)]
+        return [form.output(index, y) for index, y in enumerate(outputs)]
 
     def _batch(self, images: Floats) -> list[Floats]:
         samples, batch = len(images), self.plan.batch

@@ -80,7 +80,8 @@ class Trainer:
         That is the mean over the labels that count; of several outputs, their weighted sum.
 
         Args:
-            images: (batch, C, H, W) float32, C order, CPU; anything with `__dlpack__`.
+            images: (batch, C, H, W) float32, C order, CPU; anything with `__dlpack__`. Of a file
+                with channels last also (batch, H, W, C).
             labels: (batch), or (batch, H, W) of the output where that is of maps; int64, likewise;
                 -1 is left out of the loss.
 
@@ -88,6 +89,7 @@ class Trainer:
             DivergenceError: the loss is not finite, on every rank.
         """
         sgd = self.optimizer
+        images = self.plan.graph.form.images(images, self.plan.graph.input_shape)
         result = self.engine.core.train_step(
             images, labels, lr=sgd.lr, momentum=sgd.momentum, weight_decay=sgd.weight_decay
         )
@@ -107,7 +109,8 @@ class Trainer:
 
     def scores_of(self, images: Any, labels: Any) -> Scores:
         """Of any number of samples, with running statistics."""
-        x = np.ascontiguousarray(images, dtype=np.float32)
+        x = self.plan.graph.form.images(images, self.plan.graph.input_shape)
+        x = np.ascontiguousarray(x, dtype=np.float32)
         y = np.ascontiguousarray(labels, dtype=np.int64)
         batch = self.plan.batch
         parts = (
@@ -118,6 +121,7 @@ class Trainer:
 
     def evaluate_batch(self, images: Any, labels: Any) -> Scores:
         """Of one global batch."""
+        images = self.plan.graph.form.images(images, self.plan.graph.input_shape)
         return Scores.of(self.engine.core.forward(images, labels))
 
     def params(self) -> Params:

@@ -63,9 +63,15 @@ def run_oracle(
     """The outputs of the imported graph by the torch oracle."""
     graph = OracleGraph(model.graph_text, model.params if params is None else params)
     native = [int(size) for size in model.graph_text.splitlines()[1].split()[-3:]]
+    order = model.input_order
+    moved = images.transpose(0, *(1 + order.index(a) for a in sorted(order))) if order else images
     with torch.no_grad():
-        values = graph.run(images.reshape(len(images), *native))
-    return [values[name].numpy() for name in model.output_names]
+        values = graph.run(moved.reshape(len(images), *native))
+    outputs = [values[name].numpy() for name in model.output_names]
+    return [
+        y.transpose(0, *(1 + a for a in order), *range(1 + len(order), 4)) if order else y
+        for y, order in zip(outputs, model.output_orders, strict=True)
+    ]
 
 
 def assert_same(

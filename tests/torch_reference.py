@@ -9,10 +9,13 @@ compared to float64 with channels shifted off the kink, and may err as PyTorch's
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.overrides import TorchFunctionMode
 
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -86,3 +89,44 @@ def worst_errors(
     loss = torch_step(network, torch.from_numpy(images), labels)
     own = errors(torch_grads(network), exact)
     return loss, {name: max(own[name], other[name]) for name in own}
+
+
+class _Gaps(TorchFunctionMode):
+    """Watches max pools for how far the largest of a window stands above the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.least = float("inf")
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (torch.nn.functional.max_pool2d, torch.max_pool2d):
+            self.least = min(self.least, _least_gap(*args, **(kwargs or {})))
+        return func(*args, **(kwargs or {}))
+
+
+def _least_gap(
+    x: torch.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *rest: Any, **more: Any
+) -> float:
+    """Over the windows whose largest is above zero, where a ReLU lets a gradient through."""
+    k, s, p = (
+        v[0] if isinstance(v, tuple) else v for v in (kernel_size, stride or kernel_size, padding)
+    )
+    x = torch.nn.functional.pad(x.detach(), [p] * 4, value=-1e9)
+    top = x.unfold(2, k, s).unfold(3, k, s).flatten(4).topk(2).values
+    gaps = ((top[..., 0] - top[..., 1]) / top[..., 0])[top[..., 0] > 0]
+    return float(gaps.min()) if gaps.numel() else float("inf")
+
+
+def least_gap(network: torch.nn.Module, images: Images) -> float:
+    """How clear the closest decision of a max pool is in float64, relative to the larger value."""
+    exact = copy.deepcopy(network).double()
+    with torch.no_grad(), _Gaps() as gaps:
+        exact(torch.from_numpy(images).double())
+    return gaps.least
+
+
+def clearest(network: torch.nn.Module, batches: Iterator[Images], gap: float) -> Images:
+    """The first batch whose max pools no rounding decides: their gaps are at least `gap`."""
+    return next(images for images in batches if least_gap(network, images) >= gap)

@@ -109,7 +109,7 @@ hpmp_status hpmp_graph_node(const hpmp_graph* graph, int64_t index, hpmp_node_in
                          shape_to_c(op_shape(g, node)),
                          node.params.empty() ? 0 : g.param(node.params[0]).elems(),
                          channels == ChannelClass::index_map,
-                         channels == ChannelClass::mixing,
+                         multiplies(node.op),
                          {work.forward, work.backward, work.weights}};
   });
 }

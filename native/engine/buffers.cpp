@@ -38,8 +38,8 @@ bool is_input_of_mixing_ops(const Graph& graph, const GroupedGraph& grouped, Gro
     for (const GroupInput& in : reader.inputs) {
       const bool mixes =
           op_info(graph.node(reader.nodes[in.node]).op).channels == ChannelClass::mixing;
-      for (const Segment& s : in.view.segments) {
-        if (!mixes && grouped.group_of_value[s.source.at()] == g) return false;
+      for (ValueId source : in.view.sources) {
+        if (!mixes && grouped.group_of_value[source.at()] == g) return false;
       }
     }
   }

@@ -150,7 +150,7 @@ double seconds_of(F f) {
 PassSamples time_node(const Graph& graph, NodeId n, const BenchOptions& options) {
   if (options.threads > 0) omp_set_num_threads(options.threads);
   NodeBench bench(graph, n, options.samples, options.dtype);
-  const bool mixing = op_info(graph.node(n).op).channels == ChannelClass::mixing;
+  const bool mixing = multiplies(graph.node(n).op);
   const auto all = [&](PassSamples& to) {
     to.load.push_back(seconds_of([&] { bench.load(); }));
     to.forward.push_back(seconds_of([&] { bench.forward(); }));

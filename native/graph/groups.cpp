@@ -9,7 +9,7 @@ namespace {
 
 class Fuser {
  public:
-  explicit Fuser(const Graph& graph) : graph_(graph), uses_(graph.values.size(), 0) {
+  explicit Fuser(const Graph& graph) : graph_(graph), views_(graph), uses_(graph.values.size(), 0) {
     result_.group_of_value.resize(graph.values.size());
   }
 
@@ -25,7 +25,7 @@ class Fuser {
   void count_uses(const Node& node) {
     if (op_info(node.op).channels == ChannelClass::index_map) return;
     for (ValueId v : node.inputs) {
-      for (const Segment& s : resolve(graph_, v).segments) ++uses_[s.source.at()];
+      for (const Segment& s : views_.of(v).segments) ++uses_[s.source.at()];
     }
   }
 
@@ -52,8 +52,8 @@ class Fuser {
     std::size_t latest = node.inputs.size();
     GroupId latest_group;
     for (std::size_t k = 0; k < node.inputs.size(); ++k) {
-      for (const Segment& s : resolve(graph_, node.inputs[k]).segments) {
-        const GroupId g = result_.group_of_value[s.source.at()];
+      for (ValueId source : views_.of(node.inputs[k]).sources) {
+        const GroupId g = result_.group_of_value[source.at()];
         if (latest_group < g || latest == node.inputs.size()) {
           latest_group = g;
           latest = k;
@@ -61,7 +61,7 @@ class Fuser {
       }
     }
     if (latest == node.inputs.size()) return latest;
-    const View view = resolve(graph_, node.inputs[latest]);
+    const View& view = views_.of(node.inputs[latest]);
     const Group& g = result_.group(latest_group);
     const bool fits = view.is_whole(graph_) && view.segments[0].source == g.output &&
                       graph_.shape(node.inputs[latest]) == graph_.shape(g.output) &&
@@ -71,7 +71,7 @@ class Fuser {
 
   void append(NodeId n, std::size_t operand) {
     const Node& node = graph_.node(n);
-    const ValueId from = resolve(graph_, node.inputs[operand]).segments[0].source;
+    const ValueId from = views_.of(node.inputs[operand]).segments[0].source;
     const GroupId id = result_.group_of_value[from.at()];
     Group& g = result_.groups[id.at()];
     result_.group_of_value[from.at()] = GroupId();
@@ -84,9 +84,9 @@ class Fuser {
   void add_inputs(Group& g, const Node& node, std::size_t chain_operand) {
     for (std::size_t k = 0; k < node.inputs.size(); ++k) {
       if (k == chain_operand) continue;
-      View view = resolve(graph_, node.inputs[k]);
+      const View& view = views_.of(node.inputs[k]);
       refuse_flattened(node, node.inputs[k], view);
-      g.inputs.push_back({g.nodes.size() - 1, k, node.inputs[k], std::move(view), false});
+      g.inputs.push_back({g.nodes.size() - 1, k, node.inputs[k], view, false});
     }
   }
 
@@ -111,14 +111,14 @@ class Fuser {
       for (ParamId p : graph_.node(n).params) g.requires_grad |= graph_.param(p).trainable;
     }
     for (GroupInput& in : g.inputs) {
-      for (const Segment& s : in.view.segments) {
-        in.requires_grad |= result_.group(result_.group_of_value[s.source.at()]).requires_grad;
-      }
+      for (ValueId source : in.view.sources)
+        in.requires_grad |= result_.group(result_.group_of_value[source.at()]).requires_grad;
       g.requires_grad |= in.requires_grad;
     }
   }
 
   const Graph& graph_;
+  const Views views_;
   std::vector<int> uses_;
   GroupedGraph result_;
 };
@@ -144,8 +144,8 @@ std::vector<std::vector<GroupId>> group_consumers(const GroupedGraph& grouped) {
   for (std::size_t g = 0; g < grouped.groups.size(); ++g) {
     const GroupId id(static_cast<std::int64_t>(g));
     for (const GroupInput& in : grouped.groups[g].inputs) {
-      for (const Segment& s : in.view.segments) {
-        std::vector<GroupId>& list = readers[grouped.group_of_value[s.source.at()].at()];
+      for (ValueId source : in.view.sources) {
+        std::vector<GroupId>& list = readers[grouped.group_of_value[source.at()].at()];
         if (list.empty() || list.back() != id) list.push_back(id);
       }
     }

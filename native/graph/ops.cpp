@@ -191,6 +191,10 @@ const OpInfo& op_info(OpKind kind) {
   return row;
 }
 
+bool multiplies(OpKind kind) {
+  return kind == OpKind::conv || kind == OpKind::conv_transpose || kind == OpKind::dense;
+}
+
 std::optional<OpKind> op_kind_by_name(std::string_view name) {
   for (const OpInfo& row : kTable) {
     if (name == row.name) return row.kind;

@@ -33,6 +33,8 @@ struct OpInfo {
 };
 
 const OpInfo& op_info(OpKind kind);
+/// Conv, ConvTranspose and Dense: products with a weight, which is the first parameter.
+bool multiplies(OpKind kind);
 std::optional<OpKind> op_kind_by_name(std::string_view name);
 
 /// Work of one cell: floating-point operations and bytes read or written (fp32), per pass.

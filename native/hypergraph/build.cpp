@@ -97,8 +97,9 @@ class Builder {
           const std::int32_t cell = base_cell(GroupId(g), b);
           const Region need = group_needs(h_.graph, groups()[g],
                                           h_.cells[static_cast<std::size_t>(cell)].region, k);
-          for (const Segment& s : groups()[g].inputs[k].view.within(need.c)) {
-            uses[h_.grouped.group_of_value[s.source.at()].at()].push_back({s.source_c, cell});
+          for (const SourceChannels& read : groups()[g].inputs[k].view.sources_within({need.c})) {
+            std::vector<Use>& found = uses[h_.grouped.group_of_value[read.source.at()].at()];
+            for (Range c : read.channels) found.push_back({c, cell});
           }
         }
       }

@@ -149,10 +149,9 @@ class ProgramCheck : PlanCheck {
     if (i.stage > 0) need_statistics(r, i, state, i.stage - 1, false, false);
     const Group& g = grouped_.group(i.group);
     for (std::size_t k = 0; k < g.inputs.size(); ++k) {
-      for (Range need : needed_channels(graph_, g, own->second, k)) {
-        for (const Segment& s : g.inputs[k].view.within(need)) {
-          need_channels(r, i, grouped_.group_of_value[s.source.at()], {s.source_c}, state);
-        }
+      for (const SourceChannels& read : read_channels(graph_, g, own->second, k)) {
+        const GroupId from = grouped_.group_of_value[read.source.at()];
+        need_channels(r, i, from, read.channels, state);
       }
     }
     if (!complete(state.forwarded, {i.group, i.shard})) return;

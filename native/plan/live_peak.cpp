@@ -41,19 +41,16 @@ void LivePeak::add_input_reads(GroupId reader) {
   const Hypergraph& h = model_.h;
   const Group& group = h.grouped.group(reader);
   for (std::size_t k = 0; k < group.inputs.size(); ++k) {
-    for (const Segment& segment : group.inputs[k].view.segments) {
-      const GroupId source = h.grouped.group_of_value[segment.source.at()];
+    for (ValueId value : group.inputs[k].view.sources) {
+      const GroupId source = h.grouped.group_of_value[value.at()];
       if (h.blocks[source.at()] != 0) continue;
       InputRead read{source, reader, {}};
       for (std::int32_t b = 0; b < h.blocks[reader.at()]; ++b) {
         const Range own = h.cells[h.cell(reader, 0, b).at()].region.c;
-        Ranges channels;
-        for (Range need : needed_channels(h.graph, group, {own}, k)) {
-          for (const Segment& part : group.inputs[k].view.within(need)) {
-            if (part.source == segment.source) channels.push_back(part.source_c);
-          }
+        read.blocks.emplace_back();
+        for (SourceChannels& part : read_channels(h.graph, group, {own}, k)) {
+          if (part.source == value) read.blocks.back() = std::move(part.channels);
         }
-        read.blocks.push_back(std::move(channels));
       }
       input_reads_.push_back(std::move(read));
     }

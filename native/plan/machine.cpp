@@ -7,10 +7,7 @@ namespace {
 // hpmp-bench measures.
 constexpr double kMixingGain = 1.8, kLocalGain = 1.5;
 
-bool is_mixing(OpKind op) { return op_info(op).channels == ChannelClass::mixing; }
-bool is_mixing(const Node& node) { return is_mixing(node.op); }
-
-/// Elements of the first parameter's rows that the region uses.
+/// Elements of the weight's rows that the region uses.
 double weight_elems(const Graph& graph, const Node& node, const Region& r) {
   return static_cast<double>(params_rows(graph, node, r, 0).size() *
                              graph.param(node.params[0]).row_elems());
@@ -18,7 +15,7 @@ double weight_elems(const Graph& graph, const Node& node, const Region& r) {
 
 PassTriple rates_of(const Machine& m, const Graph& graph, const Node& node) {
   if (const auto measured = rate_of(m.rates, op_shape(graph, node))) return *measured;
-  const double rate = is_mixing(node) ? m.flops_per_second : m.memory_bytes_per_second;
+  const double rate = multiplies(node.op) ? m.flops_per_second : m.memory_bytes_per_second;
   return {rate, rate, rate};
 }
 
@@ -33,8 +30,9 @@ PassSeconds node_seconds(const Machine& m, const Graph& graph, const Node& node,
                          bool input_gradient) {
   const PassTriple work = op_work(graph, node, r), rate = rates_of(m, graph, node);
   PassSeconds s{seconds_of(work.forward, rate.forward), seconds_of(work.weights, rate.weights)};
-  if (input_gradient || !is_mixing(node)) s.backward += seconds_of(work.backward, rate.backward);
-  if (!is_mixing(node)) return s;
+  if (input_gradient || !multiplies(node.op))
+    s.backward += seconds_of(work.backward, rate.backward);
+  if (!multiplies(node.op)) return s;
   const PassSeconds& each = node.op == OpKind::dense ? m.dense_weight : m.conv_weight;
   const double elems = weight_elems(graph, node, r);
   s += {each.forward * elems, each.backward * elems};
@@ -49,7 +47,7 @@ PassSeconds gather_seconds(const Machine& m, const Graph& graph, const Group& gr
   double elems = static_cast<double>(needed.n.size() * needed.c.size() * needed.h.size() *
                                      graph.shape(in.view.segments[0].source).w);
   // The cells of a task share one copy.
-  if (is_mixing(node))
+  if (op_info(node.op).channels == ChannelClass::mixing)
     elems *= static_cast<double>(output.c.size()) / static_cast<double>(group.shape.c);
   const double copy = copy_seconds(m, static_cast<double>(elem_bytes(m.dtype)) * elems);
   const double again = op_info(node.op).backward_reads_input ? copy : 0;
@@ -84,7 +82,7 @@ Machine machine_for(Machine machine, DType dtype) {
   machine.flops_per_second *= mixing;
   machine.memory_bytes_per_second *= local;
   for (Rate& rate : machine.rates) {
-    const double factor = is_mixing(rate.shape.op) ? mixing : local;
+    const double factor = multiplies(rate.shape.op) ? mixing : local;
     rate.per_second.forward *= factor;
     rate.per_second.backward *= factor;
     rate.per_second.weights *= factor;

@@ -54,18 +54,22 @@ class Deriver {
 
   void hold_input(GroupId g, std::size_t k) {
     const Group& group = h_.grouped.group(g);
-    for (const Segment& segment : group.inputs[k].view.segments) {
-      const GroupId source = h_.grouped.group_of_value[segment.source.at()];
-      if (h_.blocks[source.at()] != 0) continue;
-      for (std::int32_t s = 0; s < h_.grid.shards; ++s) {
-        for (const auto& [r, reader] : result_.at(g, s)) {
-          for (Range need : needed_channels(h_.graph, group, reader.own, k)) {
-            for (const Segment& part : group.inputs[k].view.within(need)) {
-              if (part.source == segment.source) at(source, s, r).image.push_back(part.source_c);
-            }
-          }
-          at(source, s, r).image = normalized(at(source, s, r).image);
+    for (ValueId value : group.inputs[k].view.sources) {
+      const GroupId source = h_.grouped.group_of_value[value.at()];
+      if (h_.blocks[source.at()] == 0) hold_input(g, k, value, source);
+    }
+  }
+
+  void hold_input(GroupId g, std::size_t k, ValueId value, GroupId source) {
+    for (std::int32_t s = 0; s < h_.grid.shards; ++s) {
+      for (const auto& [r, reader] : result_.at(g, s)) {
+        Ranges& image = at(source, s, r).image;
+        for (const SourceChannels& read :
+             read_channels(h_.graph, h_.grouped.group(g), reader.own, k)) {
+          if (read.source != value) continue;
+          image.insert(image.end(), read.channels.begin(), read.channels.end());
         }
+        image = normalized(std::move(image));
       }
     }
   }
@@ -214,6 +218,11 @@ Ranges needed_channels(const Graph& graph, const Group& group, const Ranges& own
     needed.push_back(group_needs(graph, group, output, k).c);
   }
   return normalized(std::move(needed));
+}
+
+std::vector<SourceChannels> read_channels(const Graph& graph, const Group& group, const Ranges& own,
+                                          std::size_t k) {
+  return group.inputs[k].view.sources_within(needed_channels(graph, group, own, k));
 }
 
 Ownership derive_ownership(const Hypergraph& h, const Placement& p) { return Deriver(h, p).run(); }

@@ -35,4 +35,8 @@ Ownership derive_ownership(const Hypergraph& h, const Placement& p);
 /// Channels of input `k` of a group that computing `own` reads, in the channels of its view.
 Ranges needed_channels(const Graph& graph, const Group& group, const Ranges& own, std::size_t k);
 
+/// The same channels by the computed values that they are of.
+std::vector<SourceChannels> read_channels(const Graph& graph, const Group& group, const Ranges& own,
+                                          std::size_t k);
+
 }  // namespace hpmp

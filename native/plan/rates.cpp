@@ -76,8 +76,7 @@ OpShape op_shape(const Graph& graph, const Node& node) {
 
 PassTriple op_work(const Graph& graph, const Node& node, const Region& output) {
   const Cost c = cost(graph, node, output);
-  if (op_info(node.op).channels == ChannelClass::mixing)
-    return {c.forward_flops, c.backward_flops / 2, c.backward_flops / 2};
+  if (multiplies(node.op)) return {c.forward_flops, c.backward_flops / 2, c.backward_flops / 2};
   return {c.forward_bytes, c.backward_bytes, 0};
 }
 

@@ -6,10 +6,6 @@
 namespace hpmp {
 namespace {
 
-GroupId source_group(const GroupedGraph& grouped, const Segment& s) {
-  return grouped.group_of_value[s.source.at()];
-}
-
 /// What a group's stages look at to find their tensors.
 struct Staged {
   const Graph& graph;
@@ -34,8 +30,9 @@ void touch_forward(const Staged& at, std::vector<TensorKey>& keys) {
   for (const GroupInput& in : at.group.inputs) {
     // A batch_norm that heads its chain sums its operand before it runs.
     if (!nodes.has(in.node) && in.node + instr.stage > 0) continue;
-    for (const Segment& s : in.view.segments) {
-      keys.push_back({TensorKind::image, source_group(at.grouped, s), instr.shard, -1});
+    for (ValueId source : in.view.sources) {
+      const GroupId from = at.grouped.group_of_value[source.at()];
+      keys.push_back({TensorKind::image, from, instr.shard, -1});
     }
   }
   touch_exchanged(at, keys);
@@ -49,8 +46,8 @@ void touch_inputs_backward(const Staged& at, std::vector<TensorKey>& keys) {
   for (std::size_t k = 0; k < at.group.inputs.size(); ++k) {
     const GroupInput& in = at.group.inputs[k];
     const bool runs = nodes.has(in.node);
-    for (const Segment& s : in.view.segments) {
-      const GroupId source = source_group(at.grouped, s);
+    for (ValueId value : in.view.sources) {
+      const GroupId source = at.grouped.group_of_value[value.at()];
       if ((runs || in.node + 1 == nodes.begin) && backward_reads_input(at.graph, at.group, k))
         keys.push_back({TensorKind::image, source, at.instr.shard, -1});
       if (runs && at.grouped.group(source).requires_grad)

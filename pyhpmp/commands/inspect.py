@@ -45,7 +45,7 @@ def as_dict(found: Inspection) -> dict[str, Any]:
         "parameter_elements": found.elements(),
     }
     fields = ("model", "producer", "opset", "operators", "parameters", "unused", "warnings")
-    rows |= {name: dataclasses.asdict(found)[name] for name in fields}
+    rows |= {name: dataclasses.asdict(found)[name] for name in (*fields, "unreached")}
     rows |= {
         side: [{"name": name, "type": kind} for name, kind in getattr(found, side)]
         for side in ("inputs", "outputs")
@@ -108,8 +108,14 @@ def _remarks(found: Inspection) -> list[str]:
     if nodes:
         lines.append(f"folded: {nodes} nodes into {made:,} constant elements")
     lines += _first([f"untied: {p} got its own copy of {i}" for p, i in found.untied])
-    what = "unused" if found.supported else "not reached or unused"
-    lines += _first([f"{what}: initializer {name}" for name in found.unused])
+    lines += _first(
+        [
+            f"not reached: initializer {row.initializer}, behind the unsupported op {row.op} "
+            f"{row.node!r}"
+            for row in found.unreached
+        ]
+    )
+    lines += _first([f"unused: initializer {name}" for name in found.unused])
     lines += [f"warning: {line}" for line in found.warnings]
     lines += [
         f"not supported: {row['operator']} {', '.join(map(repr, row['nodes']))}: {row['reason']}"

@@ -113,6 +113,28 @@ def lines() -> onnx.ModelProto:
     return model(nodes, w=weight(3, 4, 3), shape=("N", 4, 20))
 
 
+def channels_last() -> onnx.ModelProto:
+    """Keras' form: scores of every pixel, and a padded window with a shuffle of shuffles."""
+    nodes = [
+        make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
+        make_node("Pad", ["t", "border"], ["p"]),
+        make_node("Conv", ["p", "w"], ["c"], strides=[2, 2]),
+        make_node("Mul", ["c", "s"], ["m"]),
+        make_node("Concat", ["m", "c"], ["d"], axis=1),
+        make_node("Reshape", ["d", "apart"], ["g"]),
+        make_node("Transpose", ["g"], ["h"], perm=[0, 2, 1, 3, 4]),
+        make_node("Reshape", ["h", "whole"], ["k"]),
+        make_node("Slice", ["k", "from", "to", "one"], ["l"]),
+        make_node("Concat", ["l", "k", "l"], ["q"], axis=1),
+        make_node("Transpose", ["q"], ["y"], perm=[0, 2, 3, 1]),
+    ]
+    constants = {"border": ints(0, 0, 0, 0, 0, 0, 1, 1), "apart": ints(0, 2, 4, 3, 3)}
+    constants |= {"whole": ints(0, 8, 3, 3), "from": ints(3), "to": ints(7), "one": ints(1)}
+    return model(
+        nodes, shape=("N", 6, 6, 3), w=weight(4, 3, 3, 3), s=weight(1, 4, 1, 1), **constants
+    )
+
+
 def old_forms() -> onnx.ModelProto:
     """Opset 7: attributes where inputs are today, and Upsample."""
     nodes = [
@@ -193,5 +215,5 @@ def folds() -> list[bytes]:
 
 def corpus() -> list[bytes]:
     """The serialized models."""
-    whole = (classifier, shapes, branches, functions, lines, old_forms)
+    whole = (classifier, shapes, branches, functions, lines, old_forms, channels_last)
     return [make().SerializeToString() for make in whole] + singles() + folds()

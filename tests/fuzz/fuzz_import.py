@@ -41,9 +41,9 @@ from mutate import mutated
 import pyhpmp
 from pyhpmp.errors import USER_MISTAKE, HpmpError
 
-SECONDS_PER_INPUT = 10  # of the processor
+SECONDS_PER_INPUT = 5  # of the processor
 STUCK_SECONDS = 120
-ADDRESS_BYTES = 3 * 2**30
+BYTES_PER_INPUT = 2**30
 
 
 class Target:
@@ -91,6 +91,14 @@ class Target:
 
     def close(self) -> None:
         shutil.rmtree(self.folder)
+
+
+def limit_memory() -> None:
+    """To what the process has now and what an input may take; sanitizers reserve all there is."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + BYTES_PER_INPUT
+    if limit < 2**40:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def too_slow(number: int, frame: object) -> None:
@@ -174,7 +182,7 @@ def main() -> int:
         return 0
     if atheris is not None and not arguments.plain:
         return in_a_child(target, arguments.seconds, arguments.seed)
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_BYTES, ADDRESS_BYTES))
+    limit_memory()
     failed = run_plain(target, corpus(), arguments.seconds, arguments.seed)
     print(f"{target.count} inputs, {target.imported} imported, {target.planned} planned")
     target.close()

@@ -91,16 +91,23 @@ def test_an_unsupported_network_is_shown_whole(
         make_node("Sin", ["b"], ["c"], name="sin\x1b[2J"),
         make_node("Conv", ["c", "v"], ["y"]),
     ]
-    model = make_model(nodes, {"w": weight(4, 4, 3, 3), "v": weight(4, 4, 3, 3)})
+    nodes.insert(2, make_node("Identity", ["v"], ["same"]))
+    nodes[-1].input[1] = "same"
+    weights = {"w": weight(4, 4, 3, 3), "v": weight(4, 4, 3, 3), "spare": weight(7)}
+    model = make_model(nodes, weights)
     said = inspect(capsys, tmp_path, model)
     assert said.code == 2
     assert "not supported: NoSuchOp 'no_1': the operator is unknown" in said.out
     assert "not supported: Sin 'sin\\x1b[2J'" in said.out
-    assert "not reached or unused: initializer v" in said.out
+    reached = "not reached: initializer v, behind the unsupported op NoSuchOp 'no_1'\n"
+    assert reached in said.out
+    assert "unused: initializer spare\n" in said.out
     assert "torch.onnx.export(" in said.out
     shown = inspect(capsys, tmp_path, model, "--json").json
     assert [row["operator"] for row in shown["unsupported"]] == ["NoSuchOp", "Sin"]
     assert shown["parameters"][0]["name"] == "w"
+    assert shown["unreached"] == [{"initializer": "v", "op": "NoSuchOp", "node": "no_1"}]
+    assert shown["unused"] == ["spare"]
     assert "torch.onnx.export(" in shown["recipe"]
 
 

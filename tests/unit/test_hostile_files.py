@@ -118,6 +118,8 @@ def test_unusual_but_valid_models_are_planned(plans: Plans, tmp_path: Path) -> N
     ugly = "\x1b[31mred\n\u202e" + "n" * 500
     models = {
         "a long chain": hostile_parts.chain(2000),
+        "a long chain of slices": hostile_parts.slices_of_slices(2000),
+        "concats that double": hostile_parts.doubling_concats(16),
         "nodes of one name": hostile_parts.chain(2000, name="same"),
         "many outputs": hostile_parts.many_outputs(500),
         "an ugly name": hostile_parts.relu(name=ugly),
