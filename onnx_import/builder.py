@@ -15,9 +15,9 @@ from onnx_import.errors import Unsupported
 from onnx_import.imported import Slot, Transform
 from onnx_import.layout import transposition
 from onnx_import.limits import Budget
-from onnx_import.text import Attribute, GraphNode
+from onnx_import.text import Attribute, GraphNode, unique_name
 from onnx_import.untie import Params, Request
-from onnx_import.values import Known, Padding, Tensor, Value
+from onnx_import.values import Flat, Known, Padding, Tensor, Value
 from onnx_import.view_budget import ViewBudget
 
 Shape = tuple[int, int, int]
@@ -72,9 +72,9 @@ class Builder:
     ) -> Tensor:
         """Appends a native node; returns its value under the ONNX name `output`."""
         self.budget.check_shape(shape, f"the output of node {name!r}")
-        native = _unique(output, self._value_names)
+        native = unique_name(output, self._value_names)
         self._views.add(op, native, [tensor.name for tensor in inputs], shape[0])
-        node_name = _unique(name, self._node_names)
+        node_name = unique_name(name, self._node_names)
         operands = [tensor.name for tensor in inputs]
         self._nodes[native] = GraphNode(
             op, node_name, operands, params or [], native, attributes or {}
@@ -118,6 +118,10 @@ class Builder:
                 f"its input {tensor.onnx_name!r} has the shape {['N', *tensor.dims]}; "
                 "(N, features) is needed"
             )
+        return self.flattened(tensor)
+
+    def flattened(self, tensor: Tensor) -> Tensor:
+        """The native value as (N, F), its elements in the native order."""
         if tensor.name not in self._flattened:
             name = f"{tensor.onnx_name}.flatten" if tensor.onnx_name == tensor.name else ""
             shape = (tensor.elements(), 1, 1)
@@ -140,6 +144,8 @@ class Builder:
     def finish_output(self, name: str) -> None:
         """Makes sure that a native value has the name of the ONNX output."""
         value = self.values[name]
+        if isinstance(value, Flat):
+            raise Unsupported(f"it is flattened while it is {transposition(value.tensor)}")
         if not isinstance(value, Tensor):
             raise Unsupported("it does not depend on the input")
         whole = value
@@ -179,6 +185,11 @@ class NodeContext:
     def tensor(self, index: int = 0) -> Tensor:
         """An input that must be an activation."""
         value = self.inputs[index] if index < len(self.inputs) else None
+        if isinstance(value, Flat):
+            raise Unsupported(
+                f"its input is flattened while it is {transposition(value.tensor)}; of such "
+                "features only Gemm and MatMul can read"
+            )
         if not isinstance(value, Tensor):
             raise Unsupported(f"its input {index} must depend on the network's input")
         return value
@@ -284,13 +295,3 @@ class NodeContext:
         """The same native value under this node's output name, perhaps with other dims."""
         kept = () if dims else tensor.order
         return Tensor(tensor.name, tensor.shape, dims or tensor.dims, self.output, kept)
-
-
-def _unique(name: str, taken: dict[str, int]) -> str:
-    """`name`, or `name_2` and so on where it is taken; `taken` counts the names like it."""
-    unique = name
-    while unique in taken:
-        taken[name] += 1
-        unique = f"{name}_{taken[name]}"
-    taken[unique] = 1
-    return unique

@@ -13,6 +13,7 @@ from onnx_import import (
     convert_index,
     convert_matrix,
     convert_norm,
+    convert_pad,
     convert_random,
     convert_resample,
     convert_sequence,
@@ -41,6 +42,7 @@ TABLE_MODULES = (
     convert_index,
     convert_matrix,
     convert_norm,
+    convert_pad,
     convert_random,
     convert_resample,
     convert_sequence,
@@ -74,7 +76,7 @@ def convert(
 def attempt(
     label: str, model: onnx.ModelProto, arrays: dict[str, np.ndarray], limits: Limits
 ) -> Attempt:
-    """Converts a normalised model as far as possible.
+    """Converts a normalised model as far as possible, its input in the form that gets furthest.
 
     Errors: `ModelError` where its input is unusable or a budget is exceeded.
     """
@@ -95,7 +97,7 @@ def attempt(
         tries.append(Attempt(builder, input_info.name, issues))
         if not issues:
             return tries[-1]
-    return min(tries, key=lambda tried: (len(tried.issues), -len(tried.builder.nodes())))
+    return max(tries, key=lambda tried: len(tried.builder.nodes()))
 
 
 def _convert_nodes(builder: Builder, nodes: list[onnx.NodeProto]) -> list[Issue]:

@@ -32,8 +32,14 @@ BINARY = {
 }
 
 
+#: Those that take any number of operands.
+MANY = ("Sum", "Mean", "Max", "Min")
+
+
 @converter(*BINARY)
 def arithmetic(ctx: NodeContext) -> Sequence[Value]:
+    if len(ctx.inputs) != 2 and ctx.node.op_type not in MANY:
+        raise Unsupported(f"it has {len(ctx.inputs)} operands; it takes 2")
     if any(isinstance(value, Draw) for value in ctx.inputs):
         return [with_draw(ctx)]
     tensors = [value for value in ctx.inputs if isinstance(value, Tensor)]

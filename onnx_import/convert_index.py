@@ -8,17 +8,20 @@ from dataclasses import replace
 import numpy as np
 
 from onnx_import.builder import NodeContext
-from onnx_import.convert_resample import cropped
+from onnx_import.convert_pad import cropped
 from onnx_import.errors import Unsupported
 from onnx_import.fold import axis_of, ints, new_shape
 from onnx_import.registry import converter
-from onnx_import.values import BATCH_POINTS, Draw, Lined, Tensor, Value
+from onnx_import.values import BATCH_POINTS, Draw, Flat, Lined, Tensor, Value
+
+#: An end of a slice that stands for all; some exporters count in 32 bits.
+_NO_END = 2**31 - 1
 
 
 @converter("Identity", "Cast", "CastLike")
 def identity(ctx: NodeContext) -> list[Value]:
-    if isinstance(ctx.inputs[0], Draw):
-        return [ctx.inputs[0]]  # the ones and zeros of a mask
+    if isinstance(ctx.inputs[0], Draw | Flat):
+        return [ctx.inputs[0]]  # the ones and zeros of a mask, or what a dense layer will read
     if ctx.node.op_type == "Cast" and ctx.attributes.integer("to", 1) != 1:
         raise Unsupported("activations must stay float32")
     return [ctx.alias(ctx.tensor())]
@@ -28,18 +31,22 @@ def identity(ctx: NodeContext) -> list[Value]:
 def reshape(ctx: NodeContext) -> list[Value]:
     """A reshape that keeps the batch only changes how later nodes see the value."""
     x = ctx.tensor()
-    if x.moves_elements():
-        raise Unsupported(f"it reshapes the transposed maps {['N', *x.dims]}; transpose them back")
     argument = ctx.optional(1, "target")
     shapes = [
         _new_shape(ctx, x, batch, None if argument is None else argument.at[point])
         for point, batch in enumerate(BATCH_POINTS)
     ]
     if shapes == [(batch * x.elements(),) for batch in BATCH_POINTS]:
+        if x.moves_elements():
+            raise Unsupported(f"it reshapes the transposed maps {['N', *x.dims]}")
         return [Lined(x)]
     batches, dims = [s[:1] for s in shapes], [s[1:] for s in shapes]
     if batches != [(b,) for b in BATCH_POINTS] or dims[0] != dims[1] or not dims[0]:
         raise Unsupported(f"it mixes the batch with other dimensions of {['N', *x.dims]}")
+    if x.moves_elements():
+        if dims[0] == (x.elements(),):
+            return [Flat(x)]
+        raise Unsupported(f"it reshapes the transposed maps {['N', *x.dims]}; transpose them back")
     return [ctx.alias(x, dims[0])]
 
 
@@ -121,7 +128,7 @@ def slice_channels(ctx: NodeContext) -> list[Tensor]:
         if step == 0:
             raise Unsupported("it cuts with step 0")
         begin, stop, by = slice(start, end, step).indices(size)
-        if (begin, stop, by) == (0, size, 1) and (axis or end > 2**31):
+        if (begin, stop, by) == (0, size, 1) and (axis or end >= _NO_END):
             continue
         count = len(range(begin, stop, by))
         native = (x.order or (0, 1, 2))[axis - 1] if 1 <= axis <= 3 else -1  # of C, H, W

@@ -7,9 +7,9 @@ import math
 from onnx_import.builder import NodeContext
 from onnx_import.convert_window import artificial_zero
 from onnx_import.errors import Unsupported
-from onnx_import.imported import Transform
+from onnx_import.imported import Columns, Transform
 from onnx_import.registry import converter
-from onnx_import.values import Tensor
+from onnx_import.values import Flat, Tensor
 
 
 @converter("Gemm")
@@ -24,6 +24,8 @@ def gemm(ctx: NodeContext) -> list[Tensor]:
 @converter("MatMul")
 def matmul(ctx: NodeContext) -> list[Tensor]:
     """Features times a matrix; of a map with channels last, a convolution of 1x1."""
+    if isinstance(ctx.inputs[0], Flat):
+        return [_dense(ctx, True, 1.0, 0.0)]
     x = ctx.tensor()
     if len(x.dims) == 1 or not x.order:
         return [_dense(ctx, True, 1.0, 0.0)]
@@ -42,14 +44,16 @@ def matmul(ctx: NodeContext) -> list[Tensor]:
 
 
 def _dense(ctx: NodeContext, transposed: bool, alpha: float, beta: float) -> Tensor:
-    x = ctx.builder.as_features(ctx.tensor())
+    flat = ctx.inputs[0] if isinstance(ctx.inputs[0], Flat) else None
+    x = ctx.builder.flattened(flat.tensor) if flat else ctx.builder.as_features(ctx.tensor())
     shape = ctx.known(1, "weight").array("its weight").shape
     if len(shape) != 2 or shape[0 if transposed else 1] != x.shape[0] or 0 in shape:
         raise Unsupported(f"its weight {shape} does not fit {x.shape[0]} features")
     if alpha == 0 or not (math.isfinite(alpha) and math.isfinite(beta)):
         raise Unsupported(f"alpha {alpha} and beta {beta} leave no weights to train")
     out = shape[1] if transposed else shape[0]
-    transform = Transform(shape, (out, x.shape[0]), transposed, alpha)
+    columns = Columns(flat.tensor.shape, flat.tensor.order) if flat else None
+    transform = Transform(shape, (out, x.shape[0]), transposed, alpha, columns=columns)
     params = [ctx.param(1, "weight", transform)]
     if beta != 0:
         params += dense_bias(ctx, 2, out, params[0], beta)

@@ -9,6 +9,36 @@ import onnx
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Of the weight of a dense layer that reads flattened maps: how its columns stand in ONNX.
+
+    Attributes:
+        shape: (C, H, W) of the native maps.
+        order: the native axis at each dimension of the maps that were flattened, (1, 2, 0) for
+            channels last.
+    """
+
+    shape: tuple[int, int, int]
+    order: tuple[int, ...]
+
+    def to_native(self, rows: np.ndarray) -> np.ndarray:
+        """(out, in) with the columns in native order."""
+        maps = rows.reshape(-1, *(self.shape[axis] for axis in self._axes))
+        places = (1 + self._axes.index(axis) for axis in range(3))
+        return maps.transpose(0, *places).reshape(rows.shape)
+
+    def to_onnx(self, rows: np.ndarray) -> np.ndarray:
+        """The inverse."""
+        maps = rows.reshape(-1, *self.shape)
+        return maps.transpose(0, *(1 + axis for axis in self._axes)).reshape(rows.shape)
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        """Of lines, too: their width of 1 stands last."""
+        return (*self.order, *range(len(self.order), 3))
+
+
+@dataclass(frozen=True)
 class Transform:
     """How a native parameter follows from the ONNX tensor: (tensor * factor) ** power, moved.
 
@@ -20,6 +50,7 @@ class Transform:
             (out, in, ...) in the native weight; 0 for others.
         factor: Gemm's alpha or beta, or -1 for a subtrahend.
         power: -1 for a divisor, else 1.
+        columns: where those of the weight stand in another order.
     """
 
     onnx_shape: tuple[int, ...]
@@ -28,12 +59,15 @@ class Transform:
     factor: float = 1.0
     power: int = 1
     swapped: int = 0
+    columns: Columns | None = None
 
     def to_native(self, tensor: np.ndarray) -> np.ndarray:
         """A float32 C-contiguous array of `native_shape`; `tensor` itself where nothing moves."""
         array = tensor.T if self.transposed else tensor
         if array.size == 1:
             array = np.broadcast_to(array.reshape(()), self.onnx_shape)
+        if self.columns:
+            array = self.columns.to_native(array)
         array = self._swapped(array) if self.swapped else array.reshape(self.native_shape)
         with np.errstate(all="ignore"):
             if self.factor != 1.0:
@@ -50,6 +84,8 @@ class Transform:
                 array = array / np.float32(self.factor)
         if self.swapped:
             return self._swapped(array).reshape(self.onnx_shape)
+        if self.columns:
+            array = self.columns.to_onnx(array)
         if self.transposed:
             return array.reshape(self.onnx_shape[::-1]).T
         return array.reshape(self.onnx_shape)

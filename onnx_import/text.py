@@ -119,3 +119,13 @@ def _number(value: Attribute) -> str:
         # ONNX attributes are float32; their shortest form is the number that was meant.
         return str(np.float32(value))
     return str(int(value))
+
+
+def unique_name(name: str, taken: dict[str, int]) -> str:
+    """`name`, or `name_2` and so on where it is taken; `taken` counts the names like it."""
+    unique = name
+    while unique in taken:
+        taken[name] += 1
+        unique = f"{name}_{taken[name]}"
+    taken[unique] = 1
+    return unique

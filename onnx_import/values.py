@@ -145,6 +145,13 @@ class Lined:
 
 
 @dataclass(frozen=True)
+class Flat:
+    """The elements of each sample of a transposed map in one dimension, in the transposed order."""
+
+    tensor: Tensor
+
+
+@dataclass(frozen=True)
 class Draw:
     """Random numbers: uniform ones from 0 to 1, or after a comparison ones and zeros.
 
@@ -159,4 +166,4 @@ class Draw:
     factor: float = 1.0
 
 
-Value = Known | Tensor | Poison | Parts | Lined | Draw
+Value = Known | Tensor | Poison | Parts | Lined | Flat | Draw

@@ -31,7 +31,8 @@ import pyhpmp
 from pyhpmp import local
 
 CLASSES, BATCH = 10, 8
-OUTPUTS, GRADIENTS, RANKS = 1e-4, 1e-3, 1e-4
+OUTPUTS, GRADIENTS = 1e-4, 1e-3
+ZERO = 1e-12  # of the largest gradient
 SEEDS = range(1, 6)  # tried until no kink stands between float32 and float64
 AUX, AUX_WEIGHT = "+aux", 0.3
 #: The smallest member of each family, and the smallest side that it and its exporters take.
@@ -47,7 +48,7 @@ MEMBERS = {
     "squeezenet1_0": 64,
     "squeezenet1_1": 64,
     "googlenet": 64,
-    "googlenet+aux": 224,
+    "googlenet+aux": 256,
     "inception_v3": 75,
     "inception_v3+aux": 299,
     "mnasnet0_5": 64,
@@ -66,19 +67,25 @@ WIDE = ("alexnet", "vgg11", "vgg11_bn")
 
 @dataclass
 class Row:
-    """Errors relative to the largest output, and to the norm of a parameter's gradient."""
+    """Errors relative to the largest output, and to the norm of a parameter's gradient.
+
+    Of one rank to the reference, and of four ranks to one.
+    """
 
     outputs: float = np.nan
     gradients: float = np.nan
-    ranks: float = np.nan
+    outputs_of_four: float = np.nan
+    gradients_of_four: float = np.nan
     seed: int = 0
     seconds: float = 0.0
     failure: str = ""
 
     @property
     def good(self) -> bool:
-        within = self.outputs <= OUTPUTS and self.gradients <= GRADIENTS and self.ranks <= RANKS
-        return not self.failure and within
+        within = max(self.outputs, self.outputs_of_four) <= OUTPUTS
+        return (
+            not self.failure and within and max(self.gradients, self.gradients_of_four) <= GRADIENTS
+        )
 
 
 class Heads(torch.nn.Module):
@@ -149,12 +156,14 @@ def trained(path: Path, images: Images, labels: Labels, ranks: int) -> Grads:
     return local.run(ranks, work)[0]
 
 
-def autograd(imported: onnx_import.ImportedModel, images: Images, labels: Labels) -> Grads:
-    """In float64, of the imported graph by the definitions of its operators."""
-    exact = {name: array.astype(np.float64) for name, array in imported.params.items()}
+def autograd(
+    imported: onnx_import.ImportedModel, images: Images, labels: Labels, dtype: str = "float64"
+) -> Grads:
+    """Of the imported graph, by the definitions of its operators."""
+    exact = {name: array.astype(dtype) for name, array in imported.params.items()}
     graph = OracleGraph(imported.graph_text, exact)
-    values = graph.run(torch.from_numpy(images).double(), training=True)
-    target, loss = torch.from_numpy(labels), torch.zeros((), dtype=torch.float64)
+    values = graph.run(torch.from_numpy(images.astype(dtype)), training=True)
+    target, loss = torch.from_numpy(labels), torch.zeros(())
     for index, name in enumerate(graph.outputs):
         logits = values[name].reshape(BATCH, -1)
         loss = loss + (AUX_WEIGHT if index else 1.0) * torch.nn.functional.cross_entropy(
@@ -164,27 +173,38 @@ def autograd(imported: onnx_import.ImportedModel, images: Images, labels: Labels
     return {n: p.grad.numpy() for n, p in graph.params.items() if p.grad is not None}
 
 
-def module_grads(network: torch.nn.Module, images: Images, labels: Labels) -> Grads:
-    """The same of the module itself, where the file keeps its parameters."""
-    exact = network.double().train()
-    found = exact(torch.from_numpy(images).double())
+def module_grads(network: torch.nn.Module, images: Images, labels: Labels, named: Grads) -> Grads:
+    """The same of the module itself in float64, of the parameters that have names in `named`."""
+    network.double().train().zero_grad()
+    found = network(torch.from_numpy(images).double())
     outputs = found if isinstance(found, tuple) else (found,)
     target = torch.from_numpy(labels)
     losses = [torch.nn.functional.cross_entropy(y, target) for y in outputs]
     (losses[0] + AUX_WEIGHT * sum(losses[1:])).backward()
-    grads = {n: p.grad.numpy() for n, p in exact.named_parameters() if p.grad is not None}
+    grads = {n: p.grad.numpy() for n, p in network.named_parameters() if p.grad is not None}
     network.float().eval()
-    return grads
+    missing = grads.keys() - named.keys()
+    if missing:
+        raise AssertionError(f"the file has no parameters {sorted(missing)[:5]}")
+    return {n: grad.reshape(named[n].shape) for n, grad in grads.items()}
 
 
-def largest(got: Grads, wanted: Grads) -> float:
-    """Of the parameters: the norm of the difference over that of the wanted gradient."""
-    scale = max(float(np.linalg.norm(w)) for w in wanted.values())
-    return max(
-        float(np.linalg.norm(got[n].reshape(w.shape) - w)) / max(np.linalg.norm(w), 1e-6 * scale)
-        for n, w in wanted.items()
-        if n in got
-    )
+def excess(got: Grads, wanted: Grads, rounded: Grads, exact: Grads) -> float:
+    """The largest difference of a parameter's gradient, over the norm of the exact one.
+
+    Less three times what PyTorch's own float32 gradient is off, as sums that nearly cancel leave
+    nothing but rounding. A gradient that is zero but for float64's rounding, as that of a bias
+    ahead of a batch-norm, is held against the largest one.
+    """
+    norms = {n: float(np.linalg.norm(g)) for n, g in exact.items() if n in got}
+    whole = max(norms.values())
+    worst = 0.0
+    for n, norm in norms.items():
+        shape = exact[n].shape
+        error = np.linalg.norm(got[n].reshape(shape) - wanted[n].reshape(shape))
+        noise = 3 * np.linalg.norm(rounded[n] - exact[n])
+        worst = max(worst, float(error - noise) / (norm if norm > ZERO * whole else whole))
+    return worst
 
 
 def difference(got: list[Images], wanted: list[Images]) -> float:
@@ -202,20 +222,18 @@ def measured(name: str, form: str, folder: Path) -> Row:
     onnx_import.export(imported, imported.params, folder / "inference.onnx")
     one = inferred(path, images, 1)
     row.outputs = difference(one, run_onnx(folder / "inference.onnx", images))
-    row.ranks = difference(inferred(path, images, 4), one)
+    row.outputs_of_four = difference(inferred(path, images, 4), one)
     for row.seed in SEEDS:
         images, labels = batch(name, row.seed)
-        grads = trained(path, images, labels, 1)
-        wanted = autograd(imported, images, labels)
+        exact = autograd(imported, images, labels)
+        rounded = autograd(imported, images, labels, "float32")
         if form == "legacy_train":
-            direct = module_grads(network, images, labels)
-            names = {n.removeprefix("network."): n for n in direct}
-            wanted |= {n: direct[names[n.removeprefix("network.")]] for n in wanted
-                       if n.removeprefix("network.") in names}  # fmt: skip
-        row.gradients = largest(grads, wanted)
+            exact |= module_grads(network, images, labels, exact)
+        grads = trained(path, images, labels, 1)
+        row.gradients = excess(grads, exact, rounded, exact)
         if row.gradients <= GRADIENTS:
             break
-    row.ranks = max(row.ranks, largest(trained(path, images, labels, 4), grads))
+    row.gradients_of_four = excess(trained(path, images, labels, 4), grads, rounded, exact)
     return row
 
 
@@ -226,7 +244,9 @@ def main() -> int:
     arguments = parser.parse_args()
     torch.set_num_threads(2)
     say = partial(print, flush=True)
-    titles = f"{'outputs':>10}{'gradients':>11}{'4 ranks':>10}{'seed':>5}{'s':>6}"
+    titles = (
+        f"{'outputs':>10}{'gradients':>11}{'4: outputs':>12}{'gradients':>11}{'seed':>5}{'s':>6}"
+    )
     say(f"{'network':20}{'form':14}{titles}")
     failed = 0
     for name in arguments.networks:
@@ -240,7 +260,8 @@ def main() -> int:
                 except Exception as error:
                     traceback.print_exc()
                     row = Row(failure=f"{type(error).__name__}: {error}")
-            figures = f"{row.outputs:10.1e}{row.gradients:11.1e}{row.ranks:10.1e}{row.seed:5}"
+            figures = f"{row.outputs:10.1e}{row.gradients:11.1e}{row.outputs_of_four:12.1e}"
+            figures += f"{row.gradients_of_four:11.1e}{row.seed:5}"
             mark = "" if row.good else "  FAILED " + row.failure[:200]
             say(f"{name:20}{form:14}{figures}{time.monotonic() - start:6.0f}{mark}")
             failed += not row.good

@@ -41,7 +41,6 @@ from mutate import mutated
 import pyhpmp
 from pyhpmp.errors import USER_MISTAKE, HpmpError
 
-SECONDS_PER_INPUT = 5  # of the processor
 STUCK_SECONDS = 120
 BYTES_PER_INPUT = 2**30
 
@@ -49,7 +48,8 @@ BYTES_PER_INPUT = 2**30
 class Target:
     """Loads and plans one input; raises for what must not happen."""
 
-    def __init__(self, crashes: Path) -> None:
+    def __init__(self, crashes: Path, input_seconds: float) -> None:
+        self.input_seconds = input_seconds
         crashes.mkdir(parents=True, exist_ok=True)
         self.crashes = crashes
         memory = Path("/dev/shm")  # an fsync there is free
@@ -62,7 +62,7 @@ class Target:
         self.count += 1
         # In a file before it is tried: it survives the death of this process.
         self.current.write_bytes(data)
-        signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_INPUT)
+        signal.setitimer(signal.ITIMER_PROF, self.input_seconds)
         signal.alarm(STUCK_SECONDS)
         try:
             self._try()
@@ -102,7 +102,8 @@ def limit_memory() -> None:
 
 
 def too_slow(number: int, frame: object) -> None:
-    raise TimeoutError(f"more than {SECONDS_PER_INPUT} seconds of work, or {STUCK_SECONDS} in all")
+    what = "work" if number == signal.SIGPROF else f"waiting, {STUCK_SECONDS} s"
+    raise TimeoutError(f"too much {what}")
 
 
 def run_plain(target: Target, seeds: list[bytes], seconds: float, seed: int) -> int:
@@ -168,13 +169,16 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--crashes", type=Path, default=Path("build/fuzz-crashes"))
+    parser.add_argument(
+        "--input-seconds", type=float, default=5, help="of the processor; more under sanitizers"
+    )
     parser.add_argument("--plain", action="store_true", help="without atheris")
     parser.add_argument("--replay", nargs="+", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     signal.signal(signal.SIGALRM, too_slow)
     signal.signal(signal.SIGPROF, too_slow)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    target = Target(arguments.crashes)
+    target = Target(arguments.crashes, arguments.input_seconds)
     if arguments.replay:
         for path in arguments.replay:
             target(path.read_bytes())

@@ -79,6 +79,13 @@ def test_opset_out_of_range_is_refused(opset: int) -> None:
     assert "export with opset_version=21" in message
 
 
+@pytest.mark.parametrize("op", ["Add", "Sub", "Mul", "Div"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_arithmetic_with_too_few_or_too_many_operands_is_refused(op: str, count: int) -> None:
+    message = refused(make_model([make_node(op, ["x"] * count, ["y"], name="it")]))
+    assert f"{op} 'it': it has {count} operands; it takes 2" in message
+
+
 def test_all_unsupported_nodes_are_listed_in_one_line() -> None:
     nodes = [
         make_node("NoSuchOp", ["x"], ["a"], name="no_1"),
@@ -179,16 +186,19 @@ BAD_NODES: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "softmax": (lambda: one("Softmax", axis=2), "axis 2 must be the channels"),
     "concat": (lambda: one("Concat", zeros(1, 4, 6, 6), axis=1), "must depend on"),
     "batch moved": (lambda: one("Transpose", perm=[2, 3, 0, 1]), "moves the batch"),
-    "layer norm": (lambda: one("LayerNormalization", zeros(6)), "is not the channels alone"),
+    "layer norm": (
+        lambda: one("LayerNormalization", zeros(6, 6), axis=2),
+        "is not the channels alone",
+    ),
     "exponent": (lambda: one("Pow", zeros(4, 1, 1)), "its exponent must be one number"),
     "negative slope": (lambda: one("LeakyRelu", alpha=-0.5), "alpha -0.5 must be above 0"),
-    "slopes": (lambda: one("PRelu", zeros(6)), "one number per channel"),
+    "slopes": (lambda: one("PRelu", zeros(6, 1)), "one number per channel"),
     "compared": (lambda: one("Less", zeros(1)), "only random numbers can be compared"),
     "batch": (lambda: one("Reshape", np.array([-1, 12])), "mixes the batch"),
     "double": (lambda: one("Conv", np.zeros((8, 4, 1, 1))), "must be float32"),
     "bounds": (lambda: one("Clip", np.float32(1), np.float32(-1)), "min 1.0 must be at most"),
     "many bounds": (lambda: one("Clip", zeros(4)), "its min must be one number"),
-    "mean": (lambda: one("ReduceMean", np.array([1])), "height and width"),
+    "mean": (lambda: one("ReduceMean", np.array([0])), "height and width"),
 }
 
 
@@ -200,12 +210,15 @@ def test_bad_node_is_named_with_the_reason(name: str) -> None:
     assert reason in message
 
 
-def test_transposed_maps_are_refused_where_a_layer_or_an_output_needs_channels_first() -> None:
+def test_transposed_maps_are_refused_where_a_layer_needs_channels_first() -> None:
     last = make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1])
     pool = make_node("MaxPool", ["t"], ["y"], kernel_shape=[2, 2])
     assert "MaxPool 'y': its input 't' is transposed to NHWC" in refused(make_model([last, pool]))
-    message = refused(make_model([last], outputs=("t",)))
-    assert "output 't': it is transposed to NHWC" in message
+    flat = make_node("Flatten", ["t"], ["f"], name="flat")
+    message = refused(make_model([last, flat, make_node("Relu", ["f"], ["y"])]))
+    assert "Relu 'y': its input is flattened while it is transposed to NHWC" in message
+    message = refused(make_model([last, flat], outputs=("f",)))
+    assert "output 'f': it is flattened while it is transposed to NHWC" in message
     assert "export with channels first" in message
 
 

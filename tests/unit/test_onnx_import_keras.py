@@ -114,6 +114,48 @@ def gated() -> onnx.ModelProto:
                       shape=("N", 5, 6, 3))  # fmt: skip
 
 
+def flattened() -> onnx.ModelProto:
+    """A Flatten ahead of a dense layer: rows of its weight are pixels first, channels last."""
+    nodes = [
+        make_node("Transpose", ["x"], ["t"], perm=NCHW),
+        make_node("Conv", ["t", "w"], ["c"], pads=[1] * 4),
+        make_node("Transpose", ["c"], ["back"], perm=NHWC),
+        make_node("Reshape", ["back", "line"], ["f"]),
+        make_node("MatMul", ["f", "k"], ["m"]),
+        make_node("Add", ["m", "b"], ["r"]),
+        make_node("Reshape", ["back", "line"], ["f2"]),
+        make_node("Gemm", ["f2", "l"], ["g"], transB=1, alpha=0.5),
+        make_node("Add", ["r", "g"], ["y"]),
+    ]
+    weights = {"w": weight(4, 3, 3, 3), "k": weight(120, 5), "b": weight(5), "l": weight(5, 120)}
+    return make_model(nodes, weights | {"line": ints(-1, 120)}, shape=("N", 5, 6, 3))
+
+
+def cropped() -> onnx.ModelProto:
+    """A slice of all samples that ends at 2^31 - 1, as TensorFlow counts."""
+    most = 2**31 - 1
+    nodes = [
+        make_node("Slice", ["x", "from", "to", "axes"], ["s"]),
+        make_node("Transpose", ["s"], ["t"], perm=NCHW),
+        make_node("Conv", ["t", "w"], ["c"]),
+        make_node("GlobalAveragePool", ["c"], ["y"]),
+    ]
+    weights = {"from": ints(0, 1, 1, 0), "to": ints(most, most, most, most)}
+    weights |= {"axes": ints(0, 1, 2, 3), "w": weight(4, 3, 3, 3)}
+    return make_model(nodes, weights, shape=("N", 5, 6, 3))
+
+
+def lines_flattened() -> onnx.ModelProto:
+    nodes = [
+        make_node("Transpose", ["x"], ["t"], perm=[0, 2, 1]),
+        make_node("Conv", ["t", "w"], ["c"], pads=[1, 1]),
+        make_node("Transpose", ["c"], ["back"], perm=[0, 2, 1]),
+        make_node("Flatten", ["back"], ["f"]),
+        make_node("Gemm", ["f", "k"], ["y"]),
+    ]
+    return make_model(nodes, {"w": weight(5, 3, 3), "k": weight(55, 4)}, shape=("N", 11, 3))
+
+
 def maps() -> onnx.ModelProto:
     """A U-Net's form: scores of every pixel, channels last; and a second output of features."""
     nodes = [
@@ -148,6 +190,9 @@ CASES: dict[str, Case] = {
     "gated": gated,
     "maps": maps,
     "lines": lines,
+    "flattened": flattened,
+    "cropped": cropped,
+    "lines flattened": lines_flattened,
 }
 
 
