@@ -1,9 +1,9 @@
 """K hosts on one Linux machine: network namespaces joined by the switch of switch.cpp.
 
-With fewer cores than hosts everything takes `stretch` = hosts / cores times as long: every host gets
-1 / stretch of a core (quota.py) and the network is made slower by the same factor, so that computing
-and communicating keep their ratio. A time that is measured on the cluster, divided by the stretch,
-is that of the cluster that is meant.
+With fewer cores than hosts everything takes `stretch` = hosts / cores times as long: a host gets
+1 / stretch of a core (quota.py) and the network is made slower by the same factor, so that
+computing and communicating keep their ratio. A time that is measured on the cluster, divided by the
+stretch, is that of the cluster that is meant.
 """
 
 from __future__ import annotations
