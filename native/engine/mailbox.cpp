@@ -44,7 +44,8 @@ Mailbox::Mailbox(const Plan& plan, Communicator& comm, Arena& arena, ParamStore&
 }
 
 ArenaTensor& Mailbox::image_of(MessageKind of, const Letter& l) {
-  const TensorKind kind = of == MessageKind::activation ? TensorKind::image : TensorKind::image_grad;
+  const TensorKind kind =
+      of == MessageKind::activation ? TensorKind::image : TensorKind::image_grad;
   return arena_.get({kind, l.group, l.shard, -1});
 }
 

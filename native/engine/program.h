@@ -16,7 +16,7 @@ namespace hpmp {
 struct Step {
   const Instr* instr = nullptr;
   std::string label;
-  BoundTask* task = nullptr;    // forward, backward
+  BoundTask* task = nullptr;  // forward, backward
   /// Groups and shards to whose image gradients nothing was added yet: cleared first.
   std::vector<std::pair<GroupId, std::int32_t>> clear_first;
   bool clear_sums = false;      // nor to the statistics that follow the stage

@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kSmall = 4;  // latencies on the wire, at most, of a message that may join others
 constexpr double kMost = 16;  // likewise, of what they are together
-constexpr double kSame = 1 + 1e-9;  // times a step: no longer
+constexpr double kSame = 1 + 1e-9;       // times a step: no longer
 constexpr std::int64_t kWork = 400'000;  // tasks simulated
 constexpr std::int64_t kLeastTrials = 4, kMostTrials = 40;
 
@@ -73,8 +73,8 @@ class Bundler {
     for (std::size_t i = 0; i < all.size(); ++i) {
       const Flow& flow = graph.lead(all[i].second.flow);
       const bool same = !open.flows.empty() && joins(graph.lead(open.flows[0].flow), flow);
-      if (!same || !open.takes(all[i].second, carries_params(flow.kind),
-                               machine_.link_latency_seconds))
+      if (!same ||
+          !open.takes(all[i].second, carries_params(flow.kind), machine_.link_latency_seconds))
         close(open);
       open.flows.push_back(all[i].second);
       open.wire += all[i].second.wire;

@@ -13,8 +13,8 @@ namespace hpmp {
 /// simulated step longer is left alone.
 ///
 /// builder: linked, a message for each flow; afterwards with the messages found. schedule: of it.
-/// fits: whether a schedule of the builder's graph keeps the memory. Returns the new schedule, never
-/// longer.
+/// fits: whether a schedule of the builder's graph keeps the memory. Returns the new schedule,
+/// never longer.
 Schedule bundle_messages(const Machine& machine, TaskBuilder& builder, const Schedule& schedule,
                          const std::function<bool(const Schedule&)>& fits);
 

@@ -120,10 +120,10 @@ class StructureCheck : PlanCheck {
         params ? graph_.param(p.param).rows() : grouped_.group(l.group).shape.c;
     const std::int64_t each = row_elems(m.kind, l, p);
     if (p.range.end <= rows && p.elems == p.range.size() * each) return;
-    fail(ErrorCode::invalid_plan,
-         "message " + std::to_string(m.tag) + ": a piece of net " + std::to_string(p.net.index) +
-             " has " + std::to_string(p.elems) + " elements; its range holds " +
-             std::to_string(p.range.size() * each));
+    fail(ErrorCode::invalid_plan, "message " + std::to_string(m.tag) + ": a piece of net " +
+                                      std::to_string(p.net.index) + " has " +
+                                      std::to_string(p.elems) + " elements; its range holds " +
+                                      std::to_string(p.range.size() * each));
   }
 
   /// Every channel of every group and shard is computed by exactly one rank; every row has one

@@ -135,8 +135,8 @@ class Emitter {
 }  // namespace
 
 std::vector<RankProgram> emit_programs(const Hypergraph& h, const Ownership& own,
-                                       const std::vector<Message>& messages,
-                                       const TaskGraph& tasks, const Schedule& schedule) {
+                                       const std::vector<Message>& messages, const TaskGraph& tasks,
+                                       const Schedule& schedule) {
   return Emitter(h, own, messages, tasks, schedule).run();
 }
 

@@ -103,8 +103,7 @@ void TaskBuilder::add_updates() {
 void TaskBuilder::add_messages() {
   graph_.first_message = static_cast<std::int32_t>(graph_.tasks.size());
   graph_.shards_together = static_cast<std::int32_t>(model_.h.grid.statistics_shards());
-  const std::size_t messages =
-      graph_.bundles.empty() ? graph_.flows.size() : graph_.bundles.size();
+  const std::size_t messages = graph_.bundles.empty() ? graph_.flows.size() : graph_.bundles.size();
   for (std::size_t m = 0; m < messages; ++m) {
     const auto id = static_cast<std::int32_t>(m);
     const Flow& lead = graph_.lead(id);

@@ -38,9 +38,7 @@ struct TaskGraph {
   std::vector<std::int32_t> after_begin, after;  // CSR: tasks that wait for each task
   std::vector<std::int32_t> waits_for;           // how many each waits for
 
-  std::int32_t messages() const {
-    return static_cast<std::int32_t>(tasks.size()) - first_message;
-  }
+  std::int32_t messages() const { return static_cast<std::int32_t>(tasks.size()) - first_message; }
   /// Calls visit(flow's index) for each flow of message m.
   template <class Visit>
   void each_flow(std::int32_t m, Visit&& visit) const {
