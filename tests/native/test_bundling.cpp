@@ -10,11 +10,11 @@ namespace {
 /// Small layers, one behind the other: small gradients, ready one after the other.
 Graph deep() {
   std::string text =
-      "hpmp-graph 1\ninput x 3 8 8\nparam w0 weight 32 3 3 3\nparam fc weight 4 32\n";
+      "hpmp-graph 1\ninput x 3 8 8\nparam w0 weight 16 3 3 3\nparam fc weight 4 16\n";
   std::string nodes = "node Conv c0 : x : w0 : v0 kernel=3,3 pads=1,1,1,1\n";
   for (int i = 1; i < 6; ++i) {
     const std::string n = std::to_string(i);
-    text += "param w" + n + " weight 32 32 3 3\n";
+    text += "param w" + n + " weight 16 16 3 3\n";
     nodes += "node Conv c" + n + " : v" + std::to_string(i - 1) + " : w" + n + " : v" + n +
              " kernel=3,3 pads=1,1,1,1\n";
   }
@@ -28,6 +28,7 @@ Hypergraph cut(const Graph& g) {
   GridSpec grid;
   grid.batch = 8;
   grid.shards = 4;
+  grid.channel_block = 8;
   return build_hypergraph(g, checked_grid(g, grid));
 }
 
@@ -114,7 +115,7 @@ TEST(a_slow_link_that_the_step_waits_for_keeps_urgent_messages_apart) {
 
 TEST(a_bundle_that_leaves_before_one_of_its_letters_is_there_is_refused) {
   Plan plan = bundled();
-  const Message& m = bundle_of(plan, MessageKind::param_gradient);
+  const Message& m = bundle_of(plan, MessageKind::param);
   RankProgram& program = plan.programs[static_cast<std::size_t>(m.from)];
   live_for_ever(program);
   std::vector<Instr>& list = program.instrs;
@@ -123,9 +124,9 @@ TEST(a_bundle_that_leaves_before_one_of_its_letters_is_there_is_refused) {
   });
   const Instr moved = *send;
   list.erase(send);
-  list.insert(find(plan, static_cast<std::size_t>(m.from), InstrKind::backward), moved);
+  list.insert(find(plan, static_cast<std::size_t>(m.from), InstrKind::update), moved);
   CHECK_THROWS(verify_plan(deep(), plan), ErrorCode::invalid_plan,
-               "runs before the backward of shard");
+               "sends parameters before their update");
 }
 
 TEST(a_gradient_that_leaves_before_its_reader_ran_is_refused) {
