@@ -143,7 +143,7 @@ class CpuEngine final : public Engine {
         backward_task(step);
         break;
       case InstrKind::send:
-        if (step.clear_first) clear_image_grad(instr);
+        clear_image_grads(step);
         mailbox_.send(message(instr));
         break;
       case InstrKind::post:
@@ -151,7 +151,8 @@ class CpuEngine final : public Engine {
         break;
       case InstrKind::recv:
       case InstrKind::reduce:
-        mailbox_.receive(message(instr), step.clear_first, label);
+        clear_image_grads(step);
+        mailbox_.receive(message(instr), label);
         break;
       case InstrKind::wait:
         mailbox_.wait_sent(message(instr), label);
@@ -225,13 +226,15 @@ class CpuEngine final : public Engine {
     copy_channels(to, 0, from, 0, from.c, false);
   }
 
-  void clear_image_grad(const Instr& instr) {
-    ArenaTensor* grad = arena_.image_grad(instr.group, instr.shard);
-    if (grad != nullptr) std::memset(grad->data, 0, static_cast<std::size_t>(grad->ref.bytes()));
+  void clear_image_grads(const Step& step) {
+    for (const auto& [group, shard] : step.clear_first) {
+      ArenaTensor* grad = arena_.image_grad(group, shard);
+      if (grad != nullptr) std::memset(grad->data, 0, static_cast<std::size_t>(grad->ref.bytes()));
+    }
   }
 
   void backward_task(Step& step) {
-    if (step.clear_first) clear_image_grad(*step.instr);
+    clear_image_grads(step);
     TaskContext c = context(step, true);
     run_backward(graph_, *step.task, c);
   }

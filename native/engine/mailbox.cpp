@@ -11,16 +11,18 @@ namespace {
 /// The block of a message's channels: fixed, so that ranks of different vector width agree.
 std::int64_t wire_block(std::int64_t c) { return c % 16 == 0 ? 16 : c; }
 
-std::int64_t channels(const Message& m) {
+std::int64_t channels(const Letter& l) {
   std::int64_t c = 0;
-  for (const Piece& p : m.pieces) c += p.range.size();
+  for (const Piece& p : l.pieces) c += p.range.size();
   return c;
 }
 
 std::int64_t largest_net(const Plan& plan) {
   std::int64_t most = -1;
   for (const Message& m : plan.messages) {
-    for (const Piece& p : m.pieces) most = std::max<std::int64_t>(most, p.net.index);
+    for (const Letter& l : m.letters) {
+      for (const Piece& p : l.pieces) most = std::max<std::int64_t>(most, p.net.index);
+    }
   }
   return most;
 }
@@ -41,10 +43,10 @@ Mailbox::Mailbox(const Plan& plan, Communicator& comm, Arena& arena, ParamStore&
   wait_.timeout_seconds = timeout_seconds;
 }
 
-ArenaTensor& Mailbox::image_of(const Message& m) {
+ArenaTensor& Mailbox::image_of(MessageKind of, const Letter& l) {
   const TensorKind kind =
-      m.kind == MessageKind::activation ? TensorKind::image : TensorKind::image_grad;
-  return arena_.get({kind, m.group, m.shard, -1});
+      of == MessageKind::activation ? TensorKind::image : TensorKind::image_grad;
+  return arena_.get({kind, l.group, l.shard, -1});
 }
 
 std::byte* Mailbox::buffer(TensorKind kind, const Message& m) {
@@ -55,53 +57,69 @@ std::size_t Mailbox::bytes(const Message& m) const {
   return static_cast<std::size_t>(message_bytes(m.kind, m.elems, dtype_));
 }
 
-TensorRef Mailbox::buffer_tensor(const Message& m, std::byte* data) {
-  const TensorRef& image = image_of(m).ref;
-  const std::int64_t c = channels(m);
+TensorRef Mailbox::buffer_tensor(const TensorRef& image, const Letter& l, std::byte* data) const {
+  const std::int64_t c = channels(l);
   return {data, samples_, c, image.h, image.w, wire_block(c), image.dtype};
 }
 
 void Mailbox::pack(const Message& m, std::byte* out) {
   if (is_statistics(m.kind)) return statistics_.pack(m, reinterpret_cast<float*>(out));
-  if (carries_params(m.kind)) return pack_params(m, reinterpret_cast<float*>(out));
-  const ArenaTensor& image = image_of(m);
-  const TensorRef packed = buffer_tensor(m, out);
+  for (const Letter& l : m.letters) {
+    if (carries_params(m.kind))
+      pack_params(m.kind, l, reinterpret_cast<float*>(out));
+    else
+      pack_channels(m.kind, l, out);
+    out += message_bytes(m.kind, l.elems, dtype_);
+  }
+}
+
+void Mailbox::pack_channels(MessageKind kind, const Letter& l, std::byte* out) {
+  const ArenaTensor& image = image_of(kind, l);
+  const TensorRef packed = buffer_tensor(image.ref, l, out);
   std::int64_t at = 0;
-  for (const Piece& p : m.pieces) {
+  for (const Piece& p : l.pieces) {
     copy_channels(packed, at, image.ref, packed_position(image.plan->channels, p.range.begin),
                   p.range.size(), false);
     at += p.range.size();
   }
 }
 
-void Mailbox::pack_params(const Message& m, float* out) {
-  for (const Piece& p : m.pieces) {
+void Mailbox::pack_params(MessageKind kind, const Letter& l, float* out) {
+  for (const Piece& p : l.pieces) {
     const HeldParam& held = *params_.find(p.param);
-    const Floats& from = m.kind == MessageKind::param ? held.weight : held.grad;
+    const Floats& from = kind == MessageKind::param ? held.weight : held.grad;
     std::copy_n(from.data() + held.row(p.range.begin) * held.row_elems, p.elems, out);
     out += p.elems;
   }
 }
 
-void Mailbox::unpack(const Message& m, std::byte* in, bool clear_first) {
+void Mailbox::unpack(const Message& m, std::byte* in) {
   if (is_statistics(m.kind)) return statistics_.unpack(m, reinterpret_cast<const float*>(in));
-  if (carries_params(m.kind)) return unpack_params(m, reinterpret_cast<const float*>(in));
-  ArenaTensor& image = image_of(m);
-  if (clear_first) std::memset(image.data, 0, static_cast<std::size_t>(image.ref.bytes()));
-  const TensorRef packed = buffer_tensor(m, in);
+  for (const Letter& l : m.letters) {
+    if (carries_params(m.kind))
+      unpack_params(m.kind, l, reinterpret_cast<const float*>(in));
+    else
+      unpack_channels(m.kind, l, in);
+    in += message_bytes(m.kind, l.elems, dtype_);
+  }
+}
+
+void Mailbox::unpack_channels(MessageKind kind, const Letter& l, std::byte* in) {
+  ArenaTensor& image = image_of(kind, l);
+  const TensorRef packed = buffer_tensor(image.ref, l, in);
   std::int64_t at = 0;
-  for (const Piece& p : m.pieces) {
+  for (const Piece& p : l.pieces) {
     copy_channels(image.ref, packed_position(image.plan->channels, p.range.begin), packed, at,
-                  p.range.size(), m.kind == MessageKind::gradient);
+                  p.range.size(), kind == MessageKind::gradient);
     at += p.range.size();
   }
 }
 
-void Mailbox::unpack_params(const Message& m, const float* in) {
-  for (const Piece& p : m.pieces) {
+void Mailbox::unpack_params(MessageKind kind, const Letter& l, const float* in) {
+  for (const Piece& p : l.pieces) {
     HeldParam& held = *params_.find(p.param);
     const std::int64_t at = held.row(p.range.begin) * held.row_elems;
-    if (m.kind == MessageKind::param) {
+    if (kind == MessageKind::param) {
       std::copy_n(in, p.elems, held.weight.data() + at);
     } else {
       float* sum = held.grad.data() + at;
@@ -112,7 +130,9 @@ void Mailbox::unpack_params(const Message& m, const float* in) {
 }
 
 void Mailbox::count(const Message& m) {
-  for (const Piece& p : m.pieces) sent_by_net_[p.net.at()] += p.elems;
+  for (const Letter& l : m.letters) {
+    for (const Piece& p : l.pieces) sent_by_net_[p.net.at()] += p.elems;
+  }
   sent_by_peer_[static_cast<std::size_t>(m.to)] += m.elems;
   sent_bytes_ += static_cast<std::int64_t>(bytes(m));
 }
@@ -131,9 +151,9 @@ void Mailbox::post(const Message& m) {
       comm_.irecv(buffer(TensorKind::recv_buffer, m), bytes(m), m.from, m.tag);
 }
 
-void Mailbox::receive(const Message& m, bool clear_first, const char* label) {
+void Mailbox::receive(const Message& m, const char* label) {
   wait(comm_, requests_[static_cast<std::size_t>(m.tag)], {false, m.from, m.tag, label}, wait_);
-  unpack(m, buffer(TensorKind::recv_buffer, m), clear_first);
+  unpack(m, buffer(TensorKind::recv_buffer, m));
 }
 
 void Mailbox::wait_sent(const Message& m, const char* label) {

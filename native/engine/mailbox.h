@@ -19,9 +19,8 @@ class Mailbox {
 
   void send(const Message& m);
   void post(const Message& m);
-  /// Waits for a posted message and unpacks it. `clear_first`: an image gradient that nothing has
-  /// been added to yet.
-  void receive(const Message& m, bool clear_first, const char* label);
+  /// Waits for a posted message and unpacks it: gradients are added to what is there.
+  void receive(const Message& m, const char* label);
   void wait_sent(const Message& m, const char* label);
   /// Lets the transport work while kernels run.
   void progress();
@@ -32,13 +31,15 @@ class Mailbox {
   void reset_counters();
 
  private:
-  TensorRef buffer_tensor(const Message& m, std::byte* data);
+  TensorRef buffer_tensor(const TensorRef& image, const Letter& l, std::byte* data) const;
   void pack(const Message& m, std::byte* buffer);
-  void unpack(const Message& m, std::byte* buffer, bool clear_first);
-  void pack_params(const Message& m, float* buffer);
-  void unpack_params(const Message& m, const float* buffer);
+  void unpack(const Message& m, std::byte* buffer);
+  void pack_channels(MessageKind kind, const Letter& l, std::byte* buffer);
+  void unpack_channels(MessageKind kind, const Letter& l, std::byte* buffer);
+  void pack_params(MessageKind kind, const Letter& l, float* buffer);
+  void unpack_params(MessageKind kind, const Letter& l, const float* buffer);
   void count(const Message& m);
-  ArenaTensor& image_of(const Message& m);
+  ArenaTensor& image_of(MessageKind kind, const Letter& l);
   std::byte* buffer(TensorKind kind, const Message& m);
   std::size_t bytes(const Message& m) const;
 

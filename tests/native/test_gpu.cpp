@@ -4,6 +4,7 @@
 
 #include "backend.h"
 #include "check.h"
+#include "engine/cuda/conv_rehearsal.h"
 #include "engine/cuda/copies.h"
 #include "engine/cuda/kernels/update.h"
 #include "gpu_memory.h"
@@ -86,8 +87,9 @@ TEST(a_captured_run_is_done_whenever_it_is_launched_and_not_before) {
   stream.fill(velocity.data(), 0, velocity.bytes());
   const cuda::PlainEntry<cuda::SgdArgs> sgd(*Gpu::get().device, "sgd");
   const auto at = [](const GpuBytes& bytes) { return reinterpret_cast<float*>(bytes.data()); };
-  const cuda::CapturedRun run(
-      stream, [&] { sgd.run(stream, 8, {0, 0.5F, 0, 0, at(grad), at(weight), at(velocity)}); });
+  const cuda::CapturedRun run(stream, [&] {
+    sgd.run(stream, 8, {0, 0.5F, 0, 0, at(grad), at(weight), at(velocity), nullptr});
+  });
   CHECK(floats(weight) == ones);
   for (int k = 0; k < 3; ++k) run.launch(stream);
   CHECK(floats(weight) == std::vector<float>(8, -0.5F));
@@ -100,7 +102,8 @@ TEST(sgd_has_momentum_and_weight_decay) {
   const cuda::PlainEntry<cuda::SgdArgs> sgd(*Gpu::get().device, "sgd");
   sgd.run(Gpu::get().stream, 2,
           {0, 0.5F, 0.25F, 0.125F, reinterpret_cast<float*>(grad.data()),
-           reinterpret_cast<float*>(weight.data()), reinterpret_cast<float*>(velocity.data())});
+           reinterpret_cast<float*>(weight.data()), reinterpret_cast<float*>(velocity.data()),
+           nullptr});
   CHECK(floats(velocity) == std::vector<float>({2, 0.75F}));
   CHECK(floats(weight) == std::vector<float>({1, 3.625F}));
 }
@@ -168,4 +171,30 @@ TEST(images_come_and_go_as_nchw) {
     const float want = c == 1 ? images[k + 3 * 6] : c == 2 || c == 3 ? images[k - 2 * 6] : 0;
     CHECK_EQ(got[k], want);
   }
+}
+
+TEST(a_rehearsal_has_zeros_for_all_that_a_plan_touches) {
+  if (!on_gpu()) return;
+  cuda::ConvPlanSpec spec;
+  const cuda::PoolAxis axis{6, 4, 3, 1, 0, 0, 1};
+  spec.shape = {2, 5, 7, 1, axis, axis};
+  spec.biased = spec.adds = true;
+  cuda::ConvRehearsal rehearsal(Gpu::get().stream, spec);
+  int runs = 0;
+  const double us = rehearsal.time(100, [&](const cuda::ConvOperands& o, std::byte* workspace) {
+    ++runs;
+    cuda::Stream& stream = Gpu::get().stream;
+    stream.fill(workspace, 1, 100);
+    for (auto [data, elems] : {std::pair{o.x, 2 * 5 * 36},
+                               {o.filter, 7 * 5 * 9},
+                               {o.y, 2 * 7 * 16},
+                               {o.addend, 2 * 7 * 16},
+                               {o.bias, 7}}) {
+      std::vector<float> values(static_cast<std::size_t>(elems), 1);
+      stream.to_host(values.data(), data, values.size() * sizeof(float));
+      stream.synchronize();
+      CHECK(values == std::vector<float>(values.size()));
+    }
+  });
+  CHECK(us >= 0 && runs > 1);
 }
