@@ -17,7 +17,7 @@ from onnx_import.normalise import normalise
 from onnx_import.read import Source, read_model
 from onnx_import.text import GraphParam
 from onnx_import.unreached import Unreached, unreached
-from onnx_import.warn import RECIPE, warnings_about
+from onnx_import.warn import RECIPE, recipe_for, warnings_about
 
 TRAINABLE, STATE, FROZEN = "trainable", "state", "frozen"
 _STATISTICS = ("running_mean", "running_var")
@@ -91,15 +91,16 @@ def inspect_model(
 ) -> Inspection:
     """Looks at a model; never raises for what is in it, but says so in the result."""
     name = model.graph.name if isinstance(model, onnx.ModelProto) else os.fspath(model)
-    found = Inspection(str(name))
+    found, recipe = Inspection(str(name)), RECIPE
     try:
         source = read_model(model, limits)
+        recipe = recipe_for(source.model)
         _facts(found, source.model)
         _converted(found, source, limits)
     except ModelError as error:
         found.error = str(error)
     if found.warnings or not found.supported:
-        found.recipe = RECIPE
+        found.recipe = recipe
     return found
 
 

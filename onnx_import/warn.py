@@ -19,10 +19,17 @@ def warnings_about(model: onnx.ModelProto) -> list[str]:
     folded = folded_convolutions(model.graph)
     if not folded:
         return []
+    recipe = recipe_for(model)
+    cure = f"; export with {recipe}" if recipe else ", as in all files of this exporter"
     return [
         f"batch-normalization looks folded into {folded} convolutions, so training starts "
-        f"without it; export with {RECIPE}"
+        f"without it{cure}"
     ]
+
+
+def recipe_for(model: onnx.ModelProto) -> str:
+    """How to export it again for training; empty where its exporter has no such form."""
+    return "" if model.producer_name == "tf2onnx" else RECIPE
 
 
 def folded_convolutions(graph: onnx.GraphProto) -> int:

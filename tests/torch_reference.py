@@ -9,7 +9,6 @@ compared to float64 with channels shifted off the kink, and may err as PyTorch's
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,14 +29,17 @@ def without_dropout(network: torch.nn.Module) -> torch.nn.Module:
     return network.train()
 
 
-def off_the_kink(network: torch.nn.Module) -> torch.nn.Module:
-    """Three of four channels of every batch-norm always on, one off; of a ReLU6's one saturated."""
+def off_the_kink(network: torch.nn.Module, spread: float = 0.5) -> torch.nn.Module:
+    """Three of four channels of every batch-norm always on, one off; of a ReLU6's one saturated.
+
+    spread: the deviation of every channel, whose mean is 5 at least.
+    """
     bounded = any(isinstance(module, torch.nn.ReLU6) for module in network.modules())
     means = torch.tensor([3.0, 3.0, 11.0, -5.0] if bounded else [5.0, 5.0, 5.0, -5.0])
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             with torch.no_grad():
-                module.weight.fill_(0.5)
+                module.weight.fill_(spread)
                 module.bias.copy_(means[torch.arange(module.num_features) % 4])
     return network
 
@@ -125,8 +127,3 @@ def least_gap(network: torch.nn.Module, images: Images) -> float:
     with torch.no_grad(), _Gaps() as gaps:
         exact(torch.from_numpy(images).double())
     return gaps.least
-
-
-def clearest(network: torch.nn.Module, batches: Iterator[Images], gap: float) -> Images:
-    """The first batch whose max pools no rounding decides: their gaps are at least `gap`."""
-    return next(images for images in batches if least_gap(network, images) >= gap)

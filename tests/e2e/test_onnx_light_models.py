@@ -9,6 +9,7 @@ from light_models import FOLDER, refilled
 from onnx_reference import assert_same, images_for, run_onnx, run_oracle
 
 import onnx_import
+import pyhpmp
 
 #: Convolutions of each network, as in the papers' tables; squeezes and projections included.
 CONVOLUTIONS = {
@@ -38,6 +39,8 @@ def test_light_model_computes_what_onnxruntime_computes(name: str) -> None:
     smaller, largest = np.sort(wanted[0].reshape(-1))[-2:]
     assert smaller > 1e-3 * largest
     assert_same(run_oracle(imported, images), wanted, TOLERANCE)
+    plan = pyhpmp.plan(pyhpmp.load(model), ranks=1, batch=len(images), training=False, seconds=0)
+    assert_same(pyhpmp.Session(plan).outputs(images), wanted, TOLERANCE)
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)

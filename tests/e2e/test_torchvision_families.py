@@ -17,6 +17,7 @@ from torch_reference import (
     Labels,
     errors,
     float64_in,
+    least_gap,
     off_the_kink,
     without_dropout,
     worst_errors,
@@ -31,16 +32,16 @@ from pyhpmp import local
 OUTPUTS, GRADIENTS, RANKS = 1e-4, 1e-3, 1e-5
 # Eight samples keep rounding away from the kinks that the shifted networks still have (max pools).
 BATCH = 8
-# A max pool decides otherwise where two values differ in the last bit; the gradients ahead of
-# it then differ by as much as one position counts.
-POOLED = {"inception_v3": 1e-2}
+# Where two values of a max pool's window differ in the last bits, rounding decides which of them
+# has the gradient. So channels that are pooled spread wide, and these images keep them apart.
+CLEAR, SPREADS, SEEDS = 3e-6, {"inception_v3": 1.25}, {"inception_v3": 17}
 CASES = [(name, form) for name in MINIATURES for form in torchvision_models.FORMS]
 MASKED = ("efficientnet", "efficientnet_v2", "convnext")
 
 
 @lru_cache
 def batch_for(name: str) -> tuple[Images, Labels]:
-    random, side = np.random.default_rng(1), MINIATURES[name].image
+    random, side = np.random.default_rng(SEEDS.get(name, 1)), MINIATURES[name].image
     images = random.standard_normal((BATCH, 3, side, side), dtype=np.float32)
     return images, random.integers(0, CLASSES, BATCH)
 
@@ -90,17 +91,18 @@ def test_inference_on_one_and_on_four_ranks_is_onnxruntimes(
 
 @pytest.mark.parametrize("name", MINIATURES)
 def test_a_step_on_one_and_on_four_ranks_has_autograds_gradients(name: str, tmp_path: Path) -> None:
-    network = off_the_kink(without_dropout(build(name)))
+    network = off_the_kink(without_dropout(build(name)), SPREADS.get(name, 0.5))
     path = exported(network, name, "legacy_train", tmp_path)
     network.train()
     images, labels = batch_for(name)
+    assert name not in SEEDS or least_gap(network, images) >= CLEAR
     exact = float64_in(network, images, labels)
     expected, theirs = worst_errors(network, images, labels, exact)
     for ranks in (1, 4):
         loss, grads = trained(path, name, ranks)
         assert loss == pytest.approx(expected, rel=1e-4)
         for parameter, error in errors(grads, exact).items():
-            assert error <= POOLED.get(name, GRADIENTS) + 3 * theirs[parameter], parameter
+            assert error <= GRADIENTS + 3 * theirs[parameter], parameter
 
 
 @pytest.mark.parametrize("name", MASKED)

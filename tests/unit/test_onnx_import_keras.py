@@ -240,6 +240,14 @@ def test_training_takes_images_of_both_forms() -> None:
     assert losses(last=True)[2] < losses(last=True)[0]
 
 
+def test_a_file_without_its_batch_norms_is_not_said_to_come_from_pytorch() -> None:
+    model = classifier()
+    model.producer_name = "tf2onnx"
+    (warning,) = onnx_import.load(model).warnings
+    assert "folded into 3 convolutions" in warning
+    assert "torch" not in warning
+
+
 def test_a_model_that_neither_form_makes_sense_of_names_the_problems_of_the_better_one() -> None:
     nodes = [*classifier().graph.node, make_node("Det", ["g"], ["z"])]
     model = classifier()
