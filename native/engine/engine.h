@@ -12,10 +12,19 @@ namespace hpmp {
 
 class Communicator;
 
+enum class DeviceKind : std::uint8_t { cpu, cuda };
+
 /// Whether this machine's kernels compute on activations of the type.
-bool runs_dtype(DType dtype);
+bool runs_dtype(DType dtype, DeviceKind device = DeviceKind::cpu);
+
+/// GPUs that this process may use; 0 without a driver or in a build without CUDA, and `why` in
+/// words then.
+int count_gpus(std::string& why);
 
 struct EngineOptions {
+  DeviceKind device = DeviceKind::cpu;
+  int gpu = 0;        // which of this process's
+  bool tf32 = false;  // on a GPU: fp32 products of convolutions and dense layers may be rounded
   std::uint64_t seed = 0;
   int threads = 0;  // OpenMP threads; 0: leave as is
   double comm_timeout_seconds = 60;

@@ -16,17 +16,17 @@ namespace hpmp {
 struct Step {
   const Instr* instr = nullptr;
   std::string label;
-  BoundTask* task = nullptr;    // forward, backward
-  bool clear_first = false;     // nothing was added to the image gradient yet: clear it
-  bool clear_sums = false;      // nor to the statistics that follow the stage
-  std::vector<ParamId> params;  // update
+  BoundTask* task = nullptr;  // forward, backward
+  bool clear_first = false;   // nothing was added to the image gradient yet: clear it
+  bool clear_sums = false;    // nor to the statistics that follow the stage
+  std::unique_ptr<Routine> update;
 };
 
 class BoundProgram {
  public:
   /// All arguments must outlive this.
   BoundProgram(const Graph& graph, const GroupedGraph& grouped, const Plan& plan,
-               const RankProgram& program, Arena& arena, ParamStore& store);
+               const RankProgram& program, Arena& arena, ParamStore& store, Backend& backend);
 
   std::vector<Step>& steps() { return steps_; }
   void params_changed();
@@ -43,6 +43,7 @@ class BoundProgram {
   void find_first_sums();
   void order_dense_columns();
   void find_own_updates();
+  void bind_updates();
   bool updates_alone(const BoundTask& task) const;
   /// Whether something was added to the image gradient before; from now on, yes.
   bool was_written(GroupId g, std::int32_t shard);
@@ -53,6 +54,7 @@ class BoundProgram {
   const RankProgram& program_;
   Arena& arena_;
   ParamStore& store_;
+  Backend& backend_;
   std::map<Key, BoundTask> tasks_;
   /// By group, channels and the operands' blocks.
   using KernelKey = std::tuple<GroupId, Ranges, std::vector<std::int64_t>>;
