@@ -11,6 +11,10 @@
 
 namespace hpmp {
 
+namespace cuda {
+struct StepNumbers;  // cuda/kernels/step.h
+}
+
 /// What a kernel is prepared for. `channels` are the output channels that this rank computes, in
 /// packed order; `input_channels[k]` the channels of operand k that it reads (in the operand's own
 /// channel numbering), packed likewise. For conv these are whole conv groups.
@@ -41,8 +45,10 @@ struct StepInfo {
   std::uint64_t step = 0;
   std::int64_t first_sample = 0;  // global index of the shard's first sample in the batch
   std::int64_t counted = 0;       // labels of the global batch that are not ignored
-  double statistics_weight = 0;   // of the task's samples of one statistics group: their share of
-                                  // the global batch
+  // On a GPU: where it finds seed, step, counted and the optimizer's factors instead, or null.
+  const cuda::StepNumbers* numbers = nullptr;
+  double statistics_weight = 0;  // of the task's samples of one statistics group: their share of
+                                 // the global batch
 };
 
 /// Sums of one channel over the samples that share batch statistics: of x and x * x in the forward

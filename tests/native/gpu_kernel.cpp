@@ -38,6 +38,13 @@ std::size_t saved_size(const KernelSpec& spec) {
   return static_cast<std::size_t>(bytes);
 }
 
+/// Labels that a loss is given.
+std::size_t label_count(const KernelSpec& spec) {
+  const std::int64_t pixels =
+      spec.input_shapes.empty() ? 1 : spec.input_shapes[0].h * spec.input_shapes[0].w;
+  return static_cast<std::size_t>(spec.samples * pixels);
+}
+
 /// Copies of one call's arrays, brought back in the end.
 class Call {
  public:
@@ -74,7 +81,7 @@ class Call {
 class GpuKernel : public Kernel {
  public:
   explicit GpuKernel(const KernelSpec& spec)
-      : samples_(static_cast<std::size_t>(spec.samples)),
+      : labels_(label_count(spec)),
         channels_(static_cast<std::size_t>(total_size(spec.channels))),
         sizes_(param_sizes(spec)),
         kernel_(prepare_cuda_kernel(spec, Gpu::get().stream)),
@@ -94,7 +101,7 @@ class GpuKernel : public Kernel {
       on_gpu.inputs[k] = call.tensor(args.inputs[k], true, k == 0 && in_place && !args.own_sums);
     on_gpu.output = in_place ? on_gpu.inputs[0] : call.tensor(args.output, false, !args.own_sums);
     on_gpu.params = use_params(args.params);
-    on_gpu.labels = call.array(args.labels, samples_, false);
+    on_gpu.labels = call.array(args.labels, labels_, false);
     on_gpu.own_sums = call.array(args.own_sums, channels_, true);
     on_gpu.all_sums = call.array(args.all_sums, channels_, false);
     use_memory(args.saved, on_gpu.saved, on_gpu.scratch);
@@ -122,7 +129,7 @@ class GpuKernel : public Kernel {
       on_gpu.param_grads[j] = call.array(args.param_grads[j], sizes_[j], true);
     on_gpu.momentum =
         call.array(args.update ? args.momentum : nullptr, sizes_.empty() ? 0 : sizes_[0], true);
-    on_gpu.labels = call.array(args.labels, samples_, false);
+    on_gpu.labels = call.array(args.labels, labels_, false);
     on_gpu.own_sums = call.array(args.own_sums, channels_, true);
     on_gpu.all_sums = call.array(args.all_sums, channels_, false);
     use_memory(args.saved, on_gpu.saved, on_gpu.scratch);
@@ -158,7 +165,7 @@ class GpuKernel : public Kernel {
     for (const GpuBytes& p : params_) p.check_guard();
   }
 
-  std::size_t samples_, channels_;
+  std::size_t labels_, channels_;
   std::vector<std::size_t> sizes_;
   std::unique_ptr<Kernel> kernel_;
   GpuBytes saved_, scratch_;

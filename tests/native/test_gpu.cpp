@@ -86,8 +86,9 @@ TEST(a_captured_run_is_done_whenever_it_is_launched_and_not_before) {
   stream.fill(velocity.data(), 0, velocity.bytes());
   const cuda::PlainEntry<cuda::SgdArgs> sgd(*Gpu::get().device, "sgd");
   const auto at = [](const GpuBytes& bytes) { return reinterpret_cast<float*>(bytes.data()); };
-  const cuda::CapturedRun run(
-      stream, [&] { sgd.run(stream, 8, {0, 0.5F, 0, 0, at(grad), at(weight), at(velocity)}); });
+  const cuda::CapturedRun run(stream, [&] {
+    sgd.run(stream, 8, {0, 0.5F, 0, 0, at(grad), at(weight), at(velocity), nullptr});
+  });
   CHECK(floats(weight) == ones);
   for (int k = 0; k < 3; ++k) run.launch(stream);
   CHECK(floats(weight) == std::vector<float>(8, -0.5F));
@@ -100,7 +101,8 @@ TEST(sgd_has_momentum_and_weight_decay) {
   const cuda::PlainEntry<cuda::SgdArgs> sgd(*Gpu::get().device, "sgd");
   sgd.run(Gpu::get().stream, 2,
           {0, 0.5F, 0.25F, 0.125F, reinterpret_cast<float*>(grad.data()),
-           reinterpret_cast<float*>(weight.data()), reinterpret_cast<float*>(velocity.data())});
+           reinterpret_cast<float*>(weight.data()), reinterpret_cast<float*>(velocity.data()),
+           nullptr});
   CHECK(floats(velocity) == std::vector<float>({2, 0.75F}));
   CHECK(floats(weight) == std::vector<float>({1, 3.625F}));
 }

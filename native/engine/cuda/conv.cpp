@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <string>
 
-#include "engine/cuda/column_sums.h"
+#include "engine/cuda/bias_grad.h"
 #include "engine/cuda/conv_passes.h"
 #include "engine/cuda/kernels.h"
 #include "engine/cuda/kernels/update.h"
@@ -76,23 +76,20 @@ class Convolution : public Kernel {
         has_bias_(node_of(spec).params.size() > 1),
         weight_elems_(std::int64_t{shape.k} * (shape.c / shape.groups) * shape.rows.kernel *
                       shape.columns.kernel),
-        bias_sums_(target, 1, std::int64_t{shape.n} * shape.rows.output * shape.columns.output,
-                   shape.k),
-        add_sums_(*stream_.device(), "add_sums"),
+        bias_(target, std::int64_t{shape.n} * shape.rows.output * shape.columns.output, shape.k),
         sgd_(*stream_.device(), "sgd") {
     const ConvTail tail(spec);
     adds_ = tail.adds;
     if (tail.norm.valid())
       folded_ = std::make_unique<Folded>(stream_, shape.k, weight_elems_ / shape.k,
                                          spec.graph->node(tail.norm).attrs.epsilon);
-    const ConvProblem problem{shape,       tail.has_bias, tail.adds,
-                              tail.bounds, spec.training, spec.input_gradient};
-    passes_ = make_planned_conv(problem, target);
-    if (!passes_) passes_ = make_plain_conv(problem, target);
+    passes_ = make_conv_passes({shape, tail.has_bias, tail.adds, tail.bounds, true,
+                                spec.training && spec.input_gradient, spec.training},
+                               target);
   }
 
   std::size_t scratch_bytes() const override {
-    return std::max(passes_->scratch_bytes(), has_bias_ ? bias_sums_.scratch_bytes() : 0);
+    return std::max(passes_->scratch_bytes(), has_bias_ ? bias_.scratch_bytes() : 0);
   }
   std::size_t resident_bytes() const override {
     return passes_->resident_bytes() + (folded_ ? folded_->bytes() : 0);
@@ -112,11 +109,7 @@ class Convolution : public Kernel {
 
   void backward(const BackwardArgs& args) override {
     const TensorRef &x = args.inputs[0], &dy = args.grad_output, &dx = args.grad_inputs[0];
-    if (has_bias_ && args.param_grads[1]) {
-      const SumPair* sums = bias_sums_.run(kValues, dy.data, nullptr, args.scratch);
-      add_sums_.run(stream_, dy.c,
-                    {0, static_cast<int>(dy.c), 0, sums, args.param_grads[1], nullptr});
-    }
+    if (has_bias_ && args.param_grads[1]) bias_.add(dy, args.param_grads[1], args.scratch);
     // Before the weights change.
     if (dx.data) passes_->data_grad(dy.data, dx.data, args.accumulate[0], args.scratch);
     float* grad = args.param_grads[0];
@@ -131,14 +124,13 @@ class Convolution : public Kernel {
     sgd_.run(stream_, weight_elems_,
              {0, static_cast<float>(args.update->lr), static_cast<float>(args.update->momentum),
               static_cast<float>(args.update->weight_decay), args.param_grads[0], args.params[0],
-              args.momentum});
+              args.momentum, args.step.numbers});
   }
 
   Stream& stream_;
   bool has_bias_, adds_ = false;
   std::int64_t weight_elems_;
-  ColumnSums bias_sums_;
-  PlainEntry<AddSumsArgs> add_sums_;
+  BiasGrad bias_;
   PlainEntry<SgdArgs> sgd_;
   std::unique_ptr<Folded> folded_;
   std::unique_ptr<ConvPasses> passes_;

@@ -15,7 +15,7 @@ struct ConvProblem {
   ConvShape shape;
   bool biased = false, adds = false;
   cpu::Bounds bounds;
-  bool training = true, input_gradient = true;
+  bool forward = true, data_grad = true, weight_grad = true;  // the passes that are asked for
 };
 
 class ConvPasses {
@@ -33,6 +33,9 @@ class ConvPasses {
   /// grad: fp32, as the weights; adds.
   virtual void weight_grad(const void* x, const void* dy, float* grad, std::byte* scratch) = 0;
 };
+
+/// By cuDNN where it has all of them, else plain.
+std::unique_ptr<ConvPasses> make_conv_passes(const ConvProblem& problem, const Target& target);
 
 std::unique_ptr<ConvPasses> make_plain_conv(const ConvProblem& problem, const Target& target);
 

@@ -35,7 +35,7 @@ class PlannedConv : public ConvPasses {
         sum_(*stream_.device(), "sum_operands", target.storage) {}
 
   std::size_t scratch_bytes() const override {
-    std::size_t most = plans_.forward->workspace_bytes();
+    std::size_t most = plans_.forward ? plans_.forward->workspace_bytes() : 0;
     if (plans_.data_grad)
       most = std::max(most,
                       rounded(input_elems() * elem_bytes_) + plans_.data_grad->workspace_bytes());
@@ -144,19 +144,26 @@ std::unique_ptr<ConvPasses> make_planned_conv(const ConvProblem& problem, const 
   spec.numerics = target.numerics;
   std::string why;
   Plans plans;
-  plan_forward(problem, spec, target, plans);
-  if (!plans.forward) return nullptr;
-  if (problem.training) {
+  if (problem.forward) {
+    plan_forward(problem, spec, target, plans);
+    if (!plans.forward) return nullptr;
+  }
+  if (problem.weight_grad) {
     spec.pass = ConvPass::weight_grad;
     plans.weight_grad = make_conv_plan(target.stream, spec, why);
     if (!plans.weight_grad) return nullptr;
   }
-  if (problem.training && problem.input_gradient) {
+  if (problem.data_grad) {
     spec.pass = ConvPass::data_grad;
     plans.data_grad = make_conv_plan(target.stream, spec, why);
     if (!plans.data_grad) return nullptr;
   }
   return std::make_unique<PlannedConv>(problem, std::move(plans), target);
+}
+
+std::unique_ptr<ConvPasses> make_conv_passes(const ConvProblem& problem, const Target& target) {
+  std::unique_ptr<ConvPasses> passes = make_planned_conv(problem, target);
+  return passes ? std::move(passes) : make_plain_conv(problem, target);
 }
 
 }  // namespace hpmp::cuda

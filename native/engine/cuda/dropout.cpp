@@ -1,9 +1,8 @@
 // dropout: the CPU's masks, bit for bit, computed again in backward.
-#include "engine/cuda/channel_table.h"
 #include "engine/cuda/kernels.h"
 #include "engine/cuda/kernels/channels.h"
 #include "engine/cuda/sum_operands.h"
-#include "engine/dropout_key.h"
+#include "engine/cuda/table.h"
 
 namespace hpmp::cuda {
 namespace {
@@ -48,7 +47,10 @@ class Dropout : public Kernel {
     a.x = x.data;
     a.y = y.data;
     a.channels = channels_.data();
-    a.key = dropout_key(step, node_);
+    a.numbers = step.numbers;
+    a.seed = step.seed;
+    a.step = step.step;
+    a.node = static_cast<std::uint64_t>(node_.index);
     a.first_sample = static_cast<std::uint64_t>(step.first_sample);
     a.limit = static_cast<std::uint32_t>(ratio_ * 4294967296.0);
     a.spread = spread_;
@@ -61,7 +63,7 @@ class Dropout : public Kernel {
   NodeId node_;
   double ratio_;
   unsigned spread_;
-  ChannelTable channels_;
+  Table<int> channels_;
   SumOperands copies_;
   WideEntry<DropoutArgs> dropout_;
 };

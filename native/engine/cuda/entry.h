@@ -69,8 +69,9 @@ class WideEntry : NarrowEntry<Args> {
   /// `elems`: items of one element each; `run_elems`: what a vector may not cross (the channels, or
   /// all elements); `tensors`: what is read or written by vectors, rows of parameters and null ones
   /// included.
-  void run(Stream& stream, std::int64_t elems, std::int64_t run_elems,
-           std::initializer_list<const void*> tensors, Args args) const {
+  template <class Tensors = std::initializer_list<const void*>>
+  void run(Stream& stream, std::int64_t elems, std::int64_t run_elems, const Tensors& tensors,
+           Args args) const {
     bool wide = run_elems % width_ == 0;
     for (const void* p : tensors) wide = wide && is_aligned(p);
     if (!wide) return NarrowEntry<Args>::run(stream, elems, args);

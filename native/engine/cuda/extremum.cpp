@@ -1,4 +1,6 @@
 // max and min of equal shapes; operands that are equal share the gradient.
+#include <vector>
+
 #include "engine/cuda/kernels.h"
 #include "engine/cuda/kernels/elementwise.h"
 
@@ -40,8 +42,9 @@ class Extremum : public Kernel {
   }
 
   void run(const WideEntry<ExtremumArgs>& entry, const ExtremumArgs& a, std::int64_t elems) const {
-    entry.run(stream_, elems, elems,
-              {a.to, a.dy, a.x[0], a.x[1], a.x[2], a.x[3], a.x[4], a.x[5], a.x[6], a.x[7]}, a);
+    std::vector<const void*> tensors(a.x, a.x + a.count);
+    tensors.insert(tensors.end(), {a.to, a.dy});
+    entry.run(stream_, elems, elems, tensors, a);
   }
 
   Stream& stream_;
@@ -53,11 +56,11 @@ class Extremum : public Kernel {
 
 KernelPtr make_extremum(const KernelSpec& spec, const Target& target) {
   const Node& node = node_of(spec);
-  if (node.inputs.size() > static_cast<std::size_t>(kMostOperands))
+  if (node.inputs.size() > static_cast<std::size_t>(kMostCompared))
     fail(ErrorCode::unsupported_op,
          "cannot prepare node '" + node.name + "' for a GPU: it has " +
              std::to_string(node.inputs.size()) + " operands, the kernel takes " +
-             std::to_string(kMostOperands) + "; split it, or use --device cpu");
+             std::to_string(kMostCompared) + "; split it, or use --device cpu");
   return std::make_unique<Extremum>(node.op == OpKind::min, target);
 }
 

@@ -11,6 +11,8 @@ namespace hpmp::cuda {
 using KernelPtr = std::unique_ptr<Kernel>;
 
 KernelPtr make_conv(const KernelSpec& spec, const Target& target);
+KernelPtr make_conv_transpose(const KernelSpec& spec, const Target& target);
+KernelPtr make_depth_space(const KernelSpec& spec, const Target& target);
 KernelPtr make_dense(const KernelSpec& spec, const Target& target);
 KernelPtr make_batch_norm(const KernelSpec& spec, const Target& target);
 KernelPtr make_affine(const KernelSpec& spec, const Target& target);
@@ -22,12 +24,14 @@ KernelPtr make_extremum(const KernelSpec& spec, const Target& target);
 KernelPtr make_max_pool(const KernelSpec& spec, const Target& target);
 KernelPtr make_average_pool(const KernelSpec& spec, const Target& target);
 KernelPtr make_global_average_pool(const KernelSpec& spec, const Target& target);
+KernelPtr make_resample(const KernelSpec& spec, const Target& target);
 KernelPtr make_add(const KernelSpec& spec, const Target& target);
 KernelPtr make_dropout(const KernelSpec& spec, const Target& target);
 KernelPtr make_lrn(const KernelSpec& spec, const Target& target);
 KernelPtr make_layer_norm(const KernelSpec& spec, const Target& target);
 KernelPtr make_softmax(const KernelSpec& spec, const Target& target);
 KernelPtr make_loss(const KernelSpec& spec, const Target& target);
+KernelPtr make_map_loss(const KernelSpec& spec, const Target& target);
 KernelPtr make_output(const KernelSpec& spec, const Target& target);
 
 /// Whether a node becomes a function of one number (pointwise.cpp).

@@ -1,7 +1,7 @@
 // lrn: the input holds the output's channels and their halo.
 #include "engine/cuda/kernels/lrn.h"
-#include "engine/cuda/channel_table.h"
 #include "engine/cuda/kernels.h"
+#include "engine/cuda/table.h"
 
 namespace hpmp::cuda {
 namespace {
@@ -55,7 +55,7 @@ class Lrn : public Kernel {
   Attrs attrs_;
   float factor_;
   int below_, above_;
-  ChannelTable input_of_, output_of_;
+  Table<int> input_of_, output_of_;
   NarrowEntry<LrnArgs> forward_;
   NarrowEntry<LrnGradArgs> backward_;
 };

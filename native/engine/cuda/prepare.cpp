@@ -15,6 +15,11 @@ std::unique_ptr<Kernel> prepare_cuda_kernel(const KernelSpec& spec, cuda::Stream
   switch (node.op) {
     case OpKind::conv:
       return cuda::make_conv(spec, target);
+    case OpKind::conv_transpose:
+      return cuda::make_conv_transpose(spec, target);
+    case OpKind::depth_to_space:
+    case OpKind::space_to_depth:
+      return cuda::make_depth_space(spec, target);
     case OpKind::dense:
       return cuda::make_dense(spec, target);
     case OpKind::batch_norm:
@@ -37,6 +42,8 @@ std::unique_ptr<Kernel> prepare_cuda_kernel(const KernelSpec& spec, cuda::Stream
       return cuda::make_average_pool(spec, target);
     case OpKind::global_average_pool:
       return cuda::make_global_average_pool(spec, target);
+    case OpKind::resample:
+      return cuda::make_resample(spec, target);
     case OpKind::add:
       return cuda::make_add(spec, target);
     case OpKind::dropout:
@@ -56,7 +63,8 @@ std::unique_ptr<Kernel> prepare_cuda_kernel(const KernelSpec& spec, cuda::Stream
       break;
   }
   fail(ErrorCode::unsupported_op, "cannot prepare node '" + node.name +
-                                      "' for a GPU: the op has no GPU kernel; use --device cpu");
+                                      "' for a GPU: inputs and index maps have no kernel; they are "
+                                      "resolved before kernels are prepared");
 }
 
 }  // namespace hpmp

@@ -1,9 +1,8 @@
 // softmax and its logarithm over the channels of each pixel, and the loss.
 #include "engine/cuda/kernels/scores.h"
 
-#include <algorithm>
-
 #include "engine/cuda/kernels.h"
+#include "engine/cuda/labels.h"
 
 namespace hpmp::cuda {
 namespace {
@@ -36,8 +35,6 @@ class Softmax : public Kernel {
   RowEntry<SoftmaxGradArgs> backward_;
 };
 
-static_assert(sizeof(long long) == sizeof(std::int64_t), "labels are as in ForwardArgs");
-
 class Loss : public Kernel {
  public:
   Loss(const Target& target, double weight)
@@ -49,26 +46,20 @@ class Loss : public Kernel {
   void forward(const ForwardArgs& args) override {
     const TensorRef& x = args.inputs[0];
     void* y = args.output.data;
-    forward_.run(stream_, x.n,
-                 {0, static_cast<int>(x.c), x.data, labels(args.labels), static_cast<float*>(y)});
+    forward_.run(
+        stream_, x.n,
+        {0, static_cast<int>(x.c), x.data, labels_of(args.labels), static_cast<float*>(y)});
   }
 
   void backward(const BackwardArgs& args) override {
     const TensorRef &x = args.inputs[0], &dx = args.grad_inputs[0];
     if (!dx.data) return;
-    const double share =
-        weight_ / static_cast<double>(std::max<std::int64_t>(1, args.step.counted));
     backward_.run(stream_, x.n,
-                  {0, static_cast<int>(x.c), share, x.data, labels(args.labels), dx.data,
-                   args.accumulate[0]});
+                  {0, static_cast<int>(x.c), weight_, args.step.counted, args.step.numbers, x.data,
+                   labels_of(args.labels), dx.data, args.accumulate[0]});
   }
 
  private:
-  static const long long* labels(const std::int64_t* given) {
-    ensure(given, "the loss has labels");
-    return reinterpret_cast<const long long*>(given);
-  }
-
   Stream& stream_;
   double weight_;
   RowEntry<LossArgs> forward_;
@@ -83,13 +74,8 @@ KernelPtr make_softmax(const KernelSpec& spec, const Target& target) {
 }
 
 KernelPtr make_loss(const KernelSpec& spec, const Target& target) {
-  const Node& node = spec.graph->node(spec.node);
-  if (spec.input_shapes[0].h * spec.input_shapes[0].w > 1) {
-    fail(ErrorCode::unsupported_op, "cannot prepare node '" + node.name +
-                                        "' for a GPU: the loss of maps has no GPU kernel; use "
-                                        "--device cpu");
-  }
-  return std::make_unique<Loss>(target, node.attrs.weight);
+  if (spec.input_shapes[0].h * spec.input_shapes[0].w > 1) return make_map_loss(spec, target);
+  return std::make_unique<Loss>(target, node_of(spec).attrs.weight);
 }
 
 }  // namespace hpmp::cuda

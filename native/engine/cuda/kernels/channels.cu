@@ -68,6 +68,13 @@ HPMP_DEVICE unsigned mix32(unsigned x) {
   return x ^ (x >> 16);
 }
 
+/// dropout_key.h's.
+HPMP_DEVICE unsigned long long dropout_key(const DropoutArgs& a) {
+  const unsigned long long seed = a.numbers ? a.numbers->seed : a.seed;
+  const unsigned long long step = a.numbers ? a.numbers->step : a.step;
+  return mix64(mix64(mix64(seed) ^ step) ^ a.node);
+}
+
 /// The same bits as the CPU's dropout.
 template <class T, int V>
 HPMP_DEVICE void dropout(const DropoutArgs& a, int i) {
@@ -75,7 +82,7 @@ HPMP_DEVICE void dropout(const DropoutArgs& a, int i) {
   const unsigned pixel = static_cast<unsigned>(row % a.pixels);
   const unsigned long long sample =
       a.first_sample + static_cast<unsigned long long>(row / a.pixels);
-  const unsigned long long key = mix64(a.key ^ sample);
+  const unsigned long long key = mix64(dropout_key(a) ^ sample);
   const unsigned low = static_cast<unsigned>(key), high = static_cast<unsigned>(key >> 32);
   const long long at = static_cast<long long>(i) * V;
   Floats<V> x = load<T, V>(a.x, at);

@@ -1,6 +1,8 @@
 // Arguments of the kernels that treat each channel of [rows][c] by numbers of its own.
 #pragma once
 
+#include "engine/cuda/kernels/step.h"
+
 namespace hpmp::cuda {
 
 /// y (=|+=) x scale + shift; null: 1 and 0.
@@ -38,13 +40,15 @@ struct PreluArgs {
   int accumulate;
 };
 
-/// The mask is a hash of (key, sample, channel, pixel); channels[c]: their numbers in the graph.
+/// The mask is a hash of (seed, step, node, sample, channel, pixel); channels[c]: their numbers in
+/// the graph. Seed and step are those of `numbers` or, where that is null, those given here.
 struct DropoutArgs {
   int items, c, pixels;
   const void* x;
   void* y;
   const int* channels;
-  unsigned long long key, first_sample;  // key: of seed, step and node
+  const StepNumbers* numbers;
+  unsigned long long seed, step, node, first_sample;
   unsigned limit;
   unsigned spread;  // 1: a draw for every element; 0: one for all of a sample
   float scale;

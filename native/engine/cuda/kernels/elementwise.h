@@ -79,11 +79,13 @@ struct ProductArgs {
   int accumulate;
 };
 
+constexpr int kMostCompared = 64;
+
 /// The greatest of `count` operands times `sign`; `own` is the operand whose gradient is asked for.
 struct ExtremumArgs {
   int items, count, own;
   float sign;
-  const void* x[kMostOperands];
+  const void* x[kMostCompared];
   const void* dy;
   void* to;
   int accumulate;

@@ -59,4 +59,13 @@ HPMP_DEVICE void add_filter_grad(const FilterArgs& a, int i) {
 }
 HPMP_NARROW_KERNEL(add_filter_grad, FilterArgs)
 
+HPMP_DEVICE void swap_filter(const SwapFilterArgs& a, int i) {
+  const int tap = i % a.taps, row = i / a.taps % a.rows;
+  const int column = i / a.taps / a.rows % a.columns, group = i / a.taps / a.rows / a.columns;
+  const long long from =
+      ((static_cast<long long>(group) * a.rows + row) * a.columns + column) * a.taps + tap;
+  put<float, 1>(a.to, i, load<float, 1>(a.from, from), a.accumulate);
+}
+HPMP_PLAIN_KERNEL(swap_filter, SwapFilterArgs)
+
 }  // namespace hpmp::cuda

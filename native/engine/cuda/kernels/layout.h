@@ -28,4 +28,12 @@ struct FilterArgs {
   void* to;
 };
 
+/// to[group][column][row][tap] (=|+=) from[group][row][column][tap], fp32. One item per element.
+struct SwapFilterArgs {
+  int items, rows, columns, taps;
+  const float* from;
+  float* to;
+  int accumulate;
+};
+
 }  // namespace hpmp::cuda

@@ -1,6 +1,7 @@
 // softmax and the loss, a block per row.
 #include "engine/cuda/kernels/scores.h"
 
+#include "engine/cuda/kernels/labels.h"
 #include "engine/cuda/kernels/row.h"
 
 namespace hpmp::cuda {
@@ -127,8 +128,6 @@ struct log_softmax_backward {
 };
 HPMP_ROW_KERNEL(log_softmax_backward, SoftmaxGradArgs)
 
-HPMP_DEVICE bool is_class(long long label, int c) { return label >= 0 && label < c; }
-
 template <class T>
 struct loss_forward {
   static constexpr int kPhases = 3;
@@ -160,10 +159,10 @@ struct loss_backward {
     if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
     const long long label = a.labels[row];
     const float highest = highest_of(shared).value;
-    const double sum = sum_of(shared.sum);
+    const double sum = sum_of(shared.sum), share = share_of(a);
     for (int k = thread; k < a.c; k += kRowThreads) {
       const double p = expf(element<T>(a.x, row, a.c, k) - highest) / sum;
-      float dx = static_cast<float>((p - (k == label ? 1 : 0)) * a.share);
+      float dx = static_cast<float>((p - (k == label ? 1 : 0)) * share);
       if (!is_class(label, a.c)) dx = label == -1 ? 0.f : not_a_number();
       put<T, 1>(a.dx, static_cast<long long>(row) * a.c + k, {{dx}}, a.accumulate);
     }

@@ -1,6 +1,8 @@
 // Arguments of softmax and the loss: one row of c numbers per item.
 #pragma once
 
+#include "engine/cuda/kernels/step.h"
+
 namespace hpmp::cuda {
 
 struct SoftmaxArgs {
@@ -26,10 +28,13 @@ struct LossArgs {
   float* y;  // [items][2]: the loss, and 1 where the top class is right
 };
 
-/// dx (=|+=) share (probability - 1 at the label).
+/// dx (=|+=) weight / counted (probability - 1 at the label). counted: the labels of the global
+/// batch that are not ignored, by `numbers` or, where that is null, as given here.
 struct LossGradArgs {
   int items, c;
-  double share;
+  double weight;
+  long long counted;
+  const StepNumbers* numbers;
   const void* x;
   const long long* labels;
   void* dx;
