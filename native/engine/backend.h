@@ -110,6 +110,8 @@ class Backend {
 
   /// What the kernels and routines of a step go by, until the next call.
   virtual void begin_step(const StepInfo& info, const Sgd& sgd) = 0;
+  /// What StepInfo::numbers is.
+  virtual const cuda::StepNumbers* numbers() const { return nullptr; }
   virtual std::unique_ptr<Routine> make_reset(const std::vector<ResetRange>& ranges) = 0;
   virtual std::unique_ptr<Routine> make_update(const std::vector<UpdateRange>& ranges) = 0;
   /// No two copies write the same elements; all tensors are of one type.

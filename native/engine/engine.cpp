@@ -156,6 +156,7 @@ class RankEngine final : public Engine {
     info_.statistics_weight =
         static_cast<double>(std::min(plan_.grid.bn_group, plan_.grid.shard_samples())) /
         static_cast<double>(plan_.grid.batch);
+    info_.numbers = backend_->numbers();
     sgd_ = sgd == nullptr ? Sgd() : *sgd;
     backend_->begin_step(info_, sgd_);
   }

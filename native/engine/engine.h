@@ -1,7 +1,6 @@
 // The engine of one rank: executes its program of a plan, verbatim, step after step.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,9 +20,18 @@ bool runs_dtype(DType dtype, DeviceKind device = DeviceKind::cpu);
 /// words then.
 int count_gpus(std::string& why);
 
+/// Somebody else's memory and stream on a GPU; see hpmp_gpu_memory in hpmp.h.
+struct GpuMemory {
+  void* context = nullptr;
+  void* (*allocate)(void* context, std::size_t bytes) = nullptr;  // null: the driver's memory
+  void (*release)(void* context, void* memory) = nullptr;
+  void* stream = nullptr;
+};
+
 struct EngineOptions {
   DeviceKind device = DeviceKind::cpu;
-  int gpu = 0;        // which of this process's
+  int gpu = 0;  // which of this process's
+  GpuMemory gpu_memory;
   bool tf32 = false;  // on a GPU: fp32 products of convolutions and dense layers may be rounded
   std::uint64_t seed = 0;
   int threads = 0;  // OpenMP threads; 0: leave as is

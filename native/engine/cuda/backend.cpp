@@ -93,8 +93,8 @@ class CopyRoutine final : public Routine {
 class CudaBackend final : public Backend {
  public:
   CudaBackend(const EngineOptions& options, DType storage)
-      : device_(Device::open(options.gpu)),
-        stream_(device_),
+      : device_(Device::open(options.gpu, options.gpu_memory)),
+        stream_(device_, options.gpu_memory.stream),
         numerics_(options.tf32 ? Numerics::tf32 : Numerics::fp32),
         numbers_(device_),
         copies_(target(storage)),

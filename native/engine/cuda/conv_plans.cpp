@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <mutex>
 
 namespace cudnn_frontend {
 void* cudnn_dlhandle = nullptr;
@@ -22,6 +23,8 @@ using Tensor = std::shared_ptr<fe::graph::Tensor_attributes>;
 enum Uid : std::int64_t { kX = 1, kFilter, kY, kBias, kAddend };
 
 bool find_library(std::string& why) {
+  static std::mutex lock;
+  const std::lock_guard<std::mutex> guard(lock);
   if (fe::cudnn_dlhandle) return true;
   const char* named = std::getenv("HPMP_CUDNN");
   fe::cudnn_dlhandle = dlopen(named && *named ? named : "libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
@@ -198,7 +201,9 @@ class Library {
 
 /// One per stream, while some plan uses it.
 std::shared_ptr<Library> library_of(void* stream) {
+  static std::mutex lock;
   static std::map<void*, std::weak_ptr<Library>> libraries;
+  const std::lock_guard<std::mutex> guard(lock);
   std::shared_ptr<Library> library = libraries[stream].lock();
   if (!library) libraries[stream] = library = std::make_shared<Library>(stream);
   return library;

@@ -12,13 +12,14 @@ DeviceAddress address_of(const void* data) { return reinterpret_cast<DeviceAddre
 
 }  // namespace
 
-Stream::Stream(std::shared_ptr<const Device> device) : device_(std::move(device)), owned_(true) {
-  check(device_->driver(), device_->driver().stream_create(&handle_, kNonBlocking),
-        "create a stream");
-}
+Stream::Stream(std::shared_ptr<const Device> device) : Stream(std::move(device), nullptr) {}
 
 Stream::Stream(std::shared_ptr<const Device> device, void* handle)
-    : device_(std::move(device)), handle_(handle), owned_(false) {}
+    : device_(std::move(device)), handle_(handle), owned_(handle == nullptr) {
+  if (owned_)
+    check(device_->driver(), device_->driver().stream_create(&handle_, kNonBlocking),
+          "create a stream");
+}
 
 Stream::~Stream() {
   if (owned_) device_->driver().stream_destroy(handle_);

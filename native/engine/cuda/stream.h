@@ -12,7 +12,7 @@ class Event;
 class Stream {
  public:
   explicit Stream(std::shared_ptr<const Device> device);
-  /// Works on a stream of somebody else's (CuPy's), which must outlive it.
+  /// Works on a stream of somebody else's (CuPy's), which must outlive it; null: one of its own.
   Stream(std::shared_ptr<const Device> device, void* handle);
   ~Stream();
   Stream(const Stream&) = delete;
