@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -116,6 +117,10 @@ class Backend {
   virtual std::unique_ptr<Routine> make_update(const std::vector<UpdateRange>& ranges) = 0;
   /// No two copies write the same elements; all tensors are of one type.
   virtual std::unique_ptr<Routine> make_copies(const std::vector<ChannelCopy>& copies) = 0;
+
+  /// What `work` asks for, kept instead of done: the routine does it. `work` may neither wait nor
+  /// allocate. Not for the host.
+  virtual std::unique_ptr<Routine> record(const std::function<void()>& work) = 0;
 
   /// Null where the transport reads and writes messages' buffers themselves.
   virtual std::unique_ptr<Ferry> make_ferry(const std::vector<FerryLoad>& loads) = 0;

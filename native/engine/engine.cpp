@@ -14,6 +14,7 @@
 #include "engine/program.h"
 #include "engine/statistics.h"
 #include "engine/step_inputs.h"
+#include "engine/step_recorder.h"
 
 namespace hpmp {
 namespace {
@@ -49,7 +50,8 @@ class RankEngine final : public Engine {
         mailbox_(plan_, comm, arena_, *backend_, store_, statistics_, options.comm_timeout_seconds),
         scratch_(*backend_),
         tally_(graph_, plan_.grid, *backend_),
-        inputs_(plan_, program_, *backend_, input_elems(graph_), tally_.labels_per_sample()) {
+        inputs_(plan_, program_, *backend_, input_elems(graph_), tally_.labels_per_sample()),
+        recorder_(bound_.steps(), *backend_) {
     wait_.timeout_seconds = options.comm_timeout_seconds;
     scratch_.reserve(bound_.scratch_bytes());
   }
@@ -122,29 +124,61 @@ class RankEngine final : public Engine {
   StepResult run(const float* images, const std::int64_t* labels,
                  const std::vector<float*>& outputs, const Sgd* sgd) {
     use_device();
+    begin_ = Clock::now();
     outputs_ = &outputs;
     tally_.begin(labels);
     begin_step(sgd);
     inputs_.begin(images, labels);
     if (sgd != nullptr) store_.begin_step();
     trace_.clear();
-    std::vector<Step>& steps = bound_.steps();
-    const Clock::time_point begin = Clock::now();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      if (sgd == nullptr && !runs_in_inference(*steps[i].instr)) continue;
-      if (options_.status != nullptr)
-        std::snprintf(options_.status, 256, "%s", steps[i].label.c_str());
-      const double started =
-          options_.trace ? std::chrono::duration<double>(Clock::now() - begin).count() : 0;
-      execute(steps[i]);
-      if (options_.trace) {
-        backend_->finish();
-        trace_.push_back({static_cast<std::int32_t>(i), started,
-                          std::chrono::duration<double>(Clock::now() - begin).count()});
-      }
-    }
+    if (sgd != nullptr && !options_.trace && recorder_.is_on())
+      run_stretches();
+    else
+      run_steps(sgd != nullptr);
+    const double host_seconds = seconds_since_begin();
     backend_->finish();
-    return tally_.summed(comm_, control_tag(0), wait_);
+    StepResult result = tally_.summed(comm_, control_tag(0), wait_);
+    result.host_seconds = host_seconds;
+    return result;
+  }
+
+  void run_steps(bool training) {
+    std::vector<Step>& steps = bound_.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (!training && !runs_in_inference(*steps[i].instr)) continue;
+      show(steps[i]);
+      const double started = options_.trace ? seconds_since_begin() : 0;
+      execute(steps[i]);
+      mailbox_.progress();
+      if (!options_.trace) continue;
+      backend_->finish();
+      trace_.push_back({static_cast<std::int32_t>(i), started, seconds_since_begin()});
+    }
+  }
+
+  /// The same of a training step on a GPU.
+  void run_stretches() {
+    std::vector<Step>& steps = bound_.steps();
+    for (std::size_t i = 0; i < steps.size();) {
+      show(steps[i]);
+      const std::size_t end = recorder_.end_of(i);
+      if (end > i) {
+        recorder_.run(i, [&] {
+          for (std::size_t k = i; k < end; ++k) execute(steps[k]);
+        });
+        i = end;
+      } else {
+        execute(steps[i++]);
+      }
+      mailbox_.progress();
+    }
+  }
+
+  void show(const Step& step) const {
+    if (options_.status != nullptr) std::snprintf(options_.status, 256, "%s", step.label.c_str());
+  }
+  double seconds_since_begin() const {
+    return std::chrono::duration<double>(Clock::now() - begin_).count();
   }
 
   void begin_step(const Sgd* sgd) {
@@ -197,7 +231,6 @@ class RankEngine final : public Engine {
         step.update->run();
         break;
     }
-    mailbox_.progress();
   }
 
   TaskContext context(const Step& step) {
@@ -276,6 +309,8 @@ class RankEngine final : public Engine {
   const std::vector<float*>* outputs_ = nullptr;
   LossTally tally_;
   StepInputs inputs_;
+  StepRecorder recorder_;
+  Clock::time_point begin_;  // of the current step
   std::vector<TraceEvent> trace_;
 };
 

@@ -49,6 +49,8 @@ struct StepResult {
   double loss = 0;           // weighted sum over the heads of the mean over all labels that count
   std::int64_t correct = 0;  // labels that are the first head's top class
   std::int64_t counted = 0;  // labels that are not ignored
+  /// In which the host gave out the step's work (on a CPU: did it), messages waited for included.
+  double host_seconds = 0;
   /// Of the first head, where it is of maps, by class: right, predicted and labelled pixels.
   std::vector<std::int64_t> confusion;
 };

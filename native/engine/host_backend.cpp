@@ -148,6 +148,9 @@ class HostBackend final : public Backend {
   std::unique_ptr<Routine> make_copies(const std::vector<ChannelCopy>& copies) override {
     return std::make_unique<HostCopies>(copies);
   }
+  std::unique_ptr<Routine> record(const std::function<void()>&) override {
+    fail(ErrorCode::internal, "the host does what it is asked for at once");
+  }
   std::unique_ptr<Ferry> make_ferry(const std::vector<FerryLoad>&) override { return nullptr; }
 
  private:

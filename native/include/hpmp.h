@@ -402,8 +402,9 @@ HPMP_API hpmp_status hpmp_communicator_get(const hpmp_communicator* communicator
 
 typedef struct hpmp_engine hpmp_engine;
 
-/* Where an engine takes a GPU's memory from, and the stream that it works on: somebody else's, whose
- * functions may be called whenever the engine is. `allocate`: aligned to 256 bytes; null: none. */
+/* Where an engine takes a GPU's memory from, and the stream that it works on: somebody else's,
+ * whose functions may be called whenever the engine is. `allocate`: aligned to 256 bytes; null:
+ * none. */
 typedef struct hpmp_gpu_memory {
   void* context;
   void* (*allocate)(void* context, size_t bytes);
@@ -418,8 +419,8 @@ typedef struct hpmp_engine_options {
   double comm_timeout_seconds; /* without progress, before a wait fails */
   char* status;                /* 256 bytes that always name the current instruction, or null */
   hpmp_device device;
-  int32_t gpu;                 /* which of this process's */
-  int32_t tf32;                /* 1: fp32 products on a GPU may be rounded to TF32 */
+  int32_t gpu;                       /* which of this process's */
+  int32_t tf32;                      /* 1: fp32 products on a GPU may be rounded to TF32 */
   const hpmp_gpu_memory* gpu_memory; /* null: the driver's; copied */
 } hpmp_engine_options;
 

@@ -90,6 +90,17 @@ class CopyRoutine final : public Routine {
   CopyPieces copies_;
 };
 
+class RecordedRoutine final : public Routine {
+ public:
+  RecordedRoutine(Stream& stream, const std::function<void()>& work)
+      : stream_(stream), run_(stream, work) {}
+  void run() override { run_.launch(stream_); }
+
+ private:
+  Stream& stream_;
+  CapturedRun run_;
+};
+
 class CudaBackend final : public Backend {
  public:
   CudaBackend(const EngineOptions& options, DType storage)
@@ -174,6 +185,9 @@ class CudaBackend final : public Backend {
   }
   std::unique_ptr<Routine> make_copies(const std::vector<ChannelCopy>& copies) override {
     return std::make_unique<CopyRoutine>(target(copies.at(0).to.dtype), copies);
+  }
+  std::unique_ptr<Routine> record(const std::function<void()>& work) override {
+    return std::make_unique<RecordedRoutine>(stream_, work);
   }
   std::unique_ptr<Ferry> make_ferry(const std::vector<FerryLoad>& loads) override {
     return make_pinned_ferry(stream_, loads);

@@ -112,6 +112,12 @@ void CapturedRun::end(Stream& stream) {
   check(driver, result, "make a captured run executable");
 }
 
+void CapturedRun::abandon(Stream& stream) const noexcept {
+  void* graph = nullptr;
+  device_->driver().capture_end(stream.handle(), &graph);
+  if (graph != nullptr) device_->driver().graph_destroy(graph);
+}
+
 void CapturedRun::launch(Stream& stream) const {
   check(device_->driver(), device_->driver().graph_launch(executable_, stream.handle()),
         "launch a captured run");
