@@ -214,7 +214,7 @@ class RankEngine final : public Engine {
         backward_task(step);
         break;
       case InstrKind::send:
-        if (step.clear_first) clear_image_grad(instr);
+        clear_image_grads(step);
         mailbox_.send(message(instr));
         break;
       case InstrKind::post:
@@ -222,7 +222,8 @@ class RankEngine final : public Engine {
         break;
       case InstrKind::recv:
       case InstrKind::reduce:
-        mailbox_.receive(message(instr), step.clear_first, label);
+        clear_image_grads(step);
+        mailbox_.receive(message(instr), label);
         break;
       case InstrKind::wait:
         mailbox_.wait_sent(message(instr), label);
@@ -277,13 +278,15 @@ class RankEngine final : public Engine {
                          scratch_.take(backend_->plain_room(from.elems())));
   }
 
-  void clear_image_grad(const Instr& instr) {
-    ArenaTensor* grad = arena_.image_grad(instr.group, instr.shard);
-    if (grad != nullptr) backend_->clear(grad->data, grad->ref.bytes());
+  void clear_image_grads(const Step& step) {
+    for (const auto& [group, shard] : step.clear_first) {
+      ArenaTensor* grad = arena_.image_grad(group, shard);
+      if (grad != nullptr) backend_->clear(grad->data, grad->ref.bytes());
+    }
   }
 
   void backward_task(Step& step) {
-    if (step.clear_first) clear_image_grad(*step.instr);
+    clear_image_grads(step);
     TaskContext c = context(step);
     run_backward(graph_, *step.task, c);
   }

@@ -10,9 +10,9 @@ namespace {
 /// The block of a message's channels: fixed, so that ranks of different vector width agree.
 std::int64_t wire_block(std::int64_t c) { return c % 16 == 0 ? 16 : c; }
 
-std::int64_t channels(const Message& m) {
+std::int64_t channels(const Letter& l) {
   std::int64_t c = 0;
-  for (const Piece& p : m.pieces) c += p.range.size();
+  for (const Piece& p : l.pieces) c += p.range.size();
   return c;
 }
 
@@ -31,7 +31,9 @@ std::vector<FerryLoad> loads_of(const RankProgram& program, Arena& arena) {
 std::int64_t largest_net(const Plan& plan) {
   std::int64_t most = -1;
   for (const Message& m : plan.messages) {
-    for (const Piece& p : m.pieces) most = std::max<std::int64_t>(most, p.net.index);
+    for (const Letter& l : m.letters) {
+      for (const Piece& p : l.pieces) most = std::max<std::int64_t>(most, p.net.index);
+    }
   }
   return most;
 }
@@ -56,23 +58,19 @@ Mailbox::Mailbox(const Plan& plan, Communicator& comm, Arena& arena, Backend& ba
   wait_.timeout_seconds = timeout_seconds;
   if (ferry_ != nullptr) wait_.progress = [this] { send_departed(); };
   for (const Message& m : plan.messages) {
-    if (is_statistics(m.kind) || (m.from != comm.rank() && m.to != comm.rank())) continue;
-    const bool packing = m.from == comm.rank();
-    routines_[static_cast<std::size_t>(m.tag)] =
-        backend.make_copies(carries_params(m.kind) ? param_copies(m, buffer(m), packing)
-                                                   : copies(m, buffer(m), packing));
+    if (is_statistics(m.kind) || (!is_sent(m) && m.to != comm.rank())) continue;
+    routines_[static_cast<std::size_t>(m.tag)] = backend.make_copies(copies(m));
   }
 }
 
-ArenaTensor& Mailbox::image_of(const Message& m) {
+ArenaTensor& Mailbox::image_of(MessageKind of, const Letter& l) {
   const TensorKind kind =
-      m.kind == MessageKind::activation ? TensorKind::image : TensorKind::image_grad;
-  return arena_.get({kind, m.group, m.shard, -1});
+      of == MessageKind::activation ? TensorKind::image : TensorKind::image_grad;
+  return arena_.get({kind, l.group, l.shard, -1});
 }
 
 std::byte* Mailbox::buffer(const Message& m) {
-  const TensorKind kind =
-      m.from == comm_.rank() ? TensorKind::send_buffer : TensorKind::recv_buffer;
+  const TensorKind kind = is_sent(m) ? TensorKind::send_buffer : TensorKind::recv_buffer;
   return arena_.get({kind, GroupId(), -1, m.tag}).data;
 }
 
@@ -80,43 +78,52 @@ std::size_t Mailbox::bytes(const Message& m) const {
   return static_cast<std::size_t>(message_bytes(m.kind, m.elems, dtype_));
 }
 
-TensorRef Mailbox::buffer_tensor(const Message& m, std::byte* data) {
-  const TensorRef& image = image_of(m).ref;
-  const std::int64_t c = channels(m);
+TensorRef Mailbox::buffer_tensor(const TensorRef& image, const Letter& l, std::byte* data) const {
+  const std::int64_t c = channels(l);
   return {data, samples_, c, image.h, image.w, wire_block(c), image.dtype};
 }
 
-std::vector<ChannelCopy> Mailbox::copies(const Message& m, std::byte* buffer, bool packing) {
-  const ArenaTensor& image = image_of(m);
-  const TensorRef packed = buffer_tensor(m, buffer);
+std::vector<ChannelCopy> Mailbox::copies(const Message& m) {
   std::vector<ChannelCopy> all;
-  std::int64_t at = 0;
-  for (const Piece& p : m.pieces) {
-    const std::int64_t c = packed_position(image.plan->channels, p.range.begin);
-    if (packing)
-      all.push_back({packed, at, image.ref, c, p.range.size(), false});
+  std::byte* wire = buffer(m);
+  for (const Letter& l : m.letters) {
+    if (carries_params(m.kind))
+      copy_params(m, l, reinterpret_cast<float*>(wire), all);
     else
-      all.push_back({image.ref, c, packed, at, p.range.size(), m.kind == MessageKind::gradient});
-    at += p.range.size();
+      copy_channels(m, l, wire, all);
+    wire += message_bytes(m.kind, l.elems, dtype_);
   }
   return all;
 }
 
-std::vector<ChannelCopy> Mailbox::param_copies(const Message& m, std::byte* buffer, bool packing) {
-  std::vector<ChannelCopy> all;
-  auto* at = reinterpret_cast<float*>(buffer);
-  for (const Piece& p : m.pieces) {
+void Mailbox::copy_channels(const Message& m, const Letter& l, std::byte* wire,
+                            std::vector<ChannelCopy>& copies) {
+  const ArenaTensor& image = image_of(m.kind, l);
+  const TensorRef packed = buffer_tensor(image.ref, l, wire);
+  std::int64_t at = 0;
+  for (const Piece& p : l.pieces) {
+    const std::int64_t c = packed_position(image.plan->channels, p.range.begin);
+    if (is_sent(m))
+      copies.push_back({packed, at, image.ref, c, p.range.size(), false});
+    else
+      copies.push_back({image.ref, c, packed, at, p.range.size(), m.kind == MessageKind::gradient});
+    at += p.range.size();
+  }
+}
+
+void Mailbox::copy_params(const Message& m, const Letter& l, float* wire,
+                          std::vector<ChannelCopy>& copies) {
+  for (const Piece& p : l.pieces) {
     const HeldParam& held = *params_.find(p.param);
     const FloatArray& array = m.kind == MessageKind::param ? held.weight : held.grad;
     const TensorRef rows = flat(array.data() + held.row(p.range.begin) * held.row_elems, p.elems);
-    const TensorRef wire = flat(at, p.elems);
-    if (packing)
-      all.push_back({wire, 0, rows, 0, 1, false});
+    const TensorRef packed = flat(wire, p.elems);
+    if (is_sent(m))
+      copies.push_back({packed, 0, rows, 0, 1, false});
     else
-      all.push_back({rows, 0, wire, 0, 1, m.kind != MessageKind::param});
-    at += p.elems;
+      copies.push_back({rows, 0, packed, 0, 1, m.kind != MessageKind::param});
+    wire += p.elems;
   }
-  return all;
 }
 
 void Mailbox::pack(const Message& m) {
@@ -124,16 +131,16 @@ void Mailbox::pack(const Message& m) {
   routines_[static_cast<std::size_t>(m.tag)]->run();
 }
 
-void Mailbox::unpack(const Message& m, bool clear_first) {
+void Mailbox::unpack(const Message& m) {
   if (is_statistics(m.kind))
     return statistics_.unpack(m, reinterpret_cast<const float*>(buffer(m)));
-  if (clear_first && !carries_params(m.kind))
-    backend_.clear(image_of(m).data, image_of(m).ref.bytes());
   routines_[static_cast<std::size_t>(m.tag)]->run();
 }
 
 void Mailbox::count(const Message& m) {
-  for (const Piece& p : m.pieces) sent_by_net_[p.net.at()] += p.elems;
+  for (const Letter& l : m.letters) {
+    for (const Piece& p : l.pieces) sent_by_net_[p.net.at()] += p.elems;
+  }
   sent_by_peer_[static_cast<std::size_t>(m.to)] += m.elems;
   sent_bytes_ += static_cast<std::int64_t>(bytes(m));
 }
@@ -165,10 +172,10 @@ void Mailbox::post(const Message& m) {
   requests_[static_cast<std::size_t>(m.tag)] = comm_.irecv(to, bytes(m), m.from, m.tag);
 }
 
-void Mailbox::receive(const Message& m, bool clear_first, const char* label) {
+void Mailbox::receive(const Message& m, const char* label) {
   wait(comm_, requests_[static_cast<std::size_t>(m.tag)], {false, m.from, m.tag, label}, wait_);
   if (ferry_ != nullptr) ferry_->arrive(m.tag);
-  unpack(m, clear_first);
+  unpack(m);
 }
 
 void Mailbox::wait_sent(const Message& m, const char* label) {

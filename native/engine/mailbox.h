@@ -20,9 +20,8 @@ class Mailbox {
 
   void send(const Message& m);
   void post(const Message& m);
-  /// Waits for a posted message and unpacks it. `clear_first`: an image gradient that nothing has
-  /// been added to yet.
-  void receive(const Message& m, bool clear_first, const char* label);
+  /// Waits for a posted message and unpacks it: gradients are added to what is there.
+  void receive(const Message& m, const char* label);
   void wait_sent(const Message& m, const char* label);
   /// Sends what has left the GPU, and lets the transport work while kernels run.
   void progress();
@@ -33,16 +32,20 @@ class Mailbox {
   void reset_counters();
 
  private:
-  TensorRef buffer_tensor(const Message& m, std::byte* data);
+  TensorRef buffer_tensor(const TensorRef& image, const Letter& l, std::byte* data) const;
   /// Between the message's buffer and what it carries.
-  std::vector<ChannelCopy> copies(const Message& m, std::byte* buffer, bool packing);
-  std::vector<ChannelCopy> param_copies(const Message& m, std::byte* buffer, bool packing);
+  std::vector<ChannelCopy> copies(const Message& m);
+  void copy_channels(const Message& m, const Letter& l, std::byte* wire,
+                     std::vector<ChannelCopy>& copies);
+  void copy_params(const Message& m, const Letter& l, float* wire,
+                   std::vector<ChannelCopy>& copies);
+  bool is_sent(const Message& m) const { return m.from == comm_.rank(); }
   void pack(const Message& m);
-  void unpack(const Message& m, bool clear_first);
+  void unpack(const Message& m);
   void start_send(const Message& m, const std::byte* data);
   void send_departed();
   void count(const Message& m);
-  ArenaTensor& image_of(const Message& m);
+  ArenaTensor& image_of(MessageKind kind, const Letter& l);
   std::byte* buffer(const Message& m);
   std::size_t bytes(const Message& m) const;
 

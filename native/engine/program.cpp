@@ -104,20 +104,21 @@ void BoundProgram::bind_steps() {
 void BoundProgram::find_grad_modes() {
   for (Step& step : steps_) {
     const Instr& instr = *step.instr;
-    const bool gradient =
-        instr.message >= 0 &&
-        plan_.messages[static_cast<std::size_t>(instr.message)].kind == MessageKind::gradient;
-    if (instr.kind == InstrKind::recv && gradient) {
-      step.clear_first = !was_written(instr.group, instr.shard);
-    } else if (instr.kind == InstrKind::send && gradient) {
-      // Channels that no local reader gives a gradient are zero.
-      step.clear_first = !was_written(instr.group, instr.shard);
+    // What is sent may have channels that no local reader gives a gradient: they are zero.
+    if (instr.kind == InstrKind::recv || instr.kind == InstrKind::send) {
+      const Message& m = plan_.messages[static_cast<std::size_t>(instr.message)];
+      if (m.kind != MessageKind::gradient) continue;
+      for (const Letter& l : m.letters) clear_if_first(step, l.group, l.shard);
     } else if (instr.kind == InstrKind::backward) {
-      if (instr.stage == 0) step.clear_first = !was_written(instr.group, instr.shard);
+      if (instr.stage == 0) clear_if_first(step, instr.group, instr.shard);
       for (std::size_t k : operands_in_run_order(*step.task, instr.stage))
         set_grad_mode(*step.task, k);
     }
   }
+}
+
+void BoundProgram::clear_if_first(Step& step, GroupId g, std::int32_t shard) {
+  if (!was_written(g, shard)) step.clear_first.emplace_back(g, shard);
 }
 
 void BoundProgram::set_grad_mode(BoundTask& task, std::size_t k) {
@@ -196,7 +197,9 @@ bool BoundProgram::updates_alone(const BoundTask& task) const {
   for (const Node& node : graph_.nodes)
     users += std::count(node.params.begin(), node.params.end(), weight);
   for (const Message& m : plan_.messages) {
-    for (const Piece& p : m.pieces) users += p.param == weight ? 1 : 0;
+    for (const Letter& l : m.letters) {
+      for (const Piece& p : l.pieces) users += p.param == weight ? 1 : 0;
+    }
   }
   return users == 1;
 }

@@ -17,8 +17,9 @@ struct Step {
   const Instr* instr = nullptr;
   std::string label;
   BoundTask* task = nullptr;  // forward, backward
-  bool clear_first = false;   // nothing was added to the image gradient yet: clear it
-  bool clear_sums = false;    // nor to the statistics that follow the stage
+  /// Groups and shards to whose image gradients nothing was added yet: cleared first.
+  std::vector<std::pair<GroupId, std::int32_t>> clear_first;
+  bool clear_sums = false;  // nor to the statistics that follow the stage
   std::unique_ptr<Routine> update;
 };
 
@@ -39,6 +40,7 @@ class BoundProgram {
   void bind_tasks();
   void bind_steps();
   void find_grad_modes();
+  void clear_if_first(Step& step, GroupId g, std::int32_t shard);
   void set_grad_mode(BoundTask& task, std::size_t k);
   void find_first_sums();
   void order_dense_columns();

@@ -7,10 +7,10 @@ namespace hpmp {
 namespace {
 
 /// Samples whose sums rank `r` sends: of the shards for which it computes the channels.
-std::int64_t samples_of(const Plan& plan, const Message& m, Rank r, Range channels) {
+std::int64_t samples_of(const Plan& plan, const Letter& l, Rank r, Range channels) {
   std::int64_t samples = 0;
   for (const OwnedChannels& t : plan.programs[static_cast<std::size_t>(r)].tasks) {
-    if (t.group == m.group && plan.grid.first_sharing(t.shard) == m.shard &&
+    if (t.group == l.group && plan.grid.first_sharing(t.shard) == l.shard &&
         subtract({channels}, t.channels).empty())
       samples += plan.grid.shard_samples();
   }
@@ -60,17 +60,18 @@ StatisticsMail::StatisticsMail(const Graph& graph, const GroupedGraph& grouped, 
 StatisticsMail::Exchange StatisticsMail::exchange_of(const Graph& graph,
                                                      const GroupedGraph& grouped, const Plan& plan,
                                                      const Message& m) const {
-  const Group& group = grouped.group(m.group);
+  const Letter& l = m.lead();
+  const Group& group = grouped.group(l.group);
   const std::vector<std::size_t> norms = synced_norms(graph, group, plan.grid);
   const auto count = static_cast<std::int32_t>(norms.size());
   Exchange exchange;
-  exchange.index = is_backward(m.kind) ? count + m.stage : m.stage;
-  const auto at = is_backward(m.kind) ? backward_norm(norms.size(), m.stage) : m.stage;
+  exchange.index = is_backward(m.kind) ? count + l.stage : l.stage;
+  const auto at = is_backward(m.kind) ? backward_norm(norms.size(), l.stage) : l.stage;
   const NodeId norm = group.nodes[norms[static_cast<std::size_t>(at)]];
   const Shape& shape = graph.shape(graph.node(norm).output);
-  for (const Piece& p : m.pieces) {
+  for (const Piece& p : l.pieces) {
     const std::int64_t samples =
-        is_partial(m.kind) ? samples_of(plan, m, m.from, p.range) : plan.grid.bn_group;
+        is_partial(m.kind) ? samples_of(plan, l, m.from, p.range) : plan.grid.bn_group;
     exchange.counts.push_back(static_cast<double>(samples * shape.h * shape.w));
   }
   return exchange;
@@ -78,9 +79,10 @@ StatisticsMail::Exchange StatisticsMail::exchange_of(const Graph& graph,
 
 void StatisticsMail::pack(const Message& m, float* out) const {
   const Exchange& exchange = exchanges_[static_cast<std::size_t>(m.tag)];
-  const SumRow row(arena_, backend_, m.group, m.shard, exchange.index);
-  for (std::size_t i = 0; i < m.pieces.size(); ++i) {
-    const Range range = m.pieces[i].range;
+  const Letter& l = m.lead();
+  const SumRow row(arena_, backend_, l.group, l.shard, exchange.index);
+  for (std::size_t i = 0; i < l.pieces.size(); ++i) {
+    const Range range = l.pieces[i].range;
     backend_.encode_sums(out, row.at(range), range.size(), exchange.counts[i], is_backward(m.kind));
     out += 2 * range.size();
   }
@@ -88,9 +90,10 @@ void StatisticsMail::pack(const Message& m, float* out) const {
 
 void StatisticsMail::unpack(const Message& m, const float* in) const {
   const Exchange& exchange = exchanges_[static_cast<std::size_t>(m.tag)];
-  const SumRow row(arena_, backend_, m.group, m.shard, exchange.index);
-  for (std::size_t i = 0; i < m.pieces.size(); ++i) {
-    const Range range = m.pieces[i].range;
+  const Letter& l = m.lead();
+  const SumRow row(arena_, backend_, l.group, l.shard, exchange.index);
+  for (std::size_t i = 0; i < l.pieces.size(); ++i) {
+    const Range range = l.pieces[i].range;
     backend_.decode_sums(row.at(range), in, range.size(), exchange.counts[i], is_backward(m.kind),
                          is_partial(m.kind));
     in += 2 * range.size();

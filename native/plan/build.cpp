@@ -36,11 +36,31 @@ void check_memory(const Plan& plan, std::int64_t limit) {
 /// What was simulated is what will be sent.
 void check_flows(const std::vector<Flow>& flows, const std::vector<Message>& messages) {
   const auto same = [](const Flow& f, const Message& m) {
-    return f.kind == m.kind && f.group == m.group && f.shard == m.shard && f.stage == m.stage &&
+    const Letter& l = m.lead();
+    return f.kind == m.kind && f.group == l.group && f.shard == l.shard && f.stage == l.stage &&
            f.from == m.from && f.to == m.to && f.elems == m.elems;
   };
   ensure(std::equal(flows.begin(), flows.end(), messages.begin(), messages.end(), same),
          "the simulated messages are the plan's");
+}
+
+/// The messages of the task graph, with the letters that go in one.
+std::vector<Message> joined(const TaskGraph& tasks, const std::vector<Message>& single) {
+  std::vector<Message> messages;
+  for (std::int32_t m = 0; m < tasks.messages(); ++m) {
+    Message joint;
+    tasks.each_flow(m, [&](std::int32_t flow) {
+      const Message& one = single[static_cast<std::size_t>(flow)];
+      joint.kind = one.kind;
+      joint.from = one.from;
+      joint.to = one.to;
+      joint.letters.push_back(one.lead());
+      joint.elems += one.elems;
+    });
+    joint.tag = m;
+    messages.push_back(std::move(joint));
+  }
+  return messages;
 }
 
 }  // namespace
@@ -54,15 +74,15 @@ Plan build_plan(const Hypergraph& h, const Placement& p, const Machine& machine,
   const TaskGraph& tasks = builder.linked();
   check_flows(tasks.flows, own.messages);
   Footprint footprint(model, p.ranks);
-  const Schedule schedule = fitting_schedule(machine, p.part, builder, footprint);
+  const Schedule schedule = planned_schedule(machine, p.part, builder, footprint);
   const Metrics metrics = measure(h, p);
   Plan plan;
   plan.graph_hash = graph_hash(h.graph);
   plan.ranks = p.ranks;
   plan.grid = h.grid;
   plan.strategy = strategy;
-  plan.messages = own.messages;
-  plan.programs = emit_programs(h, own, tasks, schedule);
+  plan.messages = joined(tasks, own.messages);
+  plan.programs = emit_programs(h, own, plan.messages, tasks, schedule);
   for (RankProgram& program : plan.programs)
     plan_memory(h.graph, h.grouped, h.grid, plan.messages, program);
   plan.activation_elems = metrics.activation_elems;

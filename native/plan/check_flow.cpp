@@ -26,8 +26,10 @@ class FlowCheck : PlanCheck {
     }
     for (const Message& m : plan_.messages) {
       if (is_statistics(m.kind)) continue;
-      check_ends(m);
-      note(m);
+      for (const Letter& l : m.letters) {
+        check_ends(m, l);
+        note(m, l);
+      }
     }
     for (const auto& [way, carried] : carried_) check_return(way, carried);
     for (Rank r = 0; r < plan_.ranks; ++r) {
@@ -72,39 +74,39 @@ class FlowCheck : PlanCheck {
     return found == rows_.end() ? Ranges{} : found->second->owned;
   }
 
-  void check_ends(const Message& m) const {
-    for (const Piece& piece : m.pieces) {
+  void check_ends(const Message& m, const Letter& l) const {
+    for (const Piece& piece : l.pieces) {
       const Rank lender = lends(m.kind) ? m.from : m.to, borrower = lends(m.kind) ? m.to : m.from;
       if (piece.param.valid()) {
-        check_end(m, lender, piece, owned(lender, piece.param));
-        check_end(m, borrower, piece, used(borrower, piece.param));
+        check_end(m.tag, l, lender, piece, owned(lender, piece.param));
+        check_end(m.tag, l, borrower, piece, used(borrower, piece.param));
       } else {
-        check_end(m, lender, piece, channels(lender, m));
-        check_end(m, borrower, piece, channels(borrower, m));
+        check_end(m.tag, l, lender, piece, channels(lender, l));
+        check_end(m.tag, l, borrower, piece, channels(borrower, l));
       }
     }
   }
 
-  Ranges channels(Rank r, const Message& m) const {
-    const auto found = images_.find({r, m.group, m.shard});
+  Ranges channels(Rank r, const Letter& l) const {
+    const auto found = images_.find({r, l.group, l.shard});
     return found == images_.end() ? Ranges{} : found->second;
   }
 
-  void check_end(const Message& m, Rank r, const Piece& piece, const Ranges& held) const {
+  void check_end(Tag tag, const Letter& l, Rank r, const Piece& piece, const Ranges& held) const {
     if (subtract({piece.range}, held).empty()) return;
-    reject(r, "message " + std::to_string(m.tag) + " carries " + ranges_text({piece.range}) +
-                  " of '" + of(m, piece.param) + "', of which it holds " + ranges_text(held));
+    reject(r, "message " + std::to_string(tag) + " carries " + ranges_text({piece.range}) +
+                  " of '" + of(l, piece.param) + "', of which it holds " + ranges_text(held));
   }
 
-  std::string of(const Message& m, ParamId p) const {
-    return p.valid() ? graph_.param(p).name : graph_.node(grouped_.group(m.group).nodes[0]).name;
+  std::string of(const Letter& l, ParamId p) const {
+    return p.valid() ? graph_.param(p).name : graph_.node(grouped_.group(l.group).nodes[0]).name;
   }
 
-  void note(const Message& m) {
+  void note(const Message& m, const Letter& l) {
     const bool out = lends(m.kind);
-    for (const Piece& piece : m.pieces) {
+    for (const Piece& piece : l.pieces) {
       Carried& carried =
-          carried_[{m.group, m.shard, piece.param, out ? m.from : m.to, out ? m.to : m.from}];
+          carried_[{l.group, l.shard, piece.param, out ? m.from : m.to, out ? m.to : m.from}];
       (out ? carried.out : carried.back).push_back(piece.range);
       if (m.kind == MessageKind::param) lent_[{m.to, piece.param}].push_back(piece.range);
     }

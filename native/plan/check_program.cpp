@@ -31,9 +31,11 @@ class ProgramCheck : PlanCheck {
     for (const OwnedChannels& t : program(r).tasks) state.own[{t.group, t.shard}] = t.channels;
     for (const Message& m : plan_.messages) {
       if (m.to != r) continue;
-      if (m.kind == MessageKind::gradient) state.gradients[{m.group, m.shard}].push_back(&m);
-      if (m.kind == MessageKind::param_gradient) state.param_gradients[m.group].push_back(&m);
-      if (is_statistics(m.kind)) state.statistics[{m.group, m.shard}].push_back(&m);
+      for (const Letter& l : m.letters) {
+        if (m.kind == MessageKind::gradient) state.gradients[{l.group, l.shard}].push_back(&m);
+        if (m.kind == MessageKind::param_gradient) state.param_gradients[l.group].push_back(&m);
+        if (is_statistics(m.kind)) state.statistics[{l.group, l.shard}].push_back(&m);
+      }
     }
     for (const Instr& i : program(r).instrs) step(r, i, state);
     for (const Message& m : plan_.messages) {
@@ -110,7 +112,7 @@ class ProgramCheck : PlanCheck {
   /// The optimizer needs every gradient: those computed here and those received.
   void update(Rank r, const Instr& i, State& state) const {
     if (!state.updated.insert(i.group).second) reject(r, name(i) + " runs twice");
-    need_backwards(r, i, state);
+    need_backwards(r, i, i.group, state);
     for (const Message* m : state.param_gradients[i.group]) {
       if (state.received.count(m->tag) == 0)
         reject(r, name(i) + " runs before the gradient from rank " + std::to_string(m->from) +
@@ -119,8 +121,8 @@ class ProgramCheck : PlanCheck {
   }
 
   /// All that this rank adds to the gradients of a group's parameters is computed.
-  void need_backwards(Rank r, const Instr& i, State& state) const {
-    for (GroupId g : users_[i.group.at()]) {
+  void need_backwards(Rank r, const Instr& i, GroupId home, State& state) const {
+    for (GroupId g : users_[home.at()]) {
       if (!grouped_.group(g).requires_grad) continue;
       for (auto own = state.own.lower_bound({g, -1});
            own != state.own.end() && own->first.first == g; ++own) {
@@ -131,14 +133,14 @@ class ProgramCheck : PlanCheck {
     }
   }
 
-  void need_channels(Rank r, const Instr& i, GroupId g, const Ranges& channels,
+  void need_channels(Rank r, const Instr& i, GroupId g, std::int32_t shard, const Ranges& channels,
                      State& state) const {
-    const Ranges missing = subtract(channels, state.written[{g, i.shard}]);
+    const Ranges missing = subtract(channels, state.written[{g, shard}]);
     if (missing.empty()) return;
     reject(r, name(i) + " reads channels [" + std::to_string(missing[0].begin) + ", " +
                   std::to_string(missing[0].end) + ") of '" +
                   graph_.node(grouped_.group(g).nodes[0]).name + "' shard " +
-                  std::to_string(i.shard) + " before they are written");
+                  std::to_string(shard) + " before they are written");
   }
 
   void forward(Rank r, const Instr& i, State& state) const {
@@ -151,7 +153,7 @@ class ProgramCheck : PlanCheck {
     for (std::size_t k = 0; k < g.inputs.size(); ++k) {
       for (Range need : needed_channels(graph_, g, own->second, k)) {
         for (const Segment& s : g.inputs[k].view.within(need)) {
-          need_channels(r, i, grouped_.group_of_value[s.source.at()], {s.source_c}, state);
+          need_channels(r, i, grouped_.group_of_value[s.source.at()], i.shard, {s.source_c}, state);
         }
       }
     }
@@ -165,14 +167,7 @@ class ProgramCheck : PlanCheck {
     if (!complete(state.forwarded, {i.group, i.shard}))
       reject(r, name(i) + " runs before its forward");
     if (i.stage > 0) need_statistics(r, i, state, i.stage - 1, true, false);
-    for (GroupId consumer : readers_[i.group.at()]) {
-      if (state.forwarded.count({consumer, i.shard}) != 0 &&
-          grouped_.group(consumer).requires_grad &&
-          !complete(state.backwarded, {consumer, i.shard})) {
-        reject(r, name(i) + " runs before the backward of its reader '" +
-                      graph_.node(grouped_.group(consumer).nodes[0]).name + "'");
-      }
-    }
+    need_readers_backward(r, i, i.group, i.shard, state);
     for (const Message* m : state.gradients[{i.group, i.shard}]) {
       if (state.received.count(m->tag) == 0) {
         reject(r, name(i) + " runs before the gradient from rank " + std::to_string(m->from) +
@@ -181,6 +176,19 @@ class ProgramCheck : PlanCheck {
     }
     if (state.backwarded[{i.group, i.shard}]++ != i.stage)
       reject(r, name(i) + " runs twice or out of order");
+  }
+
+  /// All that this rank adds to the gradient of a group's output is computed.
+  void need_readers_backward(Rank r, const Instr& i, GroupId g, std::int32_t shard,
+                             const State& state) const {
+    for (GroupId consumer : readers_[g.at()]) {
+      const Key key{consumer, shard};
+      if (state.own.count(key) == 0 || !grouped_.group(consumer).requires_grad ||
+          complete(state.backwarded, key))
+        continue;
+      reject(r, name(i) + " runs before the backward of its reader '" +
+                    graph_.node(grouped_.group(consumer).nodes[0]).name + "'");
+    }
   }
 
   /// The parts of statistics that this rank makes after a stage.
@@ -202,7 +210,7 @@ class ProgramCheck : PlanCheck {
                        bool parts_alone) const {
     need_own_parts(r, i, state, stage, backward);
     for (const Message* m : state.statistics[{i.group, plan_.grid.first_sharing(i.shard)}]) {
-      if (m->stage != stage || is_backward(m->kind) != backward) continue;
+      if (m->lead().stage != stage || is_backward(m->kind) != backward) continue;
       if ((parts_alone && !is_partial(m->kind)) || state.received.count(m->tag) != 0) continue;
       reject(r, name(i) + " runs before the statistics from rank " + std::to_string(m->from) +
                     " have arrived");
@@ -213,31 +221,39 @@ class ProgramCheck : PlanCheck {
     if (state.posted.count(i.message) == 0 || !state.received.insert(i.message).second)
       reject(r, name(i) + " receives a message that was not posted, or twice");
     const Message& m = message(i);
-    if (is_statistics(m.kind)) need_own_parts(r, i, state, m.stage, is_backward(m.kind));
+    if (is_statistics(m.kind)) need_own_parts(r, i, state, m.lead().stage, is_backward(m.kind));
     if (m.kind != MessageKind::activation) return;
-    Ranges& written = state.written[{m.group, m.shard}];
-    for (const Piece& p : m.pieces) written.push_back(p.range);
-    written = normalized(written);
+    for (const Letter& l : m.letters) {
+      Ranges& written = state.written[{l.group, l.shard}];
+      for (const Piece& p : l.pieces) written.push_back(p.range);
+      written = normalized(written);
+    }
   }
 
   void send(Rank r, const Instr& i, State& state) const {
     const Message& m = message(i);
     if (m.from != r || !state.sent.insert(m.tag).second)
       reject(r, name(i) + " sends a message that is not its own, or twice");
-    if (m.kind == MessageKind::activation) {
+    for (const Letter& l : m.letters) send(r, i, m.kind, l, state);
+  }
+
+  /// What a letter carries is there.
+  void send(Rank r, const Instr& i, MessageKind kind, const Letter& l, State& state) const {
+    if (kind == MessageKind::activation) {
       Ranges pieces;
-      for (const Piece& p : m.pieces) pieces.push_back(p.range);
-      need_channels(r, i, m.group, normalized(pieces), state);
-    } else if (m.kind == MessageKind::param) {
-      if (state.updated.count(m.group) == 0)
+      for (const Piece& p : l.pieces) pieces.push_back(p.range);
+      need_channels(r, i, l.group, l.shard, normalized(pieces), state);
+    } else if (kind == MessageKind::gradient) {
+      need_readers_backward(r, i, l.group, l.shard, state);
+    } else if (kind == MessageKind::param) {
+      if (state.updated.count(l.group) == 0)
         reject(r, name(i) + " sends parameters before their update");
-    } else if (m.kind == MessageKind::param_gradient) {
-      need_backwards(r, i, state);
-    } else if (is_statistics(m.kind)) {
-      if (is_partial(m.kind))
-        need_own_parts(r, i, state, m.stage, is_backward(m.kind));
-      else
-        need_statistics(r, i, state, m.stage, is_backward(m.kind), true);
+    } else if (kind == MessageKind::param_gradient) {
+      need_backwards(r, i, l.group, state);
+    } else if (is_partial(kind)) {
+      need_own_parts(r, i, state, l.stage, is_backward(kind));
+    } else {
+      need_statistics(r, i, state, l.stage, is_backward(kind), true);
     }
   }
 

@@ -51,7 +51,7 @@ class StatisticsCheck : PlanCheck {
       if (!belongs(m, exchange)) continue;
       const Rank owner = is_partial(m.kind) ? m.to : m.from;
       const Ranges& own = held[static_cast<std::size_t>(owner)].own;
-      for (const Piece& p : m.pieces) {
+      for (const Piece& p : m.lead().pieces) {
         if (!subtract({p.range}, own).empty()) reject_exchange(exchange);
       }
     }
@@ -63,7 +63,8 @@ class StatisticsCheck : PlanCheck {
       if (!belongs(m, exchange)) continue;
       const bool part = is_partial(m.kind);
       Held& other = held[static_cast<std::size_t>(part ? m.from : m.to)];
-      for (const Piece& p : m.pieces) add(exchange, p.range, part ? other.parts : other.sums);
+      for (const Piece& p : m.lead().pieces)
+        add(exchange, p.range, part ? other.parts : other.sums);
     }
     for (Rank r = 0; r < plan_.ranks; ++r) {
       Held& h = held[static_cast<std::size_t>(r)];
@@ -81,8 +82,9 @@ class StatisticsCheck : PlanCheck {
   }
 
   static bool belongs(const Message& m, const Exchange& exchange) {
-    return is_statistics(m.kind) && m.group == exchange.group && m.shard == exchange.shard &&
-           m.stage == exchange.stage && is_backward(m.kind) == exchange.backward;
+    const Letter& l = m.lead();
+    return is_statistics(m.kind) && l.group == exchange.group && l.shard == exchange.shard &&
+           l.stage == exchange.stage && is_backward(m.kind) == exchange.backward;
   }
 
   Ranges channels(const Exchange& exchange, Rank r) const {

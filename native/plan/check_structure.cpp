@@ -24,8 +24,10 @@ class StructureCheck : PlanCheck {
     const auto group_ok = [&](GroupId g) { return g.valid() && g.index < groups; };
     const auto shard_ok = [&](std::int32_t s) { return s >= -1 && s < plan_.grid.shards; };
     for (const Message& m : plan_.messages) {
-      if (!group_ok(m.group) || !shard_ok(m.shard) || m.from < 0 || m.to < 0 ||
-          m.from >= plan_.ranks || m.to >= plan_.ranks || m.from == m.to) {
+      bool ok = m.from >= 0 && m.to >= 0 && m.from < plan_.ranks && m.to < plan_.ranks &&
+                m.from != m.to && !m.letters.empty();
+      for (const Letter& l : m.letters) ok = ok && group_ok(l.group) && shard_ok(l.shard);
+      if (!ok) {
         fail(ErrorCode::invalid_plan, "message " + std::to_string(m.tag) +
                                           " names a group, shard or rank that does not exist");
       }
@@ -65,7 +67,7 @@ class StructureCheck : PlanCheck {
   void check_talk(Rank r, const Instr& i) const {
     const Message& m = message(i);
     const bool reduces = is_partial(m.kind);
-    if (i.group != m.group || i.shard != m.shard)
+    if (i.group != m.lead().group || i.shard != m.lead().shard)
       reject(r, name(i) + " names another group or shard than its message");
     if ((i.kind == InstrKind::recv && reduces) || (i.kind == InstrKind::reduce && !reduces))
       reject(r,
@@ -76,11 +78,11 @@ class StructureCheck : PlanCheck {
     return static_cast<std::int32_t>(synced_norms(graph_, grouped_.group(g), plan_.grid).size());
   }
 
-  void check_stage(const Message& m) const {
+  void check_stage(const Message& m, const Letter& l) const {
     const bool exists = is_statistics(m.kind)
-                            ? m.stage >= 0 && m.stage < norms(m.group) && m.shard >= 0 &&
-                                  m.shard == plan_.grid.first_sharing(m.shard)
-                            : m.stage == 0;
+                            ? l.stage >= 0 && l.stage < norms(l.group) && l.shard >= 0 &&
+                                  l.shard == plan_.grid.first_sharing(l.shard)
+                            : l.stage == 0;
     if (!exists) {
       fail(ErrorCode::invalid_plan, "message " + std::to_string(m.tag) +
                                         " names a stage or a first shard that does not exist");
@@ -88,33 +90,40 @@ class StructureCheck : PlanCheck {
   }
 
   /// Elements per channel or row.
-  std::int64_t row_elems(const Message& m, const Piece& p) const {
+  std::int64_t row_elems(MessageKind kind, const Letter& l, const Piece& p) const {
     if (p.param.valid()) return graph_.param(p.param).row_elems();
-    const Shape& shape = grouped_.group(m.group).shape;
-    return is_statistics(m.kind) ? 2 : plan_.grid.shard_samples() * shape.h * shape.w;
+    const Shape& shape = grouped_.group(l.group).shape;
+    return is_statistics(kind) ? 2 : plan_.grid.shard_samples() * shape.h * shape.w;
   }
 
   void check_messages() const {
     for (const Message& m : plan_.messages) {
-      check_stage(m);
-      const bool params = m.kind == MessageKind::param || m.kind == MessageKind::param_gradient;
-      for (const Piece& p : m.pieces) {
-        if (params != p.param.valid() ||
-            (params && p.param.index >= static_cast<std::int32_t>(graph_.params.size()))) {
-          fail(ErrorCode::invalid_plan,
-               "message " + std::to_string(m.tag) + " has a piece of the wrong kind");
-        }
-        const std::int64_t rows =
-            params ? graph_.param(p.param).rows() : grouped_.group(m.group).shape.c;
-        const std::int64_t each = row_elems(m, p);
-        if (p.range.end > rows || p.elems != p.range.size() * each) {
-          fail(ErrorCode::invalid_plan,
-               "message " + std::to_string(m.tag) + ": a piece of net " +
-                   std::to_string(p.net.index) + " has " + std::to_string(p.elems) +
-                   " elements; its range holds " + std::to_string(p.range.size() * each));
-        }
+      if (is_statistics(m.kind) && m.letters.size() > 1) {
+        fail(ErrorCode::invalid_plan,
+             "message " + std::to_string(m.tag) + " carries statistics of more than one group");
+      }
+      for (const Letter& l : m.letters) {
+        check_stage(m, l);
+        for (const Piece& p : l.pieces) check_piece(m, l, p);
       }
     }
+  }
+
+  void check_piece(const Message& m, const Letter& l, const Piece& p) const {
+    const bool params = carries_params(m.kind);
+    if (params != p.param.valid() ||
+        (params && p.param.index >= static_cast<std::int32_t>(graph_.params.size()))) {
+      fail(ErrorCode::invalid_plan,
+           "message " + std::to_string(m.tag) + " has a piece of the wrong kind");
+    }
+    const std::int64_t rows =
+        params ? graph_.param(p.param).rows() : grouped_.group(l.group).shape.c;
+    const std::int64_t each = row_elems(m.kind, l, p);
+    if (p.range.end <= rows && p.elems == p.range.size() * each) return;
+    fail(ErrorCode::invalid_plan, "message " + std::to_string(m.tag) + ": a piece of net " +
+                                      std::to_string(p.net.index) + " has " +
+                                      std::to_string(p.elems) + " elements; its range holds " +
+                                      std::to_string(p.range.size() * each));
   }
 
   /// Every channel of every group and shard is computed by exactly one rank; every row has one

@@ -18,10 +18,11 @@ struct Timed {
 
 class Emitter {
  public:
-  Emitter(const Hypergraph& h, const Ownership& own, const TaskGraph& tasks,
-          const Schedule& schedule)
+  Emitter(const Hypergraph& h, const Ownership& own, const std::vector<Message>& messages,
+          const TaskGraph& tasks, const Schedule& schedule)
       : h_(h),
         own_(own),
+        messages_(messages),
         tasks_(tasks),
         schedule_(schedule),
         lists_(static_cast<std::size_t>(own.ranks)) {}
@@ -30,7 +31,7 @@ class Emitter {
     for (std::int32_t i = 0; i < tasks_.first_message; ++i) {
       if (tasks_.tasks[static_cast<std::size_t>(i)].kind != TaskKind::summed) emit_task(i);
     }
-    for (const Message& m : own_.messages) emit_message(m);
+    for (const Message& m : messages_) emit_message(m);
     emit_loads();
     std::vector<RankProgram> programs(lists_.size());
     for (std::size_t r = 0; r < lists_.size(); ++r) {
@@ -68,11 +69,13 @@ class Emitter {
   void emit_message(const Message& m) {
     const auto [sent, arrived, used] = message_times(tasks_, schedule_, m.tag);
     const InstrKind take = is_partial(m.kind) ? InstrKind::reduce : InstrKind::recv;
-    put(m.from, {sent, Slot::send, m.tag}, {InstrKind::send, m.group, m.shard, m.tag, sent, sent});
-    put(m.to, {sent, Slot::post, m.tag}, {InstrKind::post, m.group, m.shard, m.tag, sent, sent});
-    put(m.to, {used, taking_slot(m.kind), m.tag},
-        {take, m.group, m.shard, m.tag, arrived, arrived});
-    put(m.from, {used, Slot::wait, m.tag}, {InstrKind::wait, m.group, m.shard, m.tag, used, used});
+    const auto put_at = [&](Rank r, double at, Slot slot, InstrKind kind, double seconds) {
+      put(r, {at, slot, m.tag}, {kind, m.lead().group, m.lead().shard, m.tag, seconds, seconds});
+    };
+    put_at(m.from, sent, Slot::send, InstrKind::send, sent);
+    put_at(m.to, sent, Slot::post, InstrKind::post, sent);
+    put_at(m.to, used, taking_slot(m.kind), take, arrived);
+    put_at(m.from, used, Slot::wait, InstrKind::wait, used);
   }
 
   /// The images of the network's input are loaded just before their first reader.
@@ -123,6 +126,7 @@ class Emitter {
 
   const Hypergraph& h_;
   const Ownership& own_;
+  const std::vector<Message>& messages_;
   const TaskGraph& tasks_;
   const Schedule& schedule_;
   std::vector<std::vector<Timed>> lists_;
@@ -131,8 +135,9 @@ class Emitter {
 }  // namespace
 
 std::vector<RankProgram> emit_programs(const Hypergraph& h, const Ownership& own,
-                                       const TaskGraph& tasks, const Schedule& schedule) {
-  return Emitter(h, own, tasks, schedule).run();
+                                       const std::vector<Message>& messages, const TaskGraph& tasks,
+                                       const Schedule& schedule) {
+  return Emitter(h, own, messages, tasks, schedule).run();
 }
 
 }  // namespace hpmp

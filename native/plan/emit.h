@@ -13,7 +13,8 @@ namespace hpmp {
 ///   receiver         POST ..... RECV  F'              POST at the same time, RECV before F',
 ///                                                     WAIT no earlier than RECV.
 std::vector<RankProgram> emit_programs(const Hypergraph& h, const Ownership& own,
-                                       const TaskGraph& tasks, const Schedule& schedule);
+                                       const std::vector<Message>& messages, const TaskGraph& tasks,
+                                       const Schedule& schedule);
 
 /// Gives every tensor of a program its lifetime and its offset in the arena.
 void plan_memory(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid,

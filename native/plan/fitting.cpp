@@ -3,10 +3,16 @@
 #include <algorithm>
 #include <limits>
 
+#include "plan/bundling.h"
+
 namespace hpmp {
 namespace {
 
 constexpr int kWindows[] = {4, 2, 1};  // shards under way at once, where any number is too many
+
+std::int64_t goal_of(const Machine& machine) {
+  return machine.memory_goal_bytes > 0 ? machine.memory_goal_bytes : machine.memory_limit_bytes;
+}
 
 }  // namespace
 
@@ -17,8 +23,7 @@ Schedule fitting_schedule(const Machine& machine, const std::vector<Rank>& part,
     const std::vector<std::int64_t>& bytes = footprint.find(part, builder, schedule);
     return *std::max_element(bytes.begin(), bytes.end());
   };
-  const std::int64_t goal =
-      machine.memory_goal_bytes > 0 ? machine.memory_goal_bytes : machine.memory_limit_bytes;
+  const std::int64_t goal = goal_of(machine);
   Schedule best = best_schedule(graph, machine);
   if (goal <= 0) return best;
   Scheduler scheduler(machine);
@@ -37,6 +42,20 @@ Schedule fitting_schedule(const Machine& machine, const std::vector<Rank>& part,
     }
   }
   return best;
+}
+
+Schedule planned_schedule(const Machine& machine, const std::vector<Rank>& part,
+                          TaskBuilder& builder, Footprint& footprint) {
+  const Schedule single = fitting_schedule(machine, part, builder, footprint);
+  const auto most_bytes = [&](const Schedule& schedule) {
+    const std::vector<std::int64_t>& bytes = footprint.find(part, builder, schedule);
+    return *std::max_element(bytes.begin(), bytes.end());
+  };
+  const std::int64_t goal = goal_of(machine);
+  const std::int64_t most = goal > 0 ? std::max(goal, most_bytes(single)) : 0;
+  return bundle_messages(machine, builder, single, [&](const Schedule& schedule) {
+    return most == 0 || most_bytes(schedule) <= most;
+  });
 }
 
 }  // namespace hpmp

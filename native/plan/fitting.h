@@ -13,4 +13,9 @@ namespace hpmp {
 Schedule fitting_schedule(const Machine& machine, const std::vector<Rank>& part,
                           TaskBuilder& builder, Footprint& footprint);
 
+/// The same with small messages bundled, which never makes the step longer. The builder then holds
+/// the plan's messages.
+Schedule planned_schedule(const Machine& machine, const std::vector<Rank>& part,
+                          TaskBuilder& builder, Footprint& footprint);
+
 }  // namespace hpmp

@@ -4,11 +4,11 @@
 
 namespace hpmp {
 
-MessageTimes message_times(const TaskGraph& graph, const Schedule& schedule, std::int32_t flow) {
-  const auto m = static_cast<std::size_t>(flow);
+MessageTimes message_times(const TaskGraph& graph, const Schedule& schedule, std::int32_t message) {
+  const auto m = static_cast<std::size_t>(message);
   const std::size_t i = static_cast<std::size_t>(graph.first_message) + m;
   MessageTimes times{schedule.start[i], schedule.end[i], schedule.makespan};
-  if (graph.flows[m].kind == MessageKind::param) {
+  if (graph.lead(message).kind == MessageKind::param) {
     times.used = times.arrived;
     return times;
   }

@@ -37,6 +37,6 @@ struct MessageTimes {
   double sent = 0, arrived = 0, used = 0;
 };
 
-MessageTimes message_times(const TaskGraph& graph, const Schedule& schedule, std::int32_t flow);
+MessageTimes message_times(const TaskGraph& graph, const Schedule& schedule, std::int32_t message);
 
 }  // namespace hpmp

@@ -26,8 +26,10 @@ std::string instr_label(const Graph& graph, const GroupedGraph& grouped, const P
   if (instr.message < 0) return label;
   const Message& m = plan.messages[static_cast<std::size_t>(instr.message)];
   const bool out = instr.kind == InstrKind::send || instr.kind == InstrKind::wait;
-  return label + " " + message_name(m.kind) + (out ? " to " : " from ") +
-         std::to_string(out ? m.to : m.from);
+  label += std::string(" ") + message_name(m.kind) + (out ? " to " : " from ") +
+           std::to_string(out ? m.to : m.from);
+  if (m.letters.size() > 1) label += " with " + std::to_string(m.letters.size() - 1) + " more";
+  return label;
 }
 
 }  // namespace hpmp

@@ -185,14 +185,18 @@ void LivePeak::touch_tasks(const TaskGraph& graph, const Schedule& schedule) {
 }
 
 void LivePeak::touch_messages(const TaskGraph& graph, const Schedule& schedule) {
-  for (std::size_t m = 0; m < graph.flows.size(); ++m) {
-    const Flow& flow = graph.flows[m];
-    const auto tag = static_cast<Tag>(m);
+  for (Tag tag = 0; tag < graph.messages(); ++tag) {
+    const Flow& lead = graph.lead(tag);
     const MessageTimes times = message_times(graph, schedule, tag);
-    const Instant send{times.sent, Slot::send, tag}, take{times.used, taking_slot(flow.kind), tag};
-    add(flow.from, send, {times.used, Slot::wait, tag}, bytes_of(flow));
-    add(flow.to, {times.sent, Slot::post, tag}, take, bytes_of(flow));
-    touch_ends(flow, send, take);
+    const Instant send{times.sent, Slot::send, tag}, take{times.used, taking_slot(lead.kind), tag};
+    std::int64_t bytes = 0;
+    graph.each_flow(tag, [&](std::int32_t i) {
+      const Flow& flow = graph.flows[static_cast<std::size_t>(i)];
+      bytes += bytes_of(flow);
+      touch_ends(flow, send, take);
+    });
+    add(lead.from, send, {times.used, Slot::wait, tag}, bytes);
+    add(lead.to, {times.sent, Slot::post, tag}, take, bytes);
   }
 }
 

@@ -189,13 +189,16 @@ class Deriver {
            const Piece& piece) {
     Message& m = found_[{kind, g, s, stage, from, to}];
     m.kind = kind;
-    m.group = g;
-    m.shard = s;
-    m.stage = stage;
     m.from = from;
     m.to = to;
     m.elems += piece.elems;
-    m.pieces.push_back(piece);
+    m.letters.resize(1);
+    Letter& l = m.letters[0];
+    l.group = g;
+    l.shard = s;
+    l.stage = stage;
+    l.elems += piece.elems;
+    l.pieces.push_back(piece);
   }
 
   const Hypergraph& h_;

@@ -23,7 +23,7 @@ struct Ownership {
   std::vector<GroupId> param_home;                // by param: the group that reduces and updates it
   std::vector<std::vector<GroupId>> param_users;  // by home group: groups that use its parameters
   std::vector<std::vector<GroupId>> consumers;    // by group: groups that read it, ascending
-  std::vector<Message> messages;                  // tags in order
+  std::vector<Message> messages;                  // of one letter each, tags in order
 
   const std::map<Rank, Holding>& at(GroupId g, std::int32_t s) const {
     return holdings[g.at() * static_cast<std::size_t>(shards) + static_cast<std::size_t>(s)];

@@ -177,13 +177,26 @@ class PlanParser {
     m.kind = static_cast<MessageKind>(kind);
     m.from = index(words_[3]);
     m.to = index(words_[4]);
-    m.group = GroupId(index(words_[5]));
-    std::tie(m.shard, m.stage) = shard_and_stage(words_[6]);
-    for (std::size_t i = 7; i < words_.size(); ++i) {
-      m.pieces.push_back(piece(words_[i]));
-      m.elems += m.pieces.back().elems;
+    for (std::size_t i = 5; i < words_.size(); ++i) {
+      m.letters.push_back(letter(i));
+      m.elems += m.letters.back().elems;
     }
     plan_.messages.push_back(std::move(m));
+  }
+
+  /// From word `at` to the next "+", where `at` is left.
+  Letter letter(std::size_t& at) const {
+    if (at + 2 >= words_.size() || words_[at + 2] == "+")
+      reject("a message's letter takes GROUP SHARD and its pieces");
+    Letter l;
+    l.group = GroupId(index(words_[at]));
+    std::tie(l.shard, l.stage) = shard_and_stage(words_[at + 1]);
+    for (at += 2; at < words_.size() && words_[at] != "+"; ++at) {
+      l.pieces.push_back(piece(words_[at]));
+      l.elems += l.pieces.back().elems;
+    }
+    if (at + 1 == words_.size()) reject("a message ends with '+'");
+    return l;
   }
 
   Piece piece(const std::string& s) const {

@@ -65,15 +65,25 @@ struct Piece {
   std::int64_t elems = 0;
 };
 
-struct Message {
-  Tag tag = 0;  // its index in Plan::messages
-  MessageKind kind = MessageKind::activation;
-  Rank from = 0, to = 0;
+/// What is sent of one group and shard, or of the parameters at home in one group.
+struct Letter {
   GroupId group;
   std::int32_t shard = -1;  // of statistics: the first of those that share them
   std::vector<Piece> pieces;
   std::int64_t elems = 0;
   std::int32_t stage = 0;  // of statistics: it follows this stage of the group
+};
+
+/// Letters of one kind that one rank sends to another together; one of statistics.
+struct Message {
+  Tag tag = 0;  // its index in Plan::messages
+  MessageKind kind = MessageKind::activation;
+  Rank from = 0, to = 0;
+  std::vector<Letter> letters;  // at least one
+  std::int64_t elems = 0;       // of all of them
+
+  /// By which instructions name the message.
+  const Letter& lead() const { return letters.front(); }
 };
 
 enum class TensorKind : std::uint8_t {

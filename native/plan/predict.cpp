@@ -35,7 +35,7 @@ void add_bounds(const TaskGraph& graph, Prediction& out) {
       compute[r] += task.seconds;
       continue;
     }
-    const Flow& flow = graph.flows[i - static_cast<std::size_t>(graph.first_message)];
+    const Flow& flow = graph.lead_of_task(static_cast<std::int32_t>(i));
     sent[r] += task.seconds;
     received[static_cast<std::size_t>(flow.to)] += task.seconds;
   }
@@ -56,9 +56,9 @@ Prediction predict(const Hypergraph& h, const std::vector<Rank>& part, int ranks
   builder.place(part);
   const TaskGraph& tasks = builder.linked();
   Footprint footprint(model, ranks);
-  const Schedule schedule = fitting_schedule(machine, part, builder, footprint);
+  const Schedule schedule = planned_schedule(machine, part, builder, footprint);
   Prediction out;
-  out.messages = static_cast<std::int64_t>(tasks.flows.size());
+  out.messages = tasks.messages();
   out.imbalance = imbalance(h, part, ranks);
   out.step_seconds = schedule.makespan;
   out.bubble_fraction = bubble_fraction(schedule, ranks);

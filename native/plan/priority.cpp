@@ -42,8 +42,7 @@ void by_upward_rank(const TaskGraph& graph, const Machine& machine, std::vector<
 TaskKind purpose(const TaskGraph& graph, std::size_t i) {
   const Task& t = graph.tasks[i];
   if (t.kind != TaskKind::message) return t.kind;
-  const auto flow = static_cast<std::size_t>(graph.flow_of(static_cast<std::int32_t>(i)));
-  const MessageKind kind = graph.flows[flow].kind;
+  const MessageKind kind = graph.lead_of_task(static_cast<std::int32_t>(i)).kind;
   if (kind == MessageKind::param_gradient || kind == MessageKind::param) return TaskKind::update;
   return is_backward(kind) ? TaskKind::backward : TaskKind::forward;
 }

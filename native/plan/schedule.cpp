@@ -65,6 +65,8 @@ void Scheduler::reset(const TaskGraph& graph, PriorityRule rule, int window) {
   result_.start.assign(graph.tasks.size(), 0);
   result_.end.assign(graph.tasks.size(), 0);
   result_.makespan = result_.busy = 0;
+  result_.rule = rule;
+  result_.window = window;
 }
 
 /// One channel for each pair of ranks that talk.
@@ -74,7 +76,8 @@ void Scheduler::find_channels() {
   in_.assign(at(graph_->ranks), {});
   std::map<std::pair<Rank, Rank>, std::int32_t> known;
   channel_of_.clear();
-  for (const Flow& flow : graph_->flows) {
+  for (std::int32_t m = 0; m < graph_->messages(); ++m) {
+    const Flow& flow = graph_->lead(m);
     const auto next = static_cast<std::int32_t>(channels_.size());
     const auto [it, is_new] = known.try_emplace({flow.from, flow.to}, next);
     channel_of_.push_back(it->second);
@@ -88,7 +91,7 @@ void Scheduler::find_channels() {
 void Scheduler::make_ready(std::int32_t i, double now) {
   const Task& t = graph_->tasks[at(i)];
   if (t.kind == TaskKind::message) {
-    Channel& channel = channels_[at(channel_of_[at(graph_->flow_of(i))])];
+    Channel& channel = channels_[at(channel_of_[at(i - graph_->first_message)])];
     result_.start[at(i)] = now;
     push(channel.waiting, {key_[at(i)], i});
     start_messages(out_[at(channel.from)], now);
@@ -156,7 +159,7 @@ void Scheduler::add_event(double when, std::int32_t task, bool link) {
 
 void Scheduler::take(const Event& event) {
   if (event.link) {
-    const Flow& flow = graph_->flows[at(graph_->flow_of(event.task))];
+    const Flow& flow = graph_->lead_of_task(event.task);
     End &out = out_[at(flow.from)], &in = in_[at(flow.to)];
     out.free = in.free = true;
     start_messages(out, event.at);

@@ -14,6 +14,8 @@ struct Schedule {
   std::vector<double> start, end;
   double makespan = 0;
   double busy = 0;  // compute seconds, all ranks
+  PriorityRule rule = PriorityRule::one_f_one_b;
+  int window = 0;  // as given to Scheduler::run
 };
 
 /// Ranks run one task at a time; each rank's link carries one message at a time in each direction,
@@ -70,7 +72,7 @@ class Scheduler {
   std::vector<char> idle_;
   std::vector<Rank> woken_;  // became idle or got a ready task at this instant
   std::vector<Channel> channels_;
-  std::vector<std::int32_t> channel_of_;  // by flow
+  std::vector<std::int32_t> channel_of_;  // by message
   std::vector<End> out_, in_;             // by rank
   std::vector<Event> events_;
   Schedule result_;

@@ -13,6 +13,17 @@ TaskBuilder::TaskBuilder(const StepModel& model, int ranks) : model_(model), flo
 void TaskBuilder::place(const std::vector<Rank>& part) {
   find_holders(model_, part, holders_);
   flows_.find(part, holders_);
+  graph_.flows = flows_.flows();
+  graph_.bundles.clear();
+  make();
+}
+
+void TaskBuilder::bundle(const Bundles& bundles) {
+  graph_.bundles = bundles;
+  make();
+}
+
+void TaskBuilder::make() {
   graph_.tasks.clear();
   add_tasks();
   if (staged_) add_stages();
@@ -92,10 +103,16 @@ void TaskBuilder::add_updates() {
 void TaskBuilder::add_messages() {
   graph_.first_message = static_cast<std::int32_t>(graph_.tasks.size());
   graph_.shards_together = static_cast<std::int32_t>(model_.h.grid.statistics_shards());
-  graph_.flows = flows_.flows();
-  for (const Flow& flow : graph_.flows) {
-    graph_.tasks.push_back({TaskKind::message, flow.from, flow.group, flow.shard,
-                            model_.machine.message_seconds(bytes_of(flow))});
+  const std::size_t messages = graph_.bundles.empty() ? graph_.flows.size() : graph_.bundles.size();
+  for (std::size_t m = 0; m < messages; ++m) {
+    const auto id = static_cast<std::int32_t>(m);
+    const Flow& lead = graph_.lead(id);
+    std::int64_t bytes = 0;
+    graph_.each_flow(id, [&](std::int32_t flow) {
+      bytes += bytes_of(graph_.flows[static_cast<std::size_t>(flow)]);
+    });
+    graph_.tasks.push_back({TaskKind::message, lead.from, lead.group, lead.shard,
+                            model_.machine.message_seconds(bytes)});
   }
 }
 
@@ -194,8 +211,11 @@ void TaskBuilder::link_params() {
 }
 
 void TaskBuilder::link_messages() {
-  for (std::size_t m = 0; m < graph_.flows.size(); ++m)
-    link_message(graph_.first_message + static_cast<std::int32_t>(m), graph_.flows[m]);
+  for (std::int32_t m = 0; m < graph_.messages(); ++m) {
+    graph_.each_flow(m, [&](std::int32_t flow) {
+      link_message(graph_.first_message + m, graph_.flows[static_cast<std::size_t>(flow)]);
+    });
+  }
 }
 
 void TaskBuilder::link_message(std::int32_t id, const Flow& flow) {

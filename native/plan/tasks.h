@@ -24,16 +24,33 @@ struct Task {
   std::int32_t stage = 0;
 };
 
+/// Flows that travel together, by message: indices, each in one message. Those of a message have
+/// one kind and one pair of ranks.
+using Bundles = std::vector<std::vector<std::int32_t>>;
+
 struct TaskGraph {
   int ranks = 1;
-  std::vector<Task> tasks;  // flow m is tasks[first_message + m]
-  std::vector<Flow> flows;  // in the order of a plan's messages
+  std::vector<Task> tasks;  // message m is tasks[first_message + m]
+  std::vector<Flow> flows;  // by kind, group, shard, stage and ranks
+  Bundles bundles;          // by message; empty: message m is flow m
   std::int32_t first_message = 0;
   std::int32_t shards_together = 1;              // as share batch statistics
   std::vector<std::int32_t> after_begin, after;  // CSR: tasks that wait for each task
   std::vector<std::int32_t> waits_for;           // how many each waits for
 
-  std::int32_t flow_of(std::int32_t task) const { return task - first_message; }
+  std::int32_t messages() const { return static_cast<std::int32_t>(tasks.size()) - first_message; }
+  /// Calls visit(flow's index) for each flow of message m.
+  template <class Visit>
+  void each_flow(std::int32_t m, Visit&& visit) const {
+    if (bundles.empty()) return visit(m);
+    for (std::int32_t flow : bundles[static_cast<std::size_t>(m)]) visit(flow);
+  }
+  /// A message's first flow: kind and ranks are those of all of them.
+  const Flow& lead(std::int32_t m) const {
+    const auto i = static_cast<std::size_t>(m);
+    return flows[bundles.empty() ? i : static_cast<std::size_t>(bundles[i][0])];
+  }
+  const Flow& lead_of_task(std::int32_t task) const { return lead(task - first_message); }
 };
 
 /// Makes the task graphs of many placements on one grid; keeps its memory from one to the next.
@@ -41,14 +58,18 @@ class TaskBuilder {
  public:
   TaskBuilder(const StepModel& model, int ranks);
 
-  /// Makes tasks and messages with their times, but not yet their order. `part`: by cell.
+  /// Makes tasks and messages with their times, but not yet their order. `part`: by cell. Every
+  /// flow is a message of its own.
   void place(const std::vector<Rank>& part);
+  /// Makes them again for the same placement with these messages.
+  void bundle(const Bundles& bundles);
   /// Adds what waits for what. Valid, like `graph`, until the next placement.
   const TaskGraph& linked();
   const TaskGraph& graph() const { return graph_; }
   const std::vector<OwnedParams>& owned() const { return flows_.owned(); }
 
  private:
+  void make();
   void add_tasks();
   void add_updates();
   void add_messages();

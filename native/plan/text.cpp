@@ -34,10 +34,14 @@ void write_header(const Plan& p, std::string& out) {
 
 void write_message(const Message& m, std::string& out) {
   out += "message " + number(m.tag) + " " + message_name(m.kind) + " " + number(m.from) + " " +
-         number(m.to) + " " + number(m.group.index) + " " + shard_text(m.shard, m.stage);
-  for (const Piece& p : m.pieces) {
-    out += " " + number(p.net.index) + ":" + number(p.param.index) + ":" + ranges_text({p.range}) +
-           ":" + number(p.elems);
+         number(m.to);
+  for (const Letter& l : m.letters) {
+    out += (&l == &m.lead() ? " " : " + ") + number(l.group.index) + " " +
+           shard_text(l.shard, l.stage);
+    for (const Piece& p : l.pieces) {
+      out += " " + number(p.net.index) + ":" + number(p.param.index) + ":" +
+             ranges_text({p.range}) + ":" + number(p.elems);
+    }
   }
   out += "\n";
 }

@@ -73,10 +73,11 @@ void touch_backward(const Staged& at, std::vector<TensorKey>& keys) {
 
 void touch_message(const Message& m, TensorKind buffer, std::vector<TensorKey>& keys) {
   keys.push_back({buffer, GroupId(), -1, m.tag});
-  if (is_statistics(m.kind)) keys.push_back({TensorKind::statistics, m.group, m.shard, -1});
-  if (m.kind == MessageKind::activation) keys.push_back({TensorKind::image, m.group, m.shard, -1});
-  if (m.kind == MessageKind::gradient)
-    keys.push_back({TensorKind::image_grad, m.group, m.shard, -1});
+  if (carries_params(m.kind)) return;
+  TensorKind kind = TensorKind::statistics;
+  if (m.kind == MessageKind::activation) kind = TensorKind::image;
+  if (m.kind == MessageKind::gradient) kind = TensorKind::image_grad;
+  for (const Letter& l : m.letters) keys.push_back({kind, l.group, l.shard, -1});
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ double Evaluator::place(const std::vector<Rank>& part) {
       continue;
     }
     load.out += t.seconds;
-    const Flow& flow = graph.flows[i - static_cast<std::size_t>(graph.first_message)];
+    const Flow& flow = graph.lead_of_task(static_cast<std::int32_t>(i));
     loads_[static_cast<std::size_t>(flow.to)].in += t.seconds;
   }
   double most = 0;

@@ -21,7 +21,7 @@ class PlainPlan : public ConvPlan {
         data_grad_(*stream.device(), "conv_data_grad", spec.storage),
         weight_grad_(*stream.device(), "conv_weight_grad", spec.storage),
         pack_(*stream.device(), "pack_filter", spec.storage),
-        unpack_(*stream.device(), "add_filter_grad", spec.storage) {}
+        unpack_(*stream.device(), "put_filter_grad", spec.storage) {}
 
   std::size_t workspace_bytes() const override { return kWorkspace; }
 
@@ -31,7 +31,7 @@ class PlainPlan : public ConvPlan {
     if (spec_.pass == ConvPass::weight_grad) {
       weight_grad_.run(stream_, count(), {0, s, operands.x, operands.y, floats(weights_), 0});
       pack_.run(stream_, count(),
-                {0, channels(), taps(), weights_.data(), const_cast<void*>(operands.filter)});
+                {0, channels(), taps(), weights_.data(), const_cast<void*>(operands.filter), 0});
       return;
     }
     unpack(operands.filter, weights_, count(), channels(), taps());
@@ -48,13 +48,13 @@ class PlainPlan : public ConvPlan {
     constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
     if (spec_.biased) unpack(operands.bias, bias_, s.k, s.k, 1);
     forward_.run(stream_, pixels(s.rows.output, s.columns.output) * s.k,
-                 {0, s, spec_.relu ? 0 : kNone, kNone, operands.x, floats(weights_),
-                  spec_.biased ? floats(bias_) : nullptr, nullptr, const_cast<void*>(operands.y)});
+                 {0, s, spec_.relu ? 0 : kNone, spec_.relu ? spec_.most : kNone, operands.x,
+                  floats(weights_), spec_.biased ? floats(bias_) : nullptr, nullptr,
+                  const_cast<void*>(operands.y)});
   }
 
   void unpack(const void* from, const DeviceBytes& to, std::int64_t count, int c, int taps) {
-    stream_.fill(to.data(), 0, to.bytes());
-    unpack_.run(stream_, count, {0, c, taps, from, to.data()});
+    unpack_.run(stream_, count, {0, c, taps, from, to.data(), 0});
   }
 
   static float* floats(const DeviceBytes& bytes) { return reinterpret_cast<float*>(bytes.data()); }

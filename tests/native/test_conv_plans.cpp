@@ -63,6 +63,10 @@ void check_passes(ConvPlanSpec spec) {
       spec.adds = adds;
       spec.relu = relu;
       check_engine(spec);
+      if (!relu) continue;
+      ConvPlanSpec clipped = spec;
+      clipped.most = 6;
+      check_engine(clipped);
     }
   }
 }
@@ -84,4 +88,23 @@ TEST(every_pass_has_a_deterministic_engine_in_all_numerics) {
       check_passes(spec);
     }
   }
+}
+
+TEST(plans_are_shared_by_specs_that_differ_in_nothing_that_matters) {
+  ConvPlanSpec spec;
+  spec.shape = square(8, 16, 1, 14, 7, 3, 2, 1);
+  ConvPlanSpec other = spec;
+  other.shape.rows.pad_after = 0;  // the windows stop before
+  CHECK(key_of(other) == key_of(spec));
+  std::vector<ConvPlanSpec> different(9, spec);
+  different[0].pass = ConvPass::weight_grad;
+  different[1].shape.n = 65;
+  different[2].shape.columns.stride = 1;
+  different[3].storage = DType::bf16;
+  different[4].numerics = Numerics::tf32;
+  different[5].biased = true;
+  different[6].adds = true;
+  different[7].relu = true;
+  different[8].most = 6;
+  for (const ConvPlanSpec& d : different) CHECK(key_of(d) != key_of(spec));
 }

@@ -4,6 +4,7 @@
 
 #include "backend.h"
 #include "check.h"
+#include "engine/cuda/conv_rehearsal.h"
 #include "engine/cuda/copies.h"
 #include "engine/cuda/kernels/update.h"
 #include "gpu_memory.h"
@@ -170,4 +171,30 @@ TEST(images_come_and_go_as_nchw) {
     const float want = c == 1 ? images[k + 3 * 6] : c == 2 || c == 3 ? images[k - 2 * 6] : 0;
     CHECK_EQ(got[k], want);
   }
+}
+
+TEST(a_rehearsal_has_zeros_for_all_that_a_plan_touches) {
+  if (!on_gpu()) return;
+  cuda::ConvPlanSpec spec;
+  const cuda::PoolAxis axis{6, 4, 3, 1, 0, 0, 1};
+  spec.shape = {2, 5, 7, 1, axis, axis};
+  spec.biased = spec.adds = true;
+  cuda::ConvRehearsal rehearsal(Gpu::get().stream, spec);
+  int runs = 0;
+  const double us = rehearsal.time(100, [&](const cuda::ConvOperands& o, std::byte* workspace) {
+    ++runs;
+    cuda::Stream& stream = Gpu::get().stream;
+    stream.fill(workspace, 1, 100);
+    for (auto [data, elems] : {std::pair{o.x, 2 * 5 * 36},
+                               {o.filter, 7 * 5 * 9},
+                               {o.y, 2 * 7 * 16},
+                               {o.addend, 2 * 7 * 16},
+                               {o.bias, 7}}) {
+      std::vector<float> values(static_cast<std::size_t>(elems), 1);
+      stream.to_host(values.data(), data, values.size() * sizeof(float));
+      stream.synchronize();
+      CHECK(values == std::vector<float>(values.size()));
+    }
+  });
+  CHECK(us >= 0 && runs > 1);
 }

@@ -60,8 +60,8 @@ TEST(a_message_of_channels_that_an_end_does_not_hold_is_refused) {
         Message& m = *message_of(p, MessageKind::activation);
         const Rank to = m.to;
         for (PlannedTensor& t : p.programs[static_cast<std::size_t>(to)].tensors) {
-          if (t.kind == TensorKind::image && t.group == m.group && t.shard == m.shard)
-            t.channels = subtract(t.channels, {m.pieces[0].range});
+          if (t.kind == TensorKind::image && t.group == m.lead().group && t.shard == m.lead().shard)
+            t.channels = subtract(t.channels, {m.letters[0].pieces[0].range});
         }
       },
       "of which it holds");
@@ -71,13 +71,13 @@ TEST(a_message_that_carries_a_piece_twice_is_refused) {
   refuse(
       [](Plan& p) {
         Message& m = *message_of(p, MessageKind::gradient);
-        m.pieces.push_back(m.pieces[0]);
+        m.letters[0].pieces.push_back(m.letters[0].pieces[0]);
       },
       "the same piece twice");
 }
 
 TEST(a_gradient_with_fewer_pieces_than_were_lent_is_refused) {
-  refuse([](Plan& p) { message_of(p, MessageKind::param_gradient)->pieces.pop_back(); },
+  refuse([](Plan& p) { message_of(p, MessageKind::param_gradient)->letters[0].pieces.pop_back(); },
          "must return to rank", "data");
 }
 

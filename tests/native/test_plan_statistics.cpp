@@ -119,13 +119,17 @@ TEST(a_stage_that_begins_before_its_statistics_are_there_is_refused) {
 
 TEST(statistics_that_are_added_twice_or_not_at_all_are_refused) {
   const std::string because = "does not add every rank's part once and give the sum to each";
-  refuse([](Plan& p) { message(p, MessageKind::statistics).pieces.pop_back(); }, because);
-  refuse([](Plan& p) { message(p, MessageKind::gradient_statistics_sum).pieces.pop_back(); },
+  refuse([](Plan& p) { message(p, MessageKind::statistics).letters[0].pieces.pop_back(); },
          because);
   refuse(
       [](Plan& p) {
+        message(p, MessageKind::gradient_statistics_sum).letters[0].pieces.pop_back();
+      },
+      because);
+  refuse(
+      [](Plan& p) {
         Message& m = message(p, MessageKind::statistics);
-        m.pieces.push_back(m.pieces[0]);
+        m.letters[0].pieces.push_back(m.letters[0].pieces[0]);
       },
       because);
   refuse(
@@ -137,11 +141,12 @@ TEST(statistics_that_are_added_twice_or_not_at_all_are_refused) {
 }
 
 TEST(stages_and_tensors_of_statistics_must_exist) {
-  refuse([](Plan& p) { message(p, MessageKind::statistics).stage = 1; }, "names a stage");
+  refuse([](Plan& p) { message(p, MessageKind::statistics).letters[0].stage = 1; },
+         "names a stage");
   refuse(
       [](Plan& p) {
         const Tag tag = message(p, MessageKind::statistics).tag;
-        p.messages[static_cast<std::size_t>(tag)].shard = 1;
+        p.messages[static_cast<std::size_t>(tag)].letters[0].shard = 1;
         for (RankProgram& program : p.programs) {
           for (Instr& i : program.instrs) {
             if (i.message == tag) i.shard = 1;

@@ -49,7 +49,7 @@ ImproveOptions short_search(std::uint64_t seed) {
 
 }  // namespace
 
-TEST(a_placement_takes_as_long_as_its_plan_says) {
+TEST(a_placement_takes_as_long_as_its_plan_says_or_bundles_of_messages_save_some) {
   const Hypergraph h = tiny::hypergraph();
   const StepModel model = make_step_model(h, slow_machine());
   Random random(3);
@@ -58,7 +58,13 @@ TEST(a_placement_takes_as_long_as_its_plan_says) {
     const Placement p = make_placement(h, random_parts(h.cells.size(), ranks, random), ranks);
     PriorityRule rule;
     const double found = Evaluator(model, ranks).best_seconds(p.part, 1e9, rule);
-    CHECK_EQ(found, build_plan(h, p, slow_machine(), "random").step_seconds);
+    const Plan plan = build_plan(h, p, slow_machine(), "random");
+    const bool bundled = std::any_of(plan.messages.begin(), plan.messages.end(),
+                                     [](const Message& m) { return m.letters.size() > 1; });
+    if (bundled)
+      CHECK(plan.step_seconds <= found * (1 + 1e-9));
+    else
+      CHECK_EQ(plan.step_seconds, found);
   }
 }
 

@@ -69,6 +69,8 @@ class BatchNorm : public Kernel {
   }
   int segments() const { return static_cast<int>(sums_.segments()); }
   int segment_rows() const { return static_cast<int>(sums_.rows()); }
+  /// Of kernels whose items are several rows.
+  std::int64_t item_elems() const { return sums_.segments() * norm_groups(segment_rows()) * c_; }
   double count() const { return static_cast<double>(sharing_ * pixels_); }
   std::size_t row_bytes() const {
     return static_cast<std::size_t>(sums_.segments() * 2 * c_) * sizeof(float);
@@ -96,7 +98,7 @@ class BatchNorm : public Kernel {
   void normalise(const ForwardArgs& args, const float* means) const {
     const TensorRef &x = args.inputs[0], &y = args.output;
     const void* other = tail_.adds ? args.inputs[1].data : nullptr;
-    forward_.run(stream_, y.elems(), c_,
+    forward_.run(stream_, item_elems(), c_,
                  {x.data, other, y.data, means, args.params[0], args.params[1]},
                  {0, c_, segment_rows(), tail_.bounds.low, tail_.bounds.high, x.data, other, means,
                   args.params[0], args.params[1], y.data});
@@ -121,7 +123,7 @@ class BatchNorm : public Kernel {
     a.kept = to.kept;
     a.added = to.added;
     a.partials = reinterpret_cast<SumPair*>(args.scratch);
-    norm_sums_.run(stream_, sums_.slots(), c_,
+    norm_sums_.run(stream_, sums_.all_chunks(),
                    {x.data, dy.data, y, to.kept, to.added, means, a.scale, a.shift}, a);
     return sums_.merge(args.scratch);
   }
@@ -141,7 +143,7 @@ class BatchNorm : public Kernel {
   void input_gradient(const BackwardArgs& args, const float* means, const float* slopes,
                       const void* dy) const {
     const TensorRef &x = args.inputs[0], &dx = args.grad_inputs[0];
-    backward_.run(stream_, dx.elems(), c_,
+    backward_.run(stream_, item_elems(), c_,
                   {x.data, dy, dx.data, means, args.params[0], args.params[1], slopes},
                   {0, c_, segment_rows(), !tail_.adds, tail_.bounds.low, tail_.bounds.high, x.data,
                    dy, means, args.params[0], args.params[1], slopes, dx.data, args.accumulate[0]});
@@ -159,7 +161,7 @@ class BatchNorm : public Kernel {
   PlainEntry<RunningArgs> running_;
   PlainEntry<SlopesArgs> slopes_;
   WideEntry<NormalizeArgs> forward_;
-  WideEntry<NormSumsArgs> norm_sums_;
+  SumEntry<NormSumsArgs> norm_sums_;
   WideEntry<NormGradArgs> backward_;
 };
 

@@ -5,18 +5,15 @@
 namespace hpmp::cuda {
 namespace {
 
-/// Threads that fill a GPU, rows that a thread should have at least, chunks that merge into one.
-constexpr std::int64_t kThreads = 1 << 16, kFewRows = 8, kMostChunks = 4096;
-constexpr int kMerged = 64;
+/// Blocks that fill a GPU, and rows that a thread should have at least.
+constexpr std::int64_t kBlocks = 2048, kFewRows = 4;
 
 int chunks_of(std::int64_t segments, std::int64_t rows, std::int64_t c, int width) {
-  const std::int64_t vectors = c % width == 0 ? c / width : c;
-  const std::int64_t wanted = kThreads / std::max<std::int64_t>(1, segments * vectors);
-  return static_cast<int>(
-      std::max<std::int64_t>(1, std::min({wanted, kMostChunks, rows / kFewRows})));
+  const std::int64_t vectors = c % width == 0 ? c / width : c, lanes = strip_lanes(vectors);
+  const std::int64_t strips = (vectors + lanes - 1) / lanes, walkers = kSumThreads / lanes;
+  const std::int64_t wanted = kBlocks / std::max<std::int64_t>(1, segments * strips);
+  return static_cast<int>(std::max<std::int64_t>(1, std::min(wanted, rows / (walkers * kFewRows))));
 }
-
-int merged(int chunks) { return (chunks + kMerged - 1) / kMerged; }
 
 }  // namespace
 
@@ -31,12 +28,7 @@ ColumnSums::ColumnSums(const Target& target, std::int64_t segments, std::int64_t
       merge_sums_(*stream_.device(), "merge_sums") {}
 
 std::size_t ColumnSums::scratch_bytes() const {
-  std::int64_t pairs = segments_ * chunks_ * c_;
-  for (int chunks = chunks_; chunks > 1;) {
-    chunks = merged(chunks);
-    pairs += segments_ * chunks * c_;
-  }
-  return static_cast<std::size_t>(pairs) * sizeof(SumPair);
+  return static_cast<std::size_t>(segments_ * (chunks_ + 1) * c_) * sizeof(SumPair);
 }
 
 const SumPair* ColumnSums::run(SumKind kind, const void* x, const void* dy,
@@ -49,21 +41,17 @@ const SumPair* ColumnSums::run(SumKind kind, const void* x, const void* dy,
                 x,
                 dy,
                 reinterpret_cast<SumPair*>(scratch)};
-  sum_rows_.run(stream_, slots(), c_, {x, dy}, args);
+  sum_rows_.run(stream_, all_chunks(), {x, dy}, args);
   return merge(scratch);
 }
 
 const SumPair* ColumnSums::merge(std::byte* scratch) const {
   const auto* from = reinterpret_cast<const SumPair*>(scratch);
-  for (int chunks = chunks_; chunks > 1;) {
-    auto* to = const_cast<SumPair*>(from) + segments_ * chunks * c_;
-    const int left = merged(chunks);
-    merge_sums_.run(stream_, segments_ * left * c_,
-                    {0, static_cast<int>(c_), chunks, kMerged, from, to});
-    from = to;
-    chunks = left;
-  }
-  return from;
+  if (chunks_ == 1) return from;
+  auto* to = reinterpret_cast<SumPair*>(scratch) + all_chunks() * c_;
+  const std::int64_t strips = (c_ + kMergedChannels - 1) / kMergedChannels;
+  merge_sums_.run(stream_, segments_ * strips, {0, static_cast<int>(c_), chunks_, from, to});
+  return to;
 }
 
 }  // namespace hpmp::cuda

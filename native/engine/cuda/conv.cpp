@@ -83,9 +83,10 @@ class Convolution : public Kernel {
     if (tail.norm.valid())
       folded_ = std::make_unique<Folded>(stream_, shape.k, weight_elems_ / shape.k,
                                          spec.graph->node(tail.norm).attrs.epsilon);
-    passes_ = make_conv_passes({shape, tail.has_bias, tail.adds, tail.bounds, true,
-                                spec.training && spec.input_gradient, spec.training},
-                               target);
+    passes_ =
+        make_conv_passes({shape, tail.has_bias, tail.adds, tail.bounds, true,
+                          spec.training && spec.input_gradient, spec.training, spec.accumulate},
+                         target);
   }
 
   std::size_t scratch_bytes() const override {
@@ -97,14 +98,13 @@ class Convolution : public Kernel {
 
   void load_params(const std::vector<float*>& params) override {
     if (folded_) folded_->load(params);
-    passes_->load(folded_ ? folded_->weights() : params[0]);
+    passes_->load(folded_ ? folded_->weights() : params[0], bias_of(params));
   }
 
   void forward(const ForwardArgs& args) override {
     ensure_nhwc(args.inputs[0]);
-    const float* bias = folded_ ? folded_->bias() : has_bias_ ? args.params[1] : nullptr;
-    passes_->forward(args.inputs[0].data, bias, adds_ ? args.inputs[1].data : nullptr,
-                     args.output.data, args.scratch);
+    passes_->forward(args.inputs[0].data, bias_of(args.params),
+                     adds_ ? args.inputs[1].data : nullptr, args.output.data, args.scratch);
   }
 
   void backward(const BackwardArgs& args) override {
@@ -114,12 +114,15 @@ class Convolution : public Kernel {
     if (dx.data) passes_->data_grad(dy.data, dx.data, args.accumulate[0], args.scratch);
     float* grad = args.param_grads[0];
     if (!grad) return;
-    if (args.update) stream_.fill(grad, 0, static_cast<std::size_t>(weight_elems_) * sizeof(float));
-    passes_->weight_grad(x.data, dy.data, grad, args.scratch);
+    passes_->weight_grad(x.data, dy.data, grad, args.update == nullptr, args.scratch);
     if (args.update) update(args);
   }
 
  private:
+  const float* bias_of(const std::vector<float*>& params) const {
+    return folded_ ? folded_->bias() : has_bias_ ? params[1] : nullptr;
+  }
+
   void update(const BackwardArgs& args) const {
     sgd_.run(stream_, weight_elems_,
              {0, static_cast<float>(args.update->lr), static_cast<float>(args.update->momentum),

@@ -16,6 +16,7 @@ struct ConvProblem {
   bool biased = false, adds = false;
   cpu::Bounds bounds;
   bool forward = true, data_grad = true, weight_grad = true;  // the passes that are asked for
+  bool accumulates = true;                                    // data_grad may be asked to add
 };
 
 class ConvPasses {
@@ -24,14 +25,15 @@ class ConvPasses {
   virtual std::size_t scratch_bytes() const { return 0; }
   virtual std::size_t resident_bytes() const { return 0; }
   /// Before the first pass and after every change. weights: fp32 [k][c / groups][taps] on the GPU,
-  /// which stay there.
-  virtual void load(const float* weights) = 0;
+  /// which stay there; bias: null, or what forward will be given.
+  virtual void load(const float* weights, const float* bias) = 0;
   /// y = x * weights + bias + addend, held between the bounds.
   virtual void forward(const void* x, const float* bias, const void* addend, void* y,
                        std::byte* scratch) = 0;
   virtual void data_grad(const void* dy, void* dx, bool accumulate, std::byte* scratch) = 0;
-  /// grad: fp32, as the weights; adds.
-  virtual void weight_grad(const void* x, const void* dy, float* grad, std::byte* scratch) = 0;
+  /// grad: fp32, as the weights; = or, where `accumulate`, +=.
+  virtual void weight_grad(const void* x, const void* dy, float* grad, bool accumulate,
+                           std::byte* scratch) = 0;
 };
 
 /// By cuDNN where it has all of them, else plain.

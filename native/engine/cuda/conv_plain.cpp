@@ -14,7 +14,7 @@ class PlainConv : public ConvPasses {
         data_grad_(*stream_.device(), "conv_data_grad", target.storage),
         weight_grad_(*stream_.device(), "conv_weight_grad", target.storage) {}
 
-  void load(const float* weights) override { weights_ = weights; }
+  void load(const float* weights, const float*) override { weights_ = weights; }
 
   void forward(const void* x, const float* bias, const void* addend, void* y, std::byte*) override {
     forward_.run(
@@ -27,10 +27,11 @@ class PlainConv : public ConvPasses {
                    {0, shape_, dy, weights_, dx, accumulate});
   }
 
-  void weight_grad(const void* x, const void* dy, float* grad, std::byte*) override {
+  void weight_grad(const void* x, const void* dy, float* grad, bool accumulate,
+                   std::byte*) override {
     const std::int64_t taps = shape_.rows.kernel * shape_.columns.kernel;
     weight_grad_.run(stream_, std::int64_t{shape_.k} * (shape_.c / shape_.groups) * taps,
-                     {0, shape_, x, dy, grad, 1});
+                     {0, shape_, x, dy, grad, accumulate});
   }
 
  private:

@@ -7,8 +7,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <mutex>
+
+#include "engine/cuda/conv_dims.h"
+#include "engine/cuda/conv_rehearsal.h"
 
 namespace cudnn_frontend {
 void* cudnn_dlhandle = nullptr;
@@ -22,9 +26,14 @@ using Tensor = std::shared_ptr<fe::graph::Tensor_attributes>;
 
 enum Uid : std::int64_t { kX = 1, kFilter, kY, kBias, kAddend };
 
+/// Ranks of one process may prepare at the same time.
+std::mutex& guard() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 bool find_library(std::string& why) {
-  static std::mutex lock;
-  const std::lock_guard<std::mutex> guard(lock);
+  const std::lock_guard<std::mutex> lock(guard());
   if (fe::cudnn_dlhandle) return true;
   const char* named = std::getenv("HPMP_CUDNN");
   fe::cudnn_dlhandle = dlopen(named && *named ? named : "libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
@@ -40,25 +49,6 @@ bool failed(fe::error_t status, std::string& why) {
 
 fe::DataType_t stored_as(DType storage) {
   return storage == DType::bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT;
-}
-
-using Dims = std::vector<std::int64_t>;
-
-/// {n, c, h, w} in NHWC order of memory.
-Dims nhwc_strides(const Dims& d) { return {d[1] * d[2] * d[3], 1, d[3] * d[1], d[1]}; }
-
-Dims input_dims(const ConvShape& s) { return {s.n, s.c, s.rows.input, s.columns.input}; }
-Dims output_dims(const ConvShape& s) { return {s.n, s.k, s.rows.output, s.columns.output}; }
-Dims filter_dims(const ConvShape& s) {
-  return {s.k, s.c / s.groups, s.rows.kernel, s.columns.kernel};
-}
-
-/// What the input is padded by behind: as far as the windows reach, which may be less than the
-/// pads.
-std::int64_t reach_behind(const PoolAxis& a) {
-  const std::int64_t end = (a.output - 1) * std::int64_t{a.stride} +
-                           (a.kernel - 1) * std::int64_t{a.dilation} + 1 - a.pad;
-  return std::max<std::int64_t>(0, end - a.input);
 }
 
 template <class Attributes>
@@ -122,10 +112,14 @@ class Builder {
     // cuDNN's engines know this order alone.
     if (spec_.adds) y = combine(y, take(kAddend, output_dims(s)));
     if (spec_.biased) y = combine(y, take(kBias, {1, s.k, 1, 1}));
-    if (spec_.relu)
-      y = graph_->pointwise(
-          y, fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::RELU_FWD));
+    if (spec_.relu) y = graph_->pointwise(y, bounds());
     give(y, kY, output_dims(s));
+  }
+
+  fe::graph::Pointwise_attributes bounds() const {
+    auto relu = fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::RELU_FWD);
+    if (spec_.most < std::numeric_limits<float>::infinity()) relu.set_relu_upper_clip(spec_.most);
+    return relu;
   }
 
   ConvPlanSpec spec_;
@@ -142,36 +136,57 @@ std::vector<fe::NumericalNote_t> forbidden(const ConvPlanSpec& spec) {
   return notes;
 }
 
+/// More than this is taken only where no engine does with less: all kernels share it as scratch.
+constexpr std::int64_t kMostWorkspace = std::int64_t{1} << 30;
+
 /// `handle` may be null where the graph knows its GPU by a description.
 bool find_engine(fe::graph::Graph& graph, const ConvPlanSpec& spec, cudnnHandle_t handle,
-                 std::string& why) {
+                 bool bounded, std::string& why) {
   if (failed(graph.validate(), why) || failed(graph.build_operation_graph(handle), why) ||
       failed(graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}), why))
     return false;
   graph.deselect_numeric_notes(forbidden(spec));
+  if (bounded) graph.deselect_workspace_greater_than(kMostWorkspace);
   return !failed(graph.check_support(), why);
 }
 
-std::string key_of(const ConvPlanSpec& p) {
-  std::string key;
-  const ConvShape& s = p.shape;
-  for (int part :
-       {static_cast<int>(p.pass), static_cast<int>(p.storage), static_cast<int>(p.numerics),
-        int{p.biased}, int{p.adds}, int{p.relu}, s.n, s.c, s.k, s.groups})
-    key += std::to_string(part) + ' ';
-  for (const PoolAxis& a : {s.rows, s.columns}) {
-    for (int part : {a.input, a.output, a.kernel, a.stride, a.pad, a.dilation})
-      key += std::to_string(part) + ' ';
+using Pointers = std::unordered_map<std::int64_t, void*>;
+
+/// One engine's plan of a graph.
+struct Built {
+  std::shared_ptr<fe::graph::Graph> graph;  // null: none, for this reason
+  std::int64_t index = 0;
+  std::string why;
+
+  std::size_t workspace_bytes() const {
+    return static_cast<std::size_t>(graph->get_workspace_size_plan_at_index(index));
   }
-  return key;
+  /// `pointers`: kept between calls, which then allocate nothing.
+  void run(cudnnHandle_t handle, const ConvOperands& operands, Pointers& pointers,
+           std::byte* workspace) const {
+    pointers[kX] = const_cast<void*>(operands.x);
+    pointers[kFilter] = const_cast<void*>(operands.filter);
+    pointers[kY] = const_cast<void*>(operands.y);
+    if (operands.bias) pointers[kBias] = const_cast<void*>(operands.bias);
+    if (operands.addend) pointers[kAddend] = const_cast<void*>(operands.addend);
+    fe::error_t status = graph->execute_plan_at_index(handle, pointers, workspace, index);
+    if (status.is_bad())
+      fail(ErrorCode::device_error, "cannot run a convolution: " + status.get_message());
+  }
+};
+
+int tries() {
+  const char* given = std::getenv("HPMP_CUDNN_TRIES");
+  return given ? std::max(1, std::atoi(given)) : 1;
 }
 
-/// cuDNN on one stream, with the graphs that were built there.
+/// cuDNN on one stream, with the plans that were built there.
 class Library {
  public:
-  explicit Library(void* stream) {
+  explicit Library(const Stream& stream) : stream_(stream.device(), stream.handle()) {
     if (fe::detail::create_handle(&handle_) != CUDNN_STATUS_SUCCESS ||
-        fe::detail::set_stream(handle_, static_cast<cudaStream_t>(stream)) != CUDNN_STATUS_SUCCESS)
+        fe::detail::set_stream(handle_, static_cast<cudaStream_t>(stream.handle())) !=
+            CUDNN_STATUS_SUCCESS)
       fail(ErrorCode::device_error, "cannot start cuDNN: " + fe::detail::get_last_error_string_());
   }
   ~Library() { fe::detail::destroy_handle(handle_); }
@@ -180,59 +195,84 @@ class Library {
 
   cudnnHandle_t handle() const { return handle_; }
 
-  std::shared_ptr<fe::graph::Graph> graph(const ConvPlanSpec& spec, std::string& why) {
-    std::shared_ptr<fe::graph::Graph>& kept = graphs_[key_of(spec)];
-    if (!kept) kept = build(spec, why);
-    return kept;
+  /// What failed is not tried again either.
+  const Built& plan(const ConvPlanSpec& spec) {
+    const auto [found, added] = plans_.try_emplace(key_of(spec));
+    if (added) found->second = build(spec);
+    return found->second;
   }
 
  private:
-  std::shared_ptr<fe::graph::Graph> build(const ConvPlanSpec& spec, std::string& why) const {
-    std::shared_ptr<fe::graph::Graph> graph = Builder(spec).build();
-    if (!find_engine(*graph, spec, handle_, why) ||
-        failed(graph->build_plans(handle_, fe::BuildPlanPolicy_t::HEURISTICS_CHOICE), why))
-      return nullptr;
-    return graph;
+  Built build(const ConvPlanSpec& spec) {
+    Built built;
+    for (bool bounded : {true, false}) {
+      built.graph = Builder(spec).build();
+      if (find_engine(*built.graph, spec, handle_, bounded, built.why) && choose(spec, built))
+        return built;
+    }
+    built.graph.reset();
+    return built;
   }
 
+  /// Among the first engines that can be built.
+  bool choose(const ConvPlanSpec& spec, Built& built) {
+    std::vector<std::int64_t> able;
+    const std::int64_t count = built.graph->get_execution_plan_count();
+    for (std::int64_t k = 0; k < count && able.size() < static_cast<std::size_t>(tries()); ++k) {
+      if (!failed(built.graph->build_plan_at_index(handle_, k), built.why)) able.push_back(k);
+    }
+    if (able.empty()) return false;
+    built.index = able[0];
+    if (able.size() > 1) built.index = fastest(spec, built, able);
+    return true;
+  }
+
+  std::int64_t fastest(const ConvPlanSpec& spec, Built plan,
+                       const std::vector<std::int64_t>& able) {
+    ConvRehearsal rehearsal(stream_, spec);
+    std::map<double, std::int64_t> by_time;
+    for (std::int64_t k : able) {
+      plan.index = k;
+      Pointers pointers;
+      const auto run = [&](const ConvOperands& operands, std::byte* workspace) {
+        plan.run(handle_, operands, pointers, workspace);
+      };
+      by_time.emplace(rehearsal.time(plan.workspace_bytes(), run), k);
+    }
+    return by_time.begin()->second;
+  }
+
+  Stream stream_;
   cudnnHandle_t handle_ = nullptr;
-  std::map<std::string, std::shared_ptr<fe::graph::Graph>> graphs_;
+  std::map<std::string, Built> plans_;
 };
 
 /// One per stream, while some plan uses it.
-std::shared_ptr<Library> library_of(void* stream) {
-  static std::mutex lock;
+std::shared_ptr<Library> library_of(const Stream& stream) {
   static std::map<void*, std::weak_ptr<Library>> libraries;
-  const std::lock_guard<std::mutex> guard(lock);
-  std::shared_ptr<Library> library = libraries[stream].lock();
-  if (!library) libraries[stream] = library = std::make_shared<Library>(stream);
+  const std::lock_guard<std::mutex> lock(guard());
+  std::weak_ptr<Library>& kept = libraries[stream.handle()];
+  std::shared_ptr<Library> library = kept.lock();
+  if (!library) kept = library = std::make_shared<Library>(stream);
   return library;
 }
 
 class GraphPlan : public ConvPlan {
  public:
-  GraphPlan(std::shared_ptr<Library> library, std::shared_ptr<fe::graph::Graph> graph)
-      : library_(std::move(library)),
-        graph_(std::move(graph)),
-        workspace_bytes_(static_cast<std::size_t>(graph_->get_workspace_size())) {}
+  GraphPlan(std::shared_ptr<Library> library, const Built& plan)
+      : library_(std::move(library)), plan_(plan), workspace_bytes_(plan.workspace_bytes()) {}
 
   std::size_t workspace_bytes() const override { return workspace_bytes_; }
 
   void run(const ConvOperands& operands, std::byte* workspace) override {
-    std::unordered_map<std::int64_t, void*> pointers{{kX, const_cast<void*>(operands.x)},
-                                                     {kFilter, const_cast<void*>(operands.filter)},
-                                                     {kY, const_cast<void*>(operands.y)}};
-    if (operands.bias) pointers[kBias] = const_cast<void*>(operands.bias);
-    if (operands.addend) pointers[kAddend] = const_cast<void*>(operands.addend);
-    fe::error_t status = graph_->execute(library_->handle(), pointers, workspace);
-    if (status.is_bad())
-      fail(ErrorCode::device_error, "cannot run a convolution: " + status.get_message());
+    plan_.run(library_->handle(), operands, pointers_, workspace);
   }
 
  private:
   std::shared_ptr<Library> library_;
-  std::shared_ptr<fe::graph::Graph> graph_;
+  Built plan_;
   std::size_t workspace_bytes_;
+  Pointers pointers_;
 };
 
 }  // namespace
@@ -245,16 +285,16 @@ bool has_conv_engine(const ConvPlanSpec& spec, const std::string& gpu, std::stri
     return false;
   const std::shared_ptr<fe::graph::Graph> graph = Builder(spec).build();
   graph->set_device_properties(properties);
-  return find_engine(*graph, spec, nullptr, why);
+  return find_engine(*graph, spec, nullptr, true, why);
 }
 
 std::unique_ptr<ConvPlan> make_conv_plan(const Stream& stream, const ConvPlanSpec& spec,
                                          std::string& why) {
   if (!find_library(why)) return nullptr;
-  std::shared_ptr<Library> library = library_of(stream.handle());
-  std::shared_ptr<fe::graph::Graph> graph = library->graph(spec, why);
-  if (!graph) return nullptr;
-  return std::make_unique<GraphPlan>(std::move(library), std::move(graph));
+  std::shared_ptr<Library> library = library_of(stream);
+  const Built& plan = library->plan(spec);
+  why = plan.why;
+  return plan.graph ? std::make_unique<GraphPlan>(std::move(library), plan) : nullptr;
 }
 
 }  // namespace hpmp::cuda

@@ -1,6 +1,7 @@
 // Convolutions as cuDNN plans them: one pass of one shape, built once, run with pointers.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -17,12 +18,16 @@ struct ConvPlanSpec {
   ConvShape shape;
   DType storage = DType::fp32;
   Numerics numerics = Numerics::fp32;
-  bool biased = false, adds = false, relu = false;  // forward: + bias, + addend, max(0, .)
+  bool biased = false, adds = false, relu = false;      // forward: + bias, + addend, max(0, .)
+  float most = std::numeric_limits<float>::infinity();  // forward with relu: min(most, .)
 };
+
+/// All of it but pads that no window reaches.
+std::string key_of(const ConvPlanSpec& spec);
 
 /// x, filter and y stand for their gradients where the pass computes or reads those.
 struct ConvOperands {
-  const void *x, *filter, *y;
+  const void *x = nullptr, *filter = nullptr, *y = nullptr;
   const void *bias = nullptr, *addend = nullptr;
 };
 
@@ -42,7 +47,9 @@ bool is_cudnn_there(std::string& why);
 bool has_conv_engine(const ConvPlanSpec& spec, const std::string& gpu, std::string& why);
 
 /// Null, and `why` in words, where cuDNN is not built in, is not found (HPMP_CUDNN, else
-/// libcudnn.so.9), or has no engine for the pass. Plans of equal specs are built once per stream.
+/// libcudnn.so.9), or has no engine for the pass. Plans of equal specs are built once per stream:
+/// of the engine that cuDNN thinks fastest or, where HPMP_CUDNN_TRIES is more than 1, of the
+/// fastest of as many, timed here; then two runs may differ in rounding.
 std::unique_ptr<ConvPlan> make_conv_plan(const Stream& stream, const ConvPlanSpec& spec,
                                          std::string& why);
 

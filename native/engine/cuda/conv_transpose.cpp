@@ -60,7 +60,7 @@ class ConvTranspose : public Kernel {
 
   void load_params(const std::vector<float*>& params) override {
     swap(rows(), columns(), params[0], floats(filter_.data()), false);
-    passes_->load(floats(filter_.data()));
+    passes_->load(floats(filter_.data()), nullptr);
   }
 
   void forward(const ForwardArgs& args) override {
@@ -82,8 +82,7 @@ class ConvTranspose : public Kernel {
  private:
   /// The mirror's gradient, then added to ours.
   void weight_grad(const TensorRef& x, const TensorRef& dy, float* grad, std::byte* scratch) const {
-    stream_.fill(scratch, 0, filter_.bytes());
-    passes_->weight_grad(dy.data, x.data, floats(scratch), scratch + own_scratch());
+    passes_->weight_grad(dy.data, x.data, floats(scratch), false, scratch + own_scratch());
     swap(columns(), rows(), floats(scratch), grad, true);
   }
 

@@ -8,6 +8,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "engine/cuda/kernels/row.h"
+#include "engine/cuda/kernels/sums.h"
 #include "engine/cuda/stream.h"
 
 namespace hpmp::cuda {
@@ -84,6 +85,29 @@ class WideEntry : NarrowEntry<Args> {
   int width_;
 };
 
+/// Blocks that stride where there are more than a grid should have.
+inline void run_blocks(Stream& stream, void* function, int blocks, unsigned threads,
+                       const void* args) {
+  const unsigned most = 1u << 16, grid = static_cast<unsigned>(blocks);
+  if (blocks > 0) stream.launch(function, grid < most ? grid : most, threads, args);
+}
+
+/// HPMP_BLOCK_ENTRY(name_plain, Args, Body) of kSumThreads.
+template <class Args>
+class BlockEntry {
+ public:
+  BlockEntry(const Device& device, const std::string& name)
+      : function_(device.function(name + "_plain")) {}
+
+  void run(Stream& stream, std::int64_t blocks, Args args) const {
+    args.items = item_count(blocks);
+    run_blocks(stream, function_, args.items, kSumThreads, &args);
+  }
+
+ private:
+  void* function_;
+};
+
 /// HPMP_ROW_KERNEL(name, Args): a block per row.
 template <class Args>
 class RowEntry {
@@ -93,8 +117,7 @@ class RowEntry {
 
   void run(Stream& stream, std::int64_t rows, Args args) const {
     args.items = item_count(rows);
-    const unsigned most = 1u << 16, grid = static_cast<unsigned>(args.items);
-    if (rows > 0) stream.launch(function_, grid < most ? grid : most, kRowThreads, &args);
+    run_blocks(stream, function_, args.items, kRowThreads, &args);
   }
 
  private:

@@ -46,7 +46,7 @@ class LayerNorm : public Kernel {
     if (!scale_grad && !shift_grad) return;
     const TensorRef &x = args.inputs[0], &dy = args.grad_output;
     const int c = static_cast<int>(x.c);
-    row_sums_.run(stream_, sums_.slots(), c, {x.data, dy.data},
+    row_sums_.run(stream_, sums_.all_chunks(), {x.data, dy.data},
                   {0, c, item_count(sums_.rows()), sums_.chunks(), x.data, dy.data, means,
                    reinterpret_cast<SumPair*>(args.scratch)});
     add_sums_.run(stream_, c, {0, c, 0, sums_.merge(args.scratch), shift_grad, scale_grad});
@@ -62,7 +62,7 @@ class LayerNorm : public Kernel {
   ColumnSums sums_;
   RowEntry<LayerNormArgs> forward_;
   RowEntry<LayerNormGradArgs> backward_;
-  WideEntry<LayerNormSumsArgs> row_sums_;
+  SumEntry<LayerNormSumsArgs> row_sums_;
   PlainEntry<AddSumsArgs> add_sums_;
 };
 

@@ -19,7 +19,7 @@ class MaxPool : public Kernel {
   void forward(const ForwardArgs& args) override {
     const TensorRef &x = args.inputs[0], &y = args.output;
     ensure_nhwc(x);
-    forward_.run(stream_, y.elems(), y.c, {x.data, y.data},
+    forward_.run(stream_, y.elems(), y.c, {x.data, y.data, args.saved},
                  {0, static_cast<int>(y.c), rows_, columns_, bounds_.low, bounds_.high, x.data,
                   y.data, reinterpret_cast<int*>(args.saved)});
   }
@@ -28,7 +28,7 @@ class MaxPool : public Kernel {
     const TensorRef &dy = args.grad_output, &dx = args.grad_inputs[0];
     if (!dx.data) return;
     ensure(args.saved, "max_pool has the winners of its forward pass");
-    backward_.run(stream_, dx.elems(), dx.c, {dy.data, dx.data},
+    backward_.run(stream_, dx.elems(), dx.c, {dy.data, dx.data, args.saved},
                   {0, static_cast<int>(dx.c), rows_, columns_, dy.data,
                    reinterpret_cast<const int*>(args.saved), dx.data, args.accumulate[0]});
   }

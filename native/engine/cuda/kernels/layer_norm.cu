@@ -81,20 +81,24 @@ struct layer_norm_backward {
 HPMP_ROW_KERNEL(layer_norm_backward, LayerNormGradArgs)
 
 template <class T, int V>
-HPMP_DEVICE void layer_norm_sums(const LayerNormSumsArgs& a, int i) {
-  const ChunkPlace place = chunk_place<V>(a.c, a.rows, a.chunks, i);
-  ChunkSums<V> sums;
-  for (long long row = place.first; row < place.last; ++row) {
-    const long long at = row * a.c + place.channel;
-    const float mean = a.means[2 * row], invstd = a.means[2 * row + 1];
-    const Floats<V> x = load<T, V>(a.x, at), dy = load<T, V>(a.dy, at);
+struct LayerNormTerms {
+  struct Row {
+    Floats<V> x, dy;
+    float mean, invstd;
+  };
+
+  HPMP_DEVICE LayerNormTerms(const LayerNormSumsArgs&, const ChunkPlace&) {}
+  HPMP_DEVICE Row read(const LayerNormSumsArgs& a, long long row, long long at) const {
+    return {load<T, V>(a.x, at), load<T, V>(a.dy, at), a.means[2 * row], a.means[2 * row + 1]};
+  }
+  HPMP_DEVICE void add(const LayerNormSumsArgs&, const Row& row, long long,
+                       ChunkSums<V>& sums) const {
     for (int j = 0; j < V; ++j) {
-      sums.first[j] += dy[j];
-      sums.second[j] += dy[j] * ((x[j] - mean) * invstd);
+      sums.first[j] += row.dy[j];
+      sums.second[j] += row.dy[j] * ((row.x[j] - row.mean) * row.invstd);
     }
   }
-  sums.write(a.partials + place.slot);
-}
-HPMP_KERNEL(layer_norm_sums, LayerNormSumsArgs)
+};
+HPMP_SUM_KERNEL(layer_norm_sums, LayerNormSumsArgs, LayerNormTerms)
 
 }  // namespace hpmp::cuda

@@ -41,23 +41,26 @@ HPMP_DEVICE void give_plain(const EdgeArgs& a, int i) {
 HPMP_NARROW_KERNEL(give_plain, EdgeArgs)
 
 /// The plain place of element i of a stored filter.
-HPMP_DEVICE long long plain_filter(const FilterArgs& a, int i) {
-  const int c = i % a.c, tap = i / a.c % a.taps;
-  const long long k = i / a.c / a.taps;
+HPMP_DEVICE long long plain_filter(const FilterArgs& a, long long i) {
+  if (a.taps == 1) return i;
+  const int at = static_cast<int>(i), c = at % a.c, tap = at / a.c % a.taps;
+  const long long k = at / a.c / a.taps;
   return (k * a.c + c) * a.taps + tap;
 }
 
 template <class T, int V>
 HPMP_DEVICE void pack_filter(const FilterArgs& a, int i) {
-  store<T, 1>(a.to, i, load<float, 1>(a.from, plain_filter(a, i)));
+  const long long at = static_cast<long long>(i) * V;
+  store<T, V>(a.to, at, load_row<V>(static_cast<const float*>(a.from) + plain_filter(a, at)));
 }
-HPMP_NARROW_KERNEL(pack_filter, FilterArgs)
+HPMP_KERNEL(pack_filter, FilterArgs)
 
 template <class T, int V>
-HPMP_DEVICE void add_filter_grad(const FilterArgs& a, int i) {
-  put<float, 1>(a.to, plain_filter(a, i), load<T, 1>(a.from, i), 1);
+HPMP_DEVICE void put_filter_grad(const FilterArgs& a, int i) {
+  const long long at = static_cast<long long>(i) * V;
+  put_row<V>(static_cast<float*>(a.to) + plain_filter(a, at), load<T, V>(a.from, at), a.accumulate);
 }
-HPMP_NARROW_KERNEL(add_filter_grad, FilterArgs)
+HPMP_KERNEL(put_filter_grad, FilterArgs)
 
 HPMP_DEVICE void swap_filter(const SwapFilterArgs& a, int i) {
   const int tap = i % a.taps, row = i / a.taps % a.rows;

@@ -20,12 +20,13 @@ struct EdgeArgs {
   void* to;
 };
 
-/// A filter fp32 [k][c][taps] to or from stored [k][taps][c]; `from` to `to`, the gradient adds.
-/// One item per element.
+/// A filter fp32 [k][c][taps] to or from stored [k][taps][c], `accumulate` where it is a gradient.
+/// One item per element or, where there is one tap, per vector.
 struct FilterArgs {
   int items, c, taps;
   const void* from;
   void* to;
+  int accumulate;
 };
 
 /// to[group][column][row][tap] (=|+=) from[group][row][column][tap], fp32. One item per element.

@@ -41,7 +41,7 @@ HPMP_DEVICE void pixel_scores(const PixelScoresArgs& a, int i) {
 HPMP_NARROW_KERNEL(pixel_scores, PixelScoresArgs)
 
 HPMP_DEVICE void class_sums(const ClassSumsArgs& a, int i) {
-  const ChunkPlace at = chunk_place<1>(a.c, a.pixels, a.chunks, i);
+  const ChunkPlace at = chunk_place(a.c, a.pixels, a.chunks, i / a.c, i % a.c);
   SumPair found{0, 0}, labelled{0, 0};
   for (long long pixel = at.first; pixel < at.last; ++pixel) {
     const PixelScore score = a.scores[pixel];

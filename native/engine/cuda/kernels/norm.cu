@@ -49,49 +49,80 @@ struct NormConstants {
   HPMP_DEVICE float value(int j, float x) const { return fmaf(x - mean[j], factor[j], shift[j]); }
 };
 
+/// Some rows of a segment, one vector of channels each: what is known of channels is read once, and
+/// the rows are on their way at the same time.
+template <int V>
+struct NormRows {
+  int channel, segment, count;
+  long long at, step;  // elements
+
+  HPMP_DEVICE NormRows(int i, int c, int rows) {
+    const int vectors = c / V, group = i / vectors, groups = norm_groups(rows);
+    const int first = group % groups * kNormRows;
+    channel = i % vectors * V;
+    segment = group / groups;
+    count = rows - first < kNormRows ? rows - first : kNormRows;
+    step = c;
+    at = (static_cast<long long>(segment) * rows + first) * c + channel;
+  }
+  template <class T>
+  HPMP_DEVICE void read(const void* data, Floats<V> (&x)[kNormRows]) const {
+    for (int r = 0; r < kNormRows; ++r) {
+      if (r < count) x[r] = load<T, V>(data, at + r * step);
+    }
+  }
+};
+
 template <class T, int V>
 HPMP_DEVICE void norm_forward(const NormalizeArgs& a, int i) {
-  const int vectors = a.c / V, channel = i % vectors * V;
-  const NormConstants<V> k(a.means, a.scale, a.shift, a.c, i / vectors / a.rows, channel);
-  const long long at = static_cast<long long>(i) * V;
-  Floats<V> x = load<T, V>(a.x, at), other{};
-  if (a.other) other = load<T, V>(a.other, at);
-  for (int j = 0; j < V; ++j) x[j] = held(k.value(j, x[j]) + other[j], a.low, a.high);
-  store<T, V>(a.y, at, x);
+  const NormRows<V> rows(i, a.c, a.rows);
+  Floats<V> x[kNormRows]{}, other[kNormRows]{};
+  rows.template read<T>(a.x, x);
+  if (a.other) rows.template read<T>(a.other, other);
+  const NormConstants<V> k(a.means, a.scale, a.shift, a.c, rows.segment, rows.channel);
+  for (int r = 0; r < kNormRows; ++r) {
+    if (r >= rows.count) break;
+    for (int j = 0; j < V; ++j) x[r][j] = held(k.value(j, x[r][j]) + other[r][j], a.low, a.high);
+    store<T, V>(a.y, rows.at + r * rows.step, x[r]);
+  }
 }
 HPMP_KERNEL(norm_forward, NormalizeArgs)
 
-/// What passes the bounds of dy: looked up in y, or in the value of x.
 template <class T, int V>
-HPMP_DEVICE Floats<V> passed(const NormSumsArgs& a, const NormConstants<V>& k, const Floats<V>& x,
-                             long long at) {
-  Floats<V> dy = load<T, V>(a.dy, at), y{};
-  if (a.y) y = load<T, V>(a.y, at);
-  for (int j = 0; j < V; ++j) {
-    if (stops(a.y ? y[j] : k.value(j, x[j]), a.low, a.high)) dy[j] = 0;
-  }
-  return dy;
-}
+struct NormTerms {
+  struct Row {
+    Floats<V> x, dy, y;
+  };
+  NormConstants<V> k;
 
-template <class T, int V>
-HPMP_DEVICE void norm_sums(const NormSumsArgs& a, int i) {
-  const ChunkPlace place = chunk_place<V>(a.c, a.rows, a.chunks, i);
-  const NormConstants<V> k(a.means, a.scale, a.shift, a.c, place.segment, place.channel);
-  ChunkSums<V> sums;
-  for (long long row = place.first; row < place.last; ++row) {
-    const long long at = row * a.c + place.channel;
-    const Floats<V> x = load<T, V>(a.x, at), g = passed<T, V>(a, k, x, at);
+  HPMP_DEVICE NormTerms(const NormSumsArgs& a, const ChunkPlace& place)
+      : k(a.means, a.scale, a.shift, a.c, place.segment, place.channel) {}
+  HPMP_DEVICE Row read(const NormSumsArgs& a, long long, long long at) const {
+    Row row{load<T, V>(a.x, at), load<T, V>(a.dy, at), {}};
+    if (a.y) row.y = load<T, V>(a.y, at);
+    return row;
+  }
+  HPMP_DEVICE void add(const NormSumsArgs& a, const Row& row, long long at,
+                       ChunkSums<V>& sums) const {
+    const Floats<V> g = passed(a, row);
     if (a.kept) store<T, V>(a.kept, at, g);
     if (a.added) put<T, V>(a.added, at, g, 1);
     for (int j = 0; j < V; ++j) {
       const double dy = g[j];
       sums.first[j] += dy;
-      sums.second[j] += dy * (static_cast<double>(x[j]) - k.mean[j]);
+      sums.second[j] += dy * (static_cast<double>(row.x[j]) - k.mean[j]);
     }
   }
-  sums.write(a.partials + place.slot);
-}
-HPMP_KERNEL(norm_sums, NormSumsArgs)
+  /// Of dy, what passes the bounds: looked up in y, or in the value of x.
+  HPMP_DEVICE Floats<V> passed(const NormSumsArgs& a, const Row& row) const {
+    Floats<V> g = row.dy;
+    for (int j = 0; j < V; ++j) {
+      if (stops(a.y ? row.y[j] : k.value(j, row.x[j]), a.low, a.high)) g[j] = 0;
+    }
+    return g;
+  }
+};
+HPMP_SUM_KERNEL(norm_sums, NormSumsArgs, NormTerms)
 
 HPMP_DEVICE void norm_slopes(const SlopesArgs& a, int c) {
   double scale_grad = 0, shift_grad = 0;
@@ -115,22 +146,24 @@ HPMP_PLAIN_KERNEL(norm_slopes, SlopesArgs)
 
 template <class T, int V>
 HPMP_DEVICE void norm_backward(const NormGradArgs& a, int i) {
-  const int vectors = a.c / V, channel = i % vectors * V, segment = i / vectors / a.rows;
-  const NormConstants<V> k(a.means, a.scale, a.shift, a.c, segment, channel);
-  Floats<V> shift{}, slope{};
+  const NormRows<V> rows(i, a.c, a.rows);
+  Floats<V> x[kNormRows]{}, dx[kNormRows]{}, shift{}, slope{};
+  rows.template read<T>(a.x, x);
+  rows.template read<T>(a.dy, dx);
+  const NormConstants<V> k(a.means, a.scale, a.shift, a.c, rows.segment, rows.channel);
   if (a.slopes) {
-    const float* row = a.slopes + static_cast<long long>(segment) * 2 * a.c + channel;
+    const float* row = a.slopes + static_cast<long long>(rows.segment) * 2 * a.c + rows.channel;
     shift = load_row<V>(row);
     slope = load_row<V>(row + a.c);
   }
-  const long long at = static_cast<long long>(i) * V;
-  const Floats<V> x = load<T, V>(a.x, at);
-  Floats<V> dx = load<T, V>(a.dy, at);
-  for (int j = 0; j < V; ++j) {
-    if (a.bounded && stops(k.value(j, x[j]), a.low, a.high)) dx[j] = 0;
-    dx[j] = k.factor[j] * (dx[j] - shift[j] - slope[j] * (x[j] - k.mean[j]));
+  for (int r = 0; r < kNormRows; ++r) {
+    if (r >= rows.count) break;
+    for (int j = 0; j < V; ++j) {
+      if (a.bounded && stops(k.value(j, x[r][j]), a.low, a.high)) dx[r][j] = 0;
+      dx[r][j] = k.factor[j] * (dx[r][j] - shift[j] - slope[j] * (x[r][j] - k.mean[j]));
+    }
+    put<T, V>(a.dx, rows.at + r * rows.step, dx[r], a.accumulate);
   }
-  put<T, V>(a.dx, at, dx, a.accumulate);
 }
 HPMP_KERNEL(norm_backward, NormGradArgs)
 

@@ -22,7 +22,14 @@ struct RunningArgs {
   float* means;
 };
 
+/// Rows of one segment that a thread normalises.
+constexpr int kNormRows = 4;
+
+/// Groups of so many rows in a segment.
+HPMP_DEVICE int norm_groups(int rows) { return (rows + kNormRows - 1) / kNormRows; }
+
 /// y = (x - mean) / deviation scale + shift + other, held between the bounds; other may be null.
+/// One item per kNormRows rows of a segment and vector of channels.
 struct NormalizeArgs {
   int items, c, rows;  // rows of a segment
   float low, high;
@@ -54,7 +61,7 @@ struct SlopesArgs {
 };
 
 /// dx (=|+=) scale / deviation (g - slope0 - (x - mean) slope1); slopes null: both zero. g is dy,
-/// where `bounded` only what the bounds let pass of it.
+/// where `bounded` only what the bounds let pass of it. Items as above.
 struct NormGradArgs {
   int items, c, rows, bounded;
   float low, high;

@@ -7,11 +7,30 @@
 
 namespace hpmp::cuda {
 
+/// V winners, 16 bytes at a time where V is more than 1.
+template <int V>
+struct Winners {
+  static constexpr int kWide = V < 4 ? V : 4;
+  Pack<int, kWide> of[V / kWide];
+
+  HPMP_DEVICE static const Pack<int, kWide>* at(const int* winners, long long offset) {
+    return reinterpret_cast<const Pack<int, kWide>*>(winners + offset);
+  }
+  HPMP_DEVICE void read(const int* winners, long long offset) {
+    for (int k = 0; k < V / kWide; ++k) of[k] = at(winners, offset)[k];
+  }
+  HPMP_DEVICE void write(int* winners, long long offset) const {
+    auto* to = const_cast<Pack<int, kWide>*>(at(winners, offset));
+    for (int k = 0; k < V / kWide; ++k) to[k] = of[k];
+  }
+  HPMP_DEVICE int& operator[](int j) { return of[j / kWide].at[j % kWide]; }
+};
+
 /// The greatest of V channels so far, and where.
 template <int V>
 struct Best {
   Floats<V> value;
-  int pixel[V];
+  Winners<V> pixel;
 
   HPMP_DEVICE void meet(const Floats<V>& x, int at) {
     for (int j = 0; j < V; ++j) {
@@ -53,8 +72,8 @@ HPMP_DEVICE void max_pool_forward(const MaxPoolArgs& a, int i) {
   for (int j = 0; j < V; ++j) {
     if (best.pixel[j] >= 0 && stops(best.value[j], a.low, a.high)) best.pixel[j] = -1;
     best.value[j] = held(best.value[j], a.low, a.high);
-    if (a.winners) a.winners[at + j] = best.pixel[j];
   }
+  if (a.winners) best.pixel.write(a.winners, at);
   store<T, V>(a.y, at, best.value);
 }
 HPMP_KERNEL(max_pool_forward, MaxPoolArgs)
@@ -73,7 +92,9 @@ HPMP_DEVICE void max_pool_backward(const MaxPoolGradArgs& a, int i) {
           (static_cast<long long>(place.n) * a.rows.output + h) * a.columns.output + w;
       const long long at = row * a.c + place.channel;
       const Floats<V> dy = load<T, V>(a.dy, at);
-      for (int j = 0; j < V; ++j) dx[j] += a.winners[at + j] == own ? dy[j] : 0.f;
+      Winners<V> winners;
+      winners.read(a.winners, at);
+      for (int j = 0; j < V; ++j) dx[j] += winners[j] == own ? dy[j] : 0.f;
     }
   }
   put<T, V>(a.dx, static_cast<long long>(i) * V, dx, a.accumulate);

@@ -6,6 +6,7 @@
 #define HPMP_DEVICE __device__ __forceinline__
 #else
 #include <cmath>
+#include <cstdlib>
 #define HPMP_DEVICE inline
 #endif
 
@@ -104,6 +105,17 @@ HPMP_DEVICE void put(void* data, long long offset, Floats<V> x, int accumulate) 
   store<T, V>(data, offset, x);
 }
 
+/// The same of V floats, 16 bytes at a time where V is more than 1.
+template <int V>
+HPMP_DEVICE void put_row(float* row, const Floats<V>& x, int accumulate) {
+  constexpr int kWide = V < 4 ? V : 4;
+  for (int k = 0; k < V; k += kWide) {
+    Floats<kWide> part;
+    for (int j = 0; j < kWide; ++j) part[j] = x[k + j];
+    put<float, kWide>(row, k, part, accumulate);
+  }
+}
+
 /// Held between the bounds; NaN is no bound, and NaN stays NaN.
 HPMP_DEVICE float held(float x, float low, float high) {
   if (x < low) return low;
@@ -122,18 +134,24 @@ HPMP_DEVICE bool stops(float y, float low, float high) { return y <= low || y >=
       call(args, static_cast<int>(i));                       \
   }
 #else
-// The threads run backwards, one after the other: a kernel that counts on their order fails.
+/// Threads run one after the other, backwards or, with HPMP_FAKE_ORDER=forward, forwards. A kernel
+/// that counts on their order, or reads before a barrier what another thread writes there, is wrong
+/// in one of both.
+inline unsigned turn(unsigned t, unsigned threads) {
+  static const bool forward = std::getenv("HPMP_FAKE_ORDER") != nullptr;
+  return forward ? t : threads - 1 - t;
+}
 #define HPMP_EXPORTED extern "C" __attribute__((visibility("default")))
-#define HPMP_ENTRY(symbol, Args, call)                                           \
-  HPMP_EXPORTED const unsigned symbol##_bytes;                                   \
-  const unsigned symbol##_bytes = sizeof(Args);                                  \
-  HPMP_EXPORTED void symbol(const void* params, unsigned grid, unsigned block) { \
-    const Args& args = *static_cast<const Args*>(params);                        \
-    const unsigned threads = grid * block;                                       \
-    for (unsigned t = threads; t-- > 0;) {                                       \
-      for (unsigned i = t; i < static_cast<unsigned>(args.items); i += threads)  \
-        call(args, static_cast<int>(i));                                         \
-    }                                                                            \
+#define HPMP_ENTRY(symbol, Args, call)                                                         \
+  HPMP_EXPORTED const unsigned symbol##_bytes;                                                 \
+  const unsigned symbol##_bytes = sizeof(Args);                                                \
+  HPMP_EXPORTED void symbol(const void* params, unsigned grid, unsigned block) {               \
+    const Args& args = *static_cast<const Args*>(params);                                      \
+    const unsigned threads = grid * block;                                                     \
+    for (unsigned t = 0; t < threads; ++t) {                                                   \
+      for (unsigned i = turn(t, threads); i < static_cast<unsigned>(args.items); i += threads) \
+        call(args, static_cast<int>(i));                                                       \
+    }                                                                                          \
   }
 #endif
 

@@ -19,32 +19,52 @@ HPMP_DEVICE void add_terms(ChunkSums<V>& sums, int kind, const Floats<V>& x, con
 }
 
 template <class T, int V>
-HPMP_DEVICE void sum_rows(const SumsArgs& a, int i) {
-  const ChunkPlace at = chunk_place<V>(a.c, a.rows, a.chunks, i);
-  ChunkSums<V> sums;
-  for (long long row = at.first; row < at.last; ++row) {
-    const long long offset = row * a.c + at.channel;
-    const Floats<V> x = load<T, V>(a.x, offset);
-    add_terms<V>(sums, a.kind, x, a.kind >= kProducts ? load<T, V>(a.dy, offset) : x);
-  }
-  sums.write(a.partials + at.slot);
-}
-HPMP_KERNEL(sum_rows, SumsArgs)
+struct RowTerms {
+  struct Row {
+    Floats<V> x, dy;
+  };
 
-HPMP_DEVICE void merge_sums(const MergeArgs& a, int i) {
-  const int groups = (a.chunks + a.merged - 1) / a.merged;
-  const int channel = i % a.c, group = i / a.c % groups, segment = i / a.c / groups;
-  const int first = group * a.merged;
-  const int last = first + a.merged < a.chunks ? first + a.merged : a.chunks;
-  SumPair sum{0, 0};
-  for (int k = first; k < last; ++k) {
-    const SumPair part = a.from[(static_cast<long long>(segment) * a.chunks + k) * a.c + channel];
+  HPMP_DEVICE RowTerms(const SumsArgs&, const ChunkPlace&) {}
+  HPMP_DEVICE Row read(const SumsArgs& a, long long, long long at) const {
+    const Floats<V> x = load<T, V>(a.x, at);
+    return {x, a.kind >= kProducts ? load<T, V>(a.dy, at) : x};
+  }
+  HPMP_DEVICE void add(const SumsArgs& a, const Row& row, long long, ChunkSums<V>& sums) const {
+    add_terms<V>(sums, a.kind, row.x, row.dy);
+  }
+};
+HPMP_SUM_KERNEL(sum_rows, SumsArgs, RowTerms)
+
+struct MergeChunks {
+  static constexpr int kPhases = 2, kThreads = kSumThreads;
+  static constexpr int kWalkers = kThreads / kMergedChannels;
+  struct Shared {
+    SumPair of[kThreads];
+  };
+
+  static HPMP_DEVICE void run(const MergeArgs& a, int block, int thread, int phase,
+                              Shared& shared) {
+    const int strips = (a.c + kMergedChannels - 1) / kMergedChannels;
+    const int channel = block % strips * kMergedChannels + thread % kMergedChannels;
+    const long long segment = block / strips;
+    SumPair sum{0, 0};
+    if (phase == 0) {
+      for (int k = thread / kMergedChannels; channel < a.c && k < a.chunks; k += kWalkers)
+        add(sum, a.from[(segment * a.chunks + k) * a.c + channel]);
+      shared.of[thread] = sum;
+    } else if (thread < kMergedChannels && channel < a.c) {
+      for (int t = thread; t < kThreads; t += kMergedChannels) add(sum, shared.of[t]);
+      a.to[segment * a.c + channel] = sum;
+    }
+  }
+
+ private:
+  static HPMP_DEVICE void add(SumPair& sum, const SumPair& part) {
     sum.first += part.first;
     sum.second += part.second;
   }
-  a.to[i] = sum;
-}
-HPMP_PLAIN_KERNEL(merge_sums, MergeArgs)
+};
+HPMP_BLOCK_ENTRY(merge_sums_plain, MergeArgs, MergeChunks)
 
 HPMP_DEVICE void add_sums(const AddSumsArgs& a, int i) {
   SumPair sum = a.sums[i];

@@ -1,6 +1,8 @@
-// Arguments of the sums over rows of [segments][rows][c]: chunks of rows first, then, in order,
-// chunks of chunks; so a sum depends on shapes alone.
+// Arguments of the sums over rows of [segments][rows][c]: chunks of rows first, then, in order, the
+// chunks; so a sum depends on shapes alone.
 #pragma once
+
+#include "engine/cuda/kernels/portable.h"
 
 namespace hpmp::cuda {
 
@@ -17,17 +19,28 @@ enum SumKind : int {
   kBelow,     // nothing, x dy where x is below zero
 };
 
-/// One item per segment, chunk and vector of channels. partials: [segment][chunk][c].
+constexpr int kSumThreads = 256;
+
+/// Vectors of channels that a block sums, side by side: all, up to the threads of a warp.
+HPMP_DEVICE int strip_lanes(long long vectors) {
+  int lanes = 1;
+  while (lanes < 32 && lanes < vectors) lanes *= 2;
+  return lanes;
+}
+
+/// One block per segment, chunk and strip of channels. partials: [segment][chunk][c].
 struct SumsArgs {
   int items, kind, c, rows, chunks;
   const void *x, *dy;
   SumPair* partials;
 };
 
-/// Chunks of one level added to those of the next. from: [segment][chunks][c]; to: the same with
-/// as many chunks as groups of `merged` make.
+constexpr int kMergedChannels = 8;
+
+/// Sums over chunks. from: [segment][chunks][c]; to: [segment][c]. One block per segment and
+/// kMergedChannels.
 struct MergeArgs {
-  int items, c, chunks, merged;
+  int items, c, chunks;
   const SumPair* from;
   SumPair* to;
 };
