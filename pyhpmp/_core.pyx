@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True, embedsignature=True
 """A thin client of the C interface (native/include/hpmp.h), and of nothing else."""
 
+from cython cimport no_gc_clear
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
@@ -162,9 +163,37 @@ cdef c.hpmp_dtype dtype_named(str name) except *:
     return <c.hpmp_dtype><int>DTYPES.index(name)
 
 
-def runs_dtype(str name not None):
+DEVICES = ("cpu", "cuda")
+
+
+cdef c.hpmp_device device_named(str name) except *:
+    if name not in DEVICES:
+        raise InvalidArgumentError(f"unknown device '{name}'; use one of {', '.join(DEVICES)}")
+    return <c.hpmp_device><int>DEVICES.index(name)
+
+
+def runs_dtype(str name not None, str device not None="cpu"):
     """Whether this machine computes on activations of the type."""
-    return bool(c.hpmp_dtype_runs(dtype_named(name)))
+    return bool(c.hpmp_dtype_runs(dtype_named(name), device_named(device)))
+
+
+def gpu_count():
+    """The GPUs of this process, at least one. Raises DeviceError, which says why there is none."""
+    cdef int32_t count = 0
+    check(c.hpmp_gpu_count(&count))
+    return count
+
+
+cdef void* allocate_on_gpu(void* context, size_t bytes) noexcept with gil:
+    """`allocate` of a Python object; null where that raises."""
+    try:
+        return <void*><uintptr_t>(<object>context).allocate(bytes)
+    except Exception:
+        return NULL
+
+
+cdef void release_on_gpu(void* context, void* memory) noexcept with gil:
+    (<object>context).release(<uintptr_t>memory)
 
 
 cdef str taken(char* text):
@@ -862,18 +891,21 @@ def measure_host(int32_t repeats, int32_t threads=1):
                        figures.update_seconds_per_elem)
 
 
+@no_gc_clear
 cdef class Engine:
     """Runs one rank's program of a plan, step after step."""
 
     cdef c.hpmp_engine* handle
-    cdef object communicator, status
+    cdef object communicator, status, gpu_memory
     cdef char[::1] status_view
     cdef int32_t ranks
 
     def __cinit__(self, Graph graph not None, Plan plan not None,
                   Communicator communicator not None, *, seed=0, int32_t threads=0,
-                  bint trace=False, double comm_timeout_seconds=60.0, status=None):
+                  bint trace=False, double comm_timeout_seconds=60.0, status=None,
+                  str device not None="cpu", int32_t gpu=0, bint tf32=False, gpu_memory=None):
         cdef c.hpmp_engine_options options
+        cdef c.hpmp_gpu_memory memory
         c.hpmp_engine_options_default(&options)
         options.seed = seed
         options.threads = threads
@@ -884,6 +916,13 @@ cdef class Engine:
             if self.status_view.shape[0] < 256:
                 raise InvalidArgumentError("status: fewer than 256 bytes")
             options.status = &self.status_view[0]
+        options.device, options.gpu, options.tf32 = device_named(device), gpu, tf32
+        if gpu_memory is not None:
+            memory.context = <void*>gpu_memory
+            memory.allocate, memory.release = allocate_on_gpu, release_on_gpu
+            memory.stream = <void*><uintptr_t>gpu_memory.stream
+            options.gpu_memory = &memory
+        self.gpu_memory = gpu_memory
         self.communicator = communicator  # must outlive the engine
         self.ranks = plan.info.ranks
         with nogil:

@@ -47,7 +47,12 @@ cdef extern from "hpmp.h" nogil:
         HPMP_FP32
         HPMP_BF16
 
-    int32_t hpmp_dtype_runs(hpmp_dtype dtype)
+    ctypedef enum hpmp_device:
+        HPMP_CPU
+        HPMP_CUDA
+
+    int32_t hpmp_dtype_runs(hpmp_dtype dtype, hpmp_device device)
+    hpmp_status hpmp_gpu_count(int32_t* out)
 
     ctypedef struct hpmp_graph:
         pass
@@ -297,12 +302,22 @@ cdef extern from "hpmp.h" nogil:
     ctypedef struct hpmp_engine:
         pass
 
+    ctypedef struct hpmp_gpu_memory:
+        void* context
+        void* (*allocate)(void* context, size_t bytes) noexcept
+        void (*release)(void* context, void* memory) noexcept
+        void* stream
+
     ctypedef struct hpmp_engine_options:
         uint64_t seed
         int32_t threads
         int32_t trace
         double comm_timeout_seconds
         char* status
+        hpmp_device device
+        int32_t gpu
+        int32_t tf32
+        const hpmp_gpu_memory* gpu_memory
 
     ctypedef struct hpmp_sgd:
         double lr

@@ -105,10 +105,12 @@ double update_rate(int repeats) {
   graph.params.push_back({"weight", ParamRole::weight, {rows, columns}, true});
   RankProgram program;
   program.params.push_back({ParamId(0), {{0, rows}}, {{0, rows}}});
-  ParamStore store(graph, program, true);
+  const std::unique_ptr<Backend> host = open_host_backend();
+  ParamStore store(graph, program, true, *host);
+  const std::unique_ptr<Routine> update = host->make_update(store.update_ranges(ParamId(0)));
   const double seconds = median_seconds(repeats, [&] {
     store.begin_step();
-    store.update(ParamId(0), {});
+    update->run();
   });
   return seconds / static_cast<double>(rows * columns);
 }

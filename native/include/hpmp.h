@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised when a structure or a function below changes its meaning. */
-#define HPMP_API_VERSION 4
+#define HPMP_API_VERSION 5
 
 /* Who must act: 1 to 5 the user or caller, 6 to 8 the machine, 9 is a fault of hpmp. */
 typedef enum hpmp_status {
@@ -60,8 +60,15 @@ HPMP_API void hpmp_free(void* memory);
 /* What activations and their gradients are stored as; parameters are always fp32. */
 typedef enum hpmp_dtype { HPMP_FP32 = 0, HPMP_BF16 = 1 } hpmp_dtype;
 
+/* What computes. */
+typedef enum hpmp_device { HPMP_CPU = 0, HPMP_CUDA = 1 } hpmp_device;
+
 /* 1 if this machine computes on activations of the type, else 0. */
-HPMP_API int32_t hpmp_dtype_runs(hpmp_dtype dtype);
+HPMP_API int32_t hpmp_dtype_runs(hpmp_dtype dtype, hpmp_device device);
+
+/* The GPUs that this process may use, at least one. Errors: device_error, in words: no driver, no
+ * GPU, a build without CUDA. */
+HPMP_API hpmp_status hpmp_gpu_count(int32_t* out);
 
 typedef struct hpmp_graph hpmp_graph;
 
@@ -395,12 +402,26 @@ HPMP_API hpmp_status hpmp_communicator_get(const hpmp_communicator* communicator
 
 typedef struct hpmp_engine hpmp_engine;
 
+/* Where an engine takes a GPU's memory from, and the stream that it works on: somebody else's,
+ * whose functions may be called whenever the engine is. `allocate`: aligned to 256 bytes; null:
+ * none. */
+typedef struct hpmp_gpu_memory {
+  void* context;
+  void* (*allocate)(void* context, size_t bytes);
+  void (*release)(void* context, void* memory);
+  void* stream; /* a cudaStream_t */
+} hpmp_gpu_memory;
+
 typedef struct hpmp_engine_options {
   uint64_t seed;               /* of dropout */
   int32_t threads;             /* compute threads of this rank; 0: leave as is */
   int32_t trace;               /* 1: keep the times of the last step's instructions */
   double comm_timeout_seconds; /* without progress, before a wait fails */
   char* status;                /* 256 bytes that always name the current instruction, or null */
+  hpmp_device device;
+  int32_t gpu;                       /* which of this process's */
+  int32_t tf32;                      /* 1: fp32 products on a GPU may be rounded to TF32 */
+  const hpmp_gpu_memory* gpu_memory; /* null: the driver's; copied */
 } hpmp_engine_options;
 
 /* SGD: g = grad + weight_decay * w; m = momentum * m + g; w -= lr * m. */

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pyhpmp
-from pyhpmp import _core, launch, world
+from pyhpmp import _core, devices, launch, world
 from pyhpmp.bench import comm, kernels, step
 from pyhpmp.bench.summary import machine_facts
 from pyhpmp.commands import bench_tables as tables
 from pyhpmp.commands.bench_arguments import bench_parser, parsed_bench
 from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.results import print_json
-from pyhpmp.engine import check_dtype
+from pyhpmp.devices import check_dtype
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import check_writable
 from pyhpmp.profile import Profile, read_profile
@@ -146,7 +146,7 @@ def _comm(arguments: argparse.Namespace, words: list[str]) -> Profile:
 def _step(arguments: argparse.Namespace, words: list[str]) -> None:
     ranks = world.current()
     arguments.ranks, arguments.infer = ranks.size, False
-    ranks.on_root(lambda: check_dtype(arguments.dtype))
+    ranks.on_root(lambda: devices.check(arguments.device, arguments.dtype))
     graph = pyhpmp.load(
         arguments.model, classes=arguments.classes, image=arguments.image, seed=arguments.seed
     )
@@ -157,6 +157,8 @@ def _step(arguments: argparse.Namespace, words: list[str]) -> None:
         seconds=5.0 if arguments.quick else arguments.seconds,
         threads=arguments.threads,
         seed=arguments.seed,
+        device=arguments.device,
+        numerics=arguments.numerics,
     )
     if not ranks.is_root:
         return

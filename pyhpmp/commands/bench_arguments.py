@@ -6,7 +6,14 @@ import argparse
 from collections.abc import Sequence
 
 from pyhpmp._core import DTYPES
-from pyhpmp.commands.arguments import Parser, add_planning, count, natural, positive
+from pyhpmp.commands.arguments import (
+    Parser,
+    add_device,
+    add_planning,
+    count,
+    natural,
+    positive,
+)
 
 KINDS = {
     "kernels": "speed of every op and shape, one line each",
@@ -69,6 +76,7 @@ def _add_step(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", type=count, metavar="SIDE", help="image side of a zoo model")
     parser.add_argument("--threads", type=natural, default=1, help="compute threads per rank [1]")
     parser.add_argument("--seconds", type=positive, default=60.0, help="of steps at most [60]")
+    add_device(parser)
     add_planning(parser.add_argument_group("planning"))
 
 
