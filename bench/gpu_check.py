@@ -1,11 +1,12 @@
-"""Builds the GPU backend for the GPU that is here, judges it by every kernel test, and times it.
+"""Builds hpmp for the GPU that is here, judges it by every test that runs on one, and times it.
 
-    python bench/gpu_check.py [--graph NETWORK.txt ...] [--batch 64 256] [--out DIR]
+    python bench/gpu_check.py [--minutes 9] [--out DIR] [--skip build tests digits times sanitizer]
 
-Needs nvcc, cmake, ninja, oneDNN (DNNL_ROOT), the headers and the library of cuDNN 9 (the package
-nvidia-cudnn-cu13) and cudnn-frontend's headers (HPMP_CUDNN_FRONTEND_INCLUDE, or its package). A
-network's text is what `str(pyhpmp.load(...).text())` gives. Writes one JSON line per program to
-DIR/gpu_check.jsonl, with what each printed beside it; exit code 1 where a test fails.
+Needs nvcc, a C++ compiler, cmake, ninja, Cython, oneDNN with its headers (the package
+onednn-devel-cpu-gomp, or DNNL_ROOT), an MPI (the package mpich), and for cuDNN's convolutions the
+packages nvidia-cudnn-cu13 and nvidia-cudnn-frontend. PyTorch is timed beside where it sees the GPU,
+compute-sanitizer used where it is found. Prints one table; writes DIR/gpu_check.jsonl, one line per
+step, with what each printed beside it. Exit code 1 where a step fails.
 """
 
 from __future__ import annotations
@@ -14,38 +15,68 @@ import argparse
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests" / "native"
+STEPS = ("build", "tests", "digits", "times", "sanitizer")
+SANITIZED = (("racecheck", "test_kernels_scores"), ("memcheck", "test_engine"))
+TOLERANCE = 1e-3  # of a loss after DIGITS_STEPS steps on the GPU, in fp32, against the CPU's
+DIGITS_STEPS = 30
+Row = dict[str, Any]
 
 
-def main() -> int:
-    """Configure, build, test with and without cuDNN, time; every step is tried."""
-    options = arguments()
-    options.out.mkdir(parents=True, exist_ok=True)
-    build = options.out / "build"
-    if not configure(build) or not compile_all(build, options.jobs):
-        return 1
-    results = test_all(build, options.out) + time_all(build, options)
-    with (options.out / "gpu_check.jsonl").open("w") as file:
-        file.writelines(json.dumps(result) + "\n" for result in results)
-    failed = [str(result["name"]) for result in results if result["rc"] != 0]
-    print(f"{len(results) - len(failed)} passed, {len(failed)} failed: {' '.join(failed)}")
-    return 1 if failed else 0
+class Check:
+    """The steps done so far, and the time that is left."""
 
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.out: Path = options.out
+        self.rows: list[Row] = []
+        self._deadline = time.monotonic() + 60 * options.minutes
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--graph", type=Path, nargs="*", default=[])
-    parser.add_argument("--batch", type=int, nargs="*", default=[64])
-    parser.add_argument("--out", type=Path, default=Path("gpu-check"))
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    return parser.parse_args()
+    def seconds_left(self) -> float:
+        return max(1.0, self._deadline - time.monotonic())
+
+    def run(
+        self, name: str, command: Sequence[str], *, limit: float = 600.0, **environment: str
+    ) -> Row:
+        """One program: its code, its seconds, the end of what it printed (all of it in a file)."""
+        begin = time.monotonic()
+        log = self.out / f"{name}.log"
+        with log.open("w") as file:
+            try:
+                rc = subprocess.run(
+                    command,
+                    cwd=ROOT,
+                    env={**os.environ, **environment},
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    timeout=min(limit, self.seconds_left()),
+                    check=False,
+                ).returncode
+            except (OSError, subprocess.TimeoutExpired) as error:
+                file.write(f"\n{error}\n")
+                rc = 124
+        lines = log.read_text(errors="replace").strip().splitlines()
+        row: Row = {"name": name, "rc": rc, "seconds": round(time.monotonic() - begin, 1)}
+        row["last"] = lines[-1][:200] if lines else ""
+        self.add(row)
+        if rc != 0:
+            print("\n".join(lines[-30:]), flush=True)
+        return row
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        state = "ok" if row["rc"] == 0 else "FAILED"
+        print(f"{row['name']}: {state}, {row['seconds']} s: {row['last']}", flush=True)
 
 
 def package_folder(name: str) -> Path | None:
@@ -58,97 +89,135 @@ def package_folder(name: str) -> Path | None:
     return Path(places[0]) if places else None
 
 
-def includes() -> dict[str, str]:
-    """The folders of headers for CMake; what the environment names comes first."""
-    cudnn = package_folder("nvidia.cudnn")
-    frontend = package_folder("cudnn")
-    runtimes = [p for p in (package_folder("nvidia.cu13"), Path("/usr/local/cuda")) if p]
-    found = {
-        "HPMP_CUDNN_INCLUDE": cudnn / "include" if cudnn else None,
-        "HPMP_CUDNN_FRONTEND_INCLUDE": frontend.parent / "include" if frontend else None,
-        "HPMP_CUDA_INCLUDE": next(
-            (p / "include" for p in runtimes if (p / "include" / "cuda_runtime.h").exists()), None
-        ),
-    }
-    named = {key: os.environ.get(key) or (str(path) if path else "") for key, path in found.items()}
-    return {key: path for key, path in named.items() if path}
+def header_folders() -> Iterator[Path]:
+    """Folders of cudnn.h, cudnn_frontend.h and cuda_runtime.h that packages hold."""
+    for name in ("nvidia.cudnn", "nvidia.cu13", "nvidia.cuda_runtime"):
+        folder = package_folder(name)
+        if folder:
+            yield folder / "include"
+    for place in sys.path:
+        if (Path(place) / "include" / "cudnn_frontend.h").exists():
+            yield Path(place) / "include"
+    yield Path("/usr/local/cuda/include")
 
 
-def run(name: str, command: list[str], out: Path | None, **environment: str) -> dict[str, object]:
-    """One program: its code, its seconds, and what it printed (also in `out`)."""
-    begin = time.monotonic()
-    done = subprocess.run(
-        command,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+def native_folder() -> Path:
+    """Where setup.py builds the native part."""
+    return next((ROOT / "build").glob("temp.*/native"))
+
+
+def build(check: Check) -> None:
+    """The package in place, then the tests from the same objects."""
+    folders = os.pathsep.join(str(p) for p in header_folders() if p.exists())
+    made = check.run(
+        "build", [sys.executable, "setup.py", "build_ext", "--inplace"], CMAKE_INCLUDE_PATH=folders
     )
-    print(f"{name}: {'ok' if done.returncode == 0 else 'FAILED'}", flush=True)
-    if done.returncode != 0:
-        print(done.stdout[-4000:], flush=True)
-    if out:
-        (out / f"{name}.log").write_text(done.stdout)
-    lines = done.stdout.strip().splitlines()
-    return {
-        "name": name,
-        "rc": done.returncode,
-        "seconds": round(time.monotonic() - begin, 2),
-        "last": lines[-1] if lines else "",
-    }
-
-
-def configure(build: Path) -> bool:
-    """CMake with nvcc and cuDNN required."""
-    folders = [f"-D{key}={value}" for key, value in includes().items()]
-    command = ["cmake", "-S", str(ROOT / "native"), "-B", str(build), "-G", "Ninja"]
-    command += ["-DCMAKE_BUILD_TYPE=Release", "-DHPMP_CUDA=ON", "-DHPMP_NATIVE_TESTS=ON", *folders]
-    return run("configure", command, build.parent)["rc"] == 0
+    if made["rc"] == 0:
+        native = str(native_folder())
+        check.run("configure_tests", ["cmake", native, "-DHPMP_NATIVE_TESTS=ON"])
+        check.run("build_tests", ["cmake", "--build", native, "--target", *programs(), "gpu_ops"])
 
 
 def programs() -> list[str]:
-    """The tests that run on a GPU."""
-    return ["test_gpu", *sorted(path.stem for path in TESTS.glob("test_kernels_*.cpp"))]
+    """The native tests that run on a GPU."""
+    kinds = ("gpu", "kernels", "engine", "conv_plans")
+    paths = (path for kind in kinds for path in TESTS.glob(f"test_{kind}*.cpp"))
+    return sorted({path.stem for path in paths})
 
 
-def compile_all(build: Path, jobs: int) -> bool:
-    """The tests and the bench."""
-    command = ["cmake", "--build", str(build), "-j", str(jobs), "--target", *programs(), "gpu_ops"]
-    return run("build", command, build.parent)["rc"] == 0
+def tests(check: Check) -> None:
+    """With cuDNN's convolutions and, where these are the subject, with the plain ones."""
+    native = native_folder()
+    jobs = [(name, "cudnn", {}) for name in programs()]
+    jobs += [(name, "plain", {"HPMP_CUDNN": "none"}) for name in ("test_kernels_mixing",)]
+    jobs += [("test_engine", "eager", {"HPMP_CUDA_GRAPHS": "0"})]
+
+    def one(job: tuple[str, str, dict[str, str]]) -> None:
+        name, kind, extra = job
+        environment = {"HPMP_TEST_BACKEND": "cuda", **libraries(), **extra}
+        check.run(f"{name}_{kind}", [str(native / name)], limit=120, **environment)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, jobs))
 
 
-def cudnn_library() -> str:
-    """The library for HPMP_CUDNN; by its plain name where no package has it."""
-    folder = package_folder("nvidia.cudnn")
-    path = folder / "lib" / "libcudnn.so.9" if folder else None
-    return str(path) if path and path.exists() else "libcudnn.so.9"
+def libraries() -> dict[str, str]:
+    """What the engine's variables are, asked of the package that sets them."""
+    code = "import os; from pyhpmp import cuda_libraries; cuda_libraries.name_libraries();"
+    code += "print(os.environ.get('HPMP_CUDNN', ''), os.environ.get('HPMP_NVRTC', ''), sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    names = (done.stdout + "\n\n").split("\n")
+    found = {"HPMP_CUDNN": names[0], "HPMP_NVRTC": names[1]}
+    return {name: path for name, path in found.items() if path}
 
 
-def test_all(build: Path, out: Path) -> list[dict[str, object]]:
-    """Every kernel test on the GPU, with cuDNN's convolutions and with the plain ones."""
-    results = []
-    for kind, library in (("cudnn", cudnn_library()), ("plain", "none")):
-        for name in programs() if kind == "cudnn" else ["test_kernels_mixing"]:
-            command = [str(build / name)]
-            environment = {"HPMP_TEST_BACKEND": "cuda", "HPMP_CUDNN": library}
-            results.append(run(f"{name}_{kind}", command, out, **environment))
-    return results
+def digits(check: Check) -> None:
+    """resnet20 on digits: on 1, 2 and 4 ranks that share the GPU, and on the CPU."""
+    words = ["zoo:resnet20", "--data", "digits", "--batch", "96", "--lr", "0.01", "--json"]
+    words += ["--steps", str(DIGITS_STEPS), "--plan-seconds", "2"]
+    kinds = [("cpu_1", ["--device", "cpu"])]
+    kinds += [(f"cuda_{n}", ["--device", "cuda", "-n", str(n)]) for n in (1, 2, 4)]
+    losses: dict[str, float] = {}
+    for kind, extra in kinds:
+        saved = str(check.out / f"{kind}.onnx")
+        command = [sys.executable, "-m", "pyhpmp.commands.run", *words, *extra, "--save", saved]
+        row = check.run(f"digits_{kind}", command, limit=120)
+        text = (check.out / f"digits_{kind}.log").read_text()
+        begin = text.find("{")
+        if row["rc"] == 0 and begin >= 0:
+            losses[kind] = json.loads(text[begin:])["final_loss"]
+            row["loss"] = losses[kind]
+    for kind, loss in losses.items():
+        far = abs(loss / losses.get("cpu_1", loss) - 1)
+        last = f"loss {loss:.6f}, {far:.1e} from the CPU's"
+        check.add({"name": f"loss_{kind}", "rc": int(far > TOLERANCE), "seconds": 0, "last": last})
 
 
-def time_all(build: Path, options: argparse.Namespace) -> list[dict[str, object]]:
-    """Every network at every batch in every precision."""
-    return [
-        run(
-            f"{graph.stem}_{batch}_{numerics}",
-            [str(build / "gpu_ops"), str(graph), str(batch), numerics],
-            options.out,
-            HPMP_CUDNN=cudnn_library(),
-        )
-        for graph in options.graph
-        for batch in options.batch
-        for numerics in ("fp32", "tf32", "bf16")
-    ]
+def times(check: Check) -> None:
+    """Networks beside PyTorch."""
+    minutes = max(0.0, check.seconds_left() / 60 - 0.5)
+    command = [sys.executable, "bench/gpu_times.py", "--minutes", f"{minutes:.2f}"]
+    check.run("times", [*command, "--out", str(check.out / "gpu_times.jsonl")])
+    print((check.out / "times.log").read_text(), flush=True)
+
+
+def sanitizer(check: Check) -> None:
+    """Races and stray accesses, as far as compute-sanitizer sees them."""
+    tool = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
+    if not Path(tool).exists():
+        return print("sanitizer: skipped, no compute-sanitizer here")
+    for kind, name in SANITIZED:
+        command = [tool, "--tool", kind, "--error-exitcode", "9", str(native_folder() / name)]
+        check.run(f"{kind}_{name}", command, limit=90, HPMP_TEST_BACKEND="cuda", HPMP_CUDNN="none")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--minutes", type=float, default=9.0, help="in all")
+    parser.add_argument("--out", type=Path, default=Path("gpu-check"))
+    parser.add_argument("--skip", nargs="*", choices=STEPS, default=[])
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Every step is tried; the times take what is left of the minutes."""
+    options = arguments()
+    options.out = options.out.resolve()
+    options.out.mkdir(parents=True, exist_ok=True)
+    check = Check(options)
+    work = {"build": build, "tests": tests, "digits": digits, "sanitizer": sanitizer}
+    work |= {"times": times}
+    for name, step in work.items():
+        if name not in options.skip:
+            step(check)
+    with (options.out / "gpu_check.jsonl").open("w") as file:
+        file.writelines(json.dumps(row) + "\n" for row in check.rows)
+    failed = [str(row["name"]) for row in check.rows if row["rc"] != 0]
+    print(f"{len(check.rows) - len(failed)} passed, {len(failed)} failed: {' '.join(failed)}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

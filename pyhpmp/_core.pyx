@@ -95,12 +95,14 @@ class StepResult(NamedTuple):
 
     correct: labels that are the first head's top class. counted: labels that are not -1.
     confusion: where that head is of maps, (3, classes) pixels right, predicted, labelled.
+    host_seconds: in which this rank's host gave out the step's work (on a CPU: did it).
     """
 
     loss: float
     correct: int
     counted: int
     confusion: object
+    host_seconds: float
 
 
 class GroupInfo(NamedTuple):
@@ -963,6 +965,10 @@ cdef class Engine:
         """Goes on after `step` steps."""
         check(c.hpmp_engine_set_step(self.handle, step))
 
+    def set_trace(self, bint trace):
+        """Whether the times of the next steps' instructions are kept."""
+        check(c.hpmp_engine_set_trace(self.handle, trace))
+
     def train_step(self, images, labels, *, double lr, double momentum=0.0,
                    double weight_decay=0.0):
         """One step on the global batch. Collective."""
@@ -973,7 +979,8 @@ cdef class Engine:
         sgd.lr, sgd.momentum, sgd.weight_decay = lr, momentum, weight_decay
         with nogil:
             check(c.hpmp_engine_train_step(self.handle, x.tensor, y.tensor, &sgd, &result))
-        return StepResult(result.loss, result.correct, result.counted, self.confusion())
+        return StepResult(result.loss, result.correct, result.counted, self.confusion(),
+                          result.host_seconds)
 
     cdef object confusion(self):
         """(3, classes) pixels that are right, predicted, labelled; None without maps."""
@@ -1005,7 +1012,8 @@ cdef class Engine:
                 check(c.hpmp_engine_forward(self.handle, x.tensor, labels_raw, raw, count, &result))
         finally:
             free(raw)
-        return StepResult(result.loss, result.correct, result.counted, self.confusion())
+        return StepResult(result.loss, result.correct, result.counted, self.confusion(),
+                          result.host_seconds)
 
     def sent_by_net(self):
         """Elements sent since creation or the last reset, by net of the plan's hypergraph."""

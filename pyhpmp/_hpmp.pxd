@@ -328,6 +328,7 @@ cdef extern from "hpmp.h" nogil:
         double loss
         int64_t correct
         int64_t counted
+        double host_seconds
 
     void hpmp_engine_options_default(hpmp_engine_options* out)
     hpmp_status hpmp_engine_create(const hpmp_graph* graph, const hpmp_plan* plan,
@@ -345,6 +346,7 @@ cdef extern from "hpmp.h" nogil:
     hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
                                          int64_t elems)
     hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step)
+    hpmp_status hpmp_engine_set_trace(hpmp_engine* engine, int32_t trace)
     hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
                                        const DLTensor* labels, const hpmp_sgd* sgd,
                                        hpmp_step_result* out)

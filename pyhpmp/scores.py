@@ -28,8 +28,8 @@ class Scores:
     @staticmethod
     def of(result: _core.StepResult) -> Scores:
         """What an engine says of a global batch."""
-        loss, correct, counted, confusion = result
-        return Scores(loss * counted, correct, counted, confusion)
+        sum_of_losses = result.loss * result.counted
+        return Scores(sum_of_losses, result.correct, result.counted, result.confusion)
 
     @staticmethod
     def of_logits(logits: npt.NDArray[np.float32], labels: Ints) -> Scores:

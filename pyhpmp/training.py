@@ -44,6 +44,7 @@ class Trainer:
 
     Attributes:
         steps: how many were made. scores: of the last step's batch, before the step.
+        host_seconds: in which this rank's host gave out the last step's work (on a CPU: did it).
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Trainer:
         self.optimizer = optimizer or SGD()
         self.steps = 0
         self.scores = Scores()
+        self.host_seconds = 0.0
         self._loaded = plan.graph.params if params is None else params
         self.engine = RankEngine(
             plan,
@@ -99,6 +101,7 @@ class Trainer:
             images, labels, lr=sgd.lr, momentum=sgd.momentum, weight_decay=sgd.weight_decay
         )
         loss, self.scores = result.loss, Scores.of(result)
+        self.host_seconds = result.host_seconds
         self.steps += 1
         if not np.isfinite(loss):
             raise DivergenceError(

@@ -80,7 +80,7 @@ const std::int64_t* labels_of(const hpmp_engine& engine, const DLTensor* labels)
 
 void give(hpmp_engine& engine, const StepResult& result, hpmp_step_result* out) {
   engine.confusion = result.confusion;
-  if (out) *out = {result.loss, result.correct, result.counted};
+  if (out) *out = {result.loss, result.correct, result.counted, result.host_seconds};
 }
 
 void give(const std::vector<std::int64_t>& values, std::int64_t* out, std::int64_t count) {
@@ -172,6 +172,10 @@ hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step) {
     if (step < 0) fail(ErrorCode::invalid_argument, "an engine cannot go on after a negative step");
     engine_of(engine).set_step(static_cast<std::uint64_t>(step));
   });
+}
+
+hpmp_status hpmp_engine_set_trace(hpmp_engine* engine, int32_t trace) {
+  return wall([&] { engine_of(engine).set_trace(trace != 0); });
 }
 
 hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,

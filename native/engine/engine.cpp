@@ -69,6 +69,7 @@ class RankEngine final : public Engine {
     store_.set_momentum(p, data);
   }
   void set_step(std::uint64_t step) override { step_ = step; }
+  void set_trace(bool trace) override { options_.trace = trace; }
 
   StepResult train_step(const float* images, const std::int64_t* labels, const Sgd& sgd) override {
     if (!plan_.grid.training)

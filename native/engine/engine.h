@@ -78,6 +78,8 @@ class Engine {
   virtual void set_momentum(ParamId p, const float* data) = 0;
   /// Steps made before, by which random choices are keyed.
   virtual void set_step(std::uint64_t step) = 0;
+  /// Whether the times of the next steps' instructions are kept; a GPU then does one at a time.
+  virtual void set_trace(bool trace) = 0;
 
   /// images: the global batch [batch][c][h][w]; labels [batch][h][w] of the logits, -1 ignored.
   /// Collective. Errors: `invalid_argument` naming a label that is no class.

@@ -1,5 +1,8 @@
 #include "engine/step_inputs.h"
 
+#include <algorithm>
+#include <cstring>
+
 namespace hpmp {
 namespace {
 
@@ -20,21 +23,38 @@ StepInputs::StepInputs(const Plan& plan, const RankProgram& program, Backend& ba
     if (instr.kind == InstrKind::load && places_.emplace(instr.shard, floats).second)
       floats += shard_elems_;
   }
-  image_memory_ = backend.allocate(floats * kFloat, "the images of a step");
-  label_memory_ = backend.allocate(plan.grid.shards * shard_labels_ * kLabel, "labels");
-  bytes_ = floats * kFloat + plan.grid.shards * shard_labels_ * kLabel;
+  image_bytes_ = floats * kFloat;
+  const std::int64_t label_bytes = plan.grid.shards * shard_labels_ * kLabel;
+  image_memory_ = backend.allocate(image_bytes_, "the images of a step");
+  label_memory_ = backend.allocate(label_bytes, "labels");
+  staging_ = backend.allocate_staging(image_bytes_ + label_bytes);
+  bytes_ = image_bytes_ + label_bytes;
 }
 
 void StepInputs::begin(const float* images, const std::int64_t* labels) {
   images_ = images;
   labels_ = labels;
   if (backend_.is_host()) return;
-  auto* to = reinterpret_cast<float*>(image_memory_.get());
   for (const auto& [shard, at] : places_)
-    backend_.put(to + at, images + shard * shard_elems_, shard_elems_ * kFloat);
+    upload(image_memory_.get() + at * kFloat, images + shard * shard_elems_, shard_elems_ * kFloat,
+           staging_.get() + at * kFloat);
   if (labels == nullptr) return;
   labels_ = reinterpret_cast<const std::int64_t*>(label_memory_.get());
-  backend_.put(label_memory_.get(), labels, shards_ * shard_labels_ * kLabel);
+  upload(label_memory_.get(), labels, shards_ * shard_labels_ * kLabel,
+         staging_.get() + image_bytes_);
+}
+
+/// Piece by piece, so that the GPU fetches one while the cores copy the next.
+void StepInputs::upload(std::byte* to, const void* from, std::int64_t bytes, std::byte* by) {
+  constexpr std::int64_t kPiece = 8 << 20, kPart = 256 << 10;
+  const auto* source = static_cast<const std::byte*>(from);
+  for (std::int64_t first = 0; first < bytes; first += kPiece) {
+    const std::int64_t end = std::min(bytes, first + kPiece);
+#pragma omp parallel for
+    for (std::int64_t at = first; at < end; at += kPart)
+      std::memcpy(by + at, source + at, static_cast<std::size_t>(std::min(end - at, kPart)));
+    backend_.put(to + first, by + first, end - first);
+  }
 }
 
 const float* StepInputs::images(std::int32_t shard) const {

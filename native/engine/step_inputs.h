@@ -15,7 +15,8 @@ class StepInputs {
   StepInputs(const Plan& plan, const RankProgram& program, Backend& backend, std::int64_t elems,
              std::int64_t labels);
 
-  /// The caller's, of the whole batch; labels may be null. Copied to a GPU, in the order of calls.
+  /// The caller's, of the whole batch; labels may be null. They go to a GPU by memory of ours,
+  /// which the previous step has left.
   void begin(const float* images, const std::int64_t* labels);
   /// [samples of the shard][c][h][w].
   const float* images(std::int32_t shard) const;
@@ -24,12 +25,15 @@ class StepInputs {
   std::int64_t bytes() const { return bytes_; }
 
  private:
+  void upload(std::byte* to, const void* from, std::int64_t bytes, std::byte* by);
+
   Backend& backend_;
   std::int64_t shards_, shard_elems_, shard_labels_;
   std::map<std::int32_t, std::int64_t>
       places_;  // by shard: where its images begin in image_memory_
-  std::int64_t bytes_ = 0;
+  std::int64_t bytes_ = 0, image_bytes_ = 0;
   Memory image_memory_, label_memory_;  // of a GPU
+  Memory staging_;                      // of the host, for both
   const float* images_ = nullptr;
   const std::int64_t* labels_ = nullptr;
 };

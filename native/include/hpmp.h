@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised when a structure or a function below changes its meaning. */
-#define HPMP_API_VERSION 5
+#define HPMP_API_VERSION 6
 
 /* Who must act: 1 to 5 the user or caller, 6 to 8 the machine, 9 is a fault of hpmp. */
 typedef enum hpmp_status {
@@ -433,6 +433,9 @@ typedef struct hpmp_step_result {
   double loss;     /* weighted sum over heads of the mean over the labels that count */
   int64_t correct; /* labels of the global batch that are the first head's top class */
   int64_t counted; /* labels of the global batch that are not -1 */
+  /* In which this rank's host gave out the step's work (on a CPU: did it), messages that it waited
+   * for included. */
+  double host_seconds;
 } hpmp_step_result;
 
 HPMP_API void hpmp_engine_options_default(hpmp_engine_options* out);
@@ -482,6 +485,9 @@ HPMP_API hpmp_status hpmp_engine_confusion(const hpmp_engine* engine, int64_t* o
 HPMP_API hpmp_status hpmp_engine_forward(hpmp_engine* engine, const DLTensor* images,
                                          const DLTensor* labels, float* const* outputs,
                                          int64_t output_count, hpmp_step_result* out);
+
+/* Whether the times of the next steps' instructions are kept; a GPU then does one at a time. */
+HPMP_API hpmp_status hpmp_engine_set_trace(hpmp_engine* engine, int32_t trace);
 
 /* Elements sent by this rank since creation or the last reset: [nets] of the plan's hypergraph, and
  * [ranks] by destination. `count` is the length of `out`. */

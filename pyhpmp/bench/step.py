@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class Row:
 class StepTiming:
     """seconds: of every step, the slowest rank's. rows: by kind and op, most time first.
 
+    host_seconds: in which a rank's host gave out the work of a step, of the rank with most of it.
     cpu_seconds: processor time of every step, of the rank with most of it: beside `seconds` it
     shows what other programs took from a rank, and with one rank what the step costs without them.
     """
@@ -51,6 +52,7 @@ class StepTiming:
     predicted: float
     seconds: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
+    host_seconds: tuple[float, ...]
     rows: tuple[Row, ...]
 
     @property
@@ -62,6 +64,7 @@ class StepTiming:
         return {
             "step_seconds": summary(self.seconds) | {"predicted": self.predicted},
             "cpu_seconds": summary(self.cpu_seconds),
+            "host_seconds": summary(self.host_seconds),
             "error": self.error,
             "instructions": [row.as_dict() for row in self.rows],
         }
@@ -81,13 +84,15 @@ def timed_steps(
     device: str = "auto",
     numerics: str = "fp32",
 ) -> StepTiming:
-    """Runs training steps on random images until `steps` or `seconds` are over. Collective."""
+    """Runs training steps on random images until `steps` or `seconds` are over. Collective.
+
+    On a GPU the instructions are timed in steps of their own: it does one at a time then.
+    """
     trainer = Trainer(
         plan,
         SGD(lr=RATE),
         seed=seed,
         threads=threads,
-        trace=True,
         device=device,
         numerics=numerics,
     )
@@ -95,33 +100,66 @@ def timed_steps(
     shape = (plan.batch, *plan.graph.input_shape)
     images = generator.standard_normal(shape, dtype=np.float32)
     labels = generator.integers(0, plan.graph.classes, plan.batch)
-    walls: list[float] = []
-    cpus: list[float] = []
-    traces: list[Seconds] = []
-    for step in range(WARM_UP + steps):
-        wall, cpu = _step(trainer, images, labels)
-        if step < WARM_UP:
+    together = trainer.engine.device.kind == "cpu"
+    found = _timed(trainer, images, labels, WARM_UP, steps, seconds, trace=together)
+    traces = found.traces
+    if not together:
+        traces = _timed(trainer, images, labels, 1, LEAST_STEPS, seconds, trace=True).traces
+    rows = _rows(world.current().gather(_by_kind(plan, np.median(np.array(traces), axis=0))))
+    predicted = plan.core.step_seconds
+    return StepTiming(predicted, tuple(found.walls), tuple(found.cpus), tuple(found.hosts), rows)
+
+
+@dataclass
+class _Found:
+    """Of every step; traces: the seconds of its instructions."""
+
+    walls: list[float] = field(default_factory=list)
+    cpus: list[float] = field(default_factory=list)
+    hosts: list[float] = field(default_factory=list)
+    traces: list[Seconds] = field(default_factory=list)
+
+
+def _timed(
+    trainer: Trainer,
+    images: object,
+    labels: object,
+    warm_up: int,
+    steps: int,
+    seconds: float,
+    *,
+    trace: bool,
+) -> _Found:
+    """Until `steps` or `seconds` are over, after some that do not count."""
+    trainer.engine.core.set_trace(trace)
+    found = _Found()
+    for step in range(warm_up + steps):
+        wall, cpu, host = _step(trainer, images, labels)
+        if step < warm_up:
             continue
-        walls.append(wall)
-        cpus.append(cpu)
-        _, start, end = trainer.engine.core.trace()
-        traces.append(end - start)
-        if len(walls) >= LEAST_STEPS and sum(walls) > seconds:
+        found.walls.append(wall)
+        found.cpus.append(cpu)
+        found.hosts.append(host)
+        if trace:
+            _, start, end = trainer.engine.core.trace()
+            found.traces.append(end - start)
+        if len(found.walls) >= LEAST_STEPS and sum(found.walls) > seconds:
             break
-    measured = np.median(np.array(traces), axis=0)
-    rows = _rows(world.current().gather(_by_kind(plan, measured)))
-    return StepTiming(plan.core.step_seconds, tuple(walls), tuple(cpus), rows)
+    return found
 
 
-def _step(trainer: Trainer, images: object, labels: object) -> tuple[float, float]:
-    """Seconds of the slowest rank, and the most processor time of one; the ranks begin together."""
+def _step(trainer: Trainer, images: object, labels: object) -> tuple[float, float, float]:
+    """Seconds of the slowest rank, and the most processor and host time of one.
+
+    The ranks begin together.
+    """
     ranks = world.current()
     ranks.gather(None)
     began, ran = time.perf_counter(), time.process_time()
     trainer.step(images, labels)
-    taken = time.perf_counter() - began, time.process_time() - ran
-    walls, cpus = zip(*ranks.gather(taken), strict=True)
-    return max(walls), max(cpus)
+    taken = time.perf_counter() - began, time.process_time() - ran, trainer.host_seconds
+    walls, cpus, hosts = zip(*ranks.gather(taken), strict=True)
+    return max(walls), max(cpus), max(hosts)
 
 
 Sums = dict[tuple[str, str], tuple[float, float]]

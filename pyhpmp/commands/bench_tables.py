@@ -95,4 +95,5 @@ def step_table(timing: StepTiming) -> Table:
     table.add_section()
     measured = median(timing.seconds)
     table.add_row("step", "", duration(timing.predicted), duration(measured), percent(timing.error))
+    table.add_row("host", "", UNKNOWN, duration(median(timing.host_seconds)), "")
     return table

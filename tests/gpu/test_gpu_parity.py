@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -79,3 +80,22 @@ def test_cuda_without_a_gpu_is_a_mistake_with_a_cure() -> None:
     assert done.stderr.count("\n") == 1
     assert "/no/libcuda.so" in done.stderr
     assert "use --device cpu" in done.stderr
+
+
+def test_the_bench_times_networks_on_it(gpu: dict[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "times.jsonl"
+    words = ["--networks", "lenet5@32", "--batch", "4", "--precision", "bf16"]
+    words += ["--seconds", "0.5", "--minutes", "0.01", "--out", str(out)]
+    bench = Path(__file__).parents[2] / "bench"
+    path = os.pathsep.join(filter(None, [str(bench), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, str(bench / "gpu_times.py"), *words],
+        env={**os.environ, **gpu, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    row = json.loads(out.read_text().splitlines()[0])
+    assert row["ours"]["median"] > 0
+    assert "not reached: lenet5" in done.stdout

@@ -188,9 +188,13 @@ HPMP_FAKE cuModuleGetFunction(void** function, void*, const char* name) {
   *function = &kernel;
   return kSuccess;
 }
+/// Kernels launched one by one, not of captured runs: for tests.
+extern "C" __attribute__((visibility("default"))) long long hpmp_fake_launches = 0;
+
 HPMP_FAKE cuLaunchKernel(void* function, unsigned grid, unsigned, unsigned, unsigned block,
                          unsigned, unsigned, unsigned, void* stream, void** params, void**) {
   if (grid == 0 || block == 0 || block > 1024) return kInvalidValue;
+  if (captures == 0) ++hpmp_fake_launches;
   const Kernel kernel = *static_cast<const Kernel*>(function);
   std::vector<std::max_align_t> args(kernel.args_bytes / sizeof(std::max_align_t) + 1);
   std::memcpy(args.data(), params[0], kernel.args_bytes);
