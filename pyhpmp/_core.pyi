@@ -100,6 +100,7 @@ class RankInfo(NamedTuple):
 INSTRUCTIONS: tuple[str, ...]
 MESSAGES: tuple[str, ...]
 DTYPES: tuple[str, ...]
+RECOMPUTE: tuple[str, ...]
 
 class Program(NamedTuple):
     kind: Ints32

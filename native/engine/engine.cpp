@@ -139,6 +139,9 @@ class CpuEngine final : public Engine {
       case InstrKind::forward:
         forward_task(step, training);
         break;
+      case InstrKind::redo:
+        redo_task(step);
+        break;
       case InstrKind::backward:
         backward_task(step);
         break;
@@ -231,6 +234,13 @@ class CpuEngine final : public Engine {
       ArenaTensor* grad = arena_.image_grad(group, shard);
       if (grad != nullptr) std::memset(grad->data, 0, static_cast<std::size_t>(grad->ref.bytes()));
     }
+  }
+
+  /// The running statistics have been told already.
+  void redo_task(Step& step) {
+    TaskContext c = context(step, true);
+    c.step.statistics_weight = 0;
+    run_forward(graph_, *step.task, c);
   }
 
   void backward_task(Step& step) {

@@ -27,6 +27,7 @@ def plan_of(
         network=arguments.network,
         profile=arguments.profile,
         memory=arguments.memory,
+        recompute=arguments.recompute,
         training=not arguments.infer,
         dtype=arguments.dtype,
         seconds=arguments.plan_seconds,
