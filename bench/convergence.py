@@ -59,6 +59,7 @@ def task_of(method: str, arguments: argparse.Namespace, meeting: Path) -> Task:
         arguments.target,
         seed=arguments.seed,
         meeting=str(meeting),
+        profile=arguments.profile,
     )
 
 
@@ -150,6 +151,7 @@ def main() -> int:
     parser.add_argument("--target", type=float, default=0.97)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--repeats", type=int, default=1, help="in turns; the fastest counts")
+    parser.add_argument("--profile", help="of a host (hpmp-bench kernels --save-profile)")
     parser.add_argument("--json", type=Path, help="curves and conditions")
     parser.add_argument("--plot", type=Path, help="picture (.svg or .png)")
     arguments = parser.parse_args()

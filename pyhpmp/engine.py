@@ -154,10 +154,11 @@ def check_dtype(dtype: str) -> None:
 def share_of_cores(ranks: world.World) -> int:
     """Threads per rank such that the ranks of a host use each of its cores once; collective.
 
-    OMP_NUM_THREADS, where it is set, is obeyed: 0 leaves the number as it is.
+    OMP_NUM_THREADS, where it is a number, is obeyed.
     """
     host = socket.gethostname()
     here = sum(name == host for name in ranks.gather(host))
-    if "OMP_NUM_THREADS" in os.environ:
-        return 0
+    wished = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if wished.isdecimal() and int(wished):
+        return int(wished)
     return max(len(os.sched_getaffinity(0)) // here, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhpmp.errors import InvalidArgumentError
-from pyhpmp.profile import read_profile
+from pyhpmp.profile import Profile, read_profile
 
 _LINK = re.compile(
     r"(?P<rate>\d+(\.\d+)?)(?P<unit>[KMGT]?)bit(/s)?(/(?P<delay>\d+(\.\d+)?)(?P<scale>ns|us|ms|s))?"
@@ -16,13 +16,14 @@ _FACTOR = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
-def machine_of(network: str | None, profile: str | None) -> dict[str, Any]:
+def machine_of(network: str | None, profile: str | Profile | None) -> dict[str, Any]:
     """What `_core.Plan.build` takes; the link of `network` comes before that of the profile.
 
     Raises:
         InvalidArgumentError: naming the file, the field and the rule, or the link.
     """
-    machine = read_profile(profile).machine() if profile else {}
+    read = read_profile(profile) if isinstance(profile, str) else profile
+    machine = read.machine() if read is not None else {}
     return machine | parse_network(network) if network else machine
 
 

@@ -17,6 +17,7 @@ from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
 from pyhpmp.heads import loss_weights
 from pyhpmp.network import machine_of
+from pyhpmp.profile import Profile
 from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import Comparison
 
@@ -131,7 +132,7 @@ def plan(
     seed: int = 0,
     partitioner: str = "native",
     network: str | None = None,
-    profile: str | None = None,
+    profile: str | Profile | None = None,
     memory: float = 0.0,
     recompute: str = "auto",
     training: bool = True,
@@ -156,7 +157,7 @@ def plan(
         seed: of the partitioner.
         partitioner: native, kahypar or mtkahypar; a library gives the native search a start.
         network: `1Gbit/50us`, in the place of the profile's; or a machine profile.
-        profile: a file that `hpmp-bench --save-profile` wrote.
+        profile: a file that `hpmp-bench --save-profile` wrote, or what was read from one.
         memory: GiB that a rank may use; 0 for no limit.
         recompute: whether activations may be freed and computed again for the backward pass: never,
             always (as little memory as can be), or auto, where `memory` asks for it and to have

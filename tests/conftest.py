@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 os.environ.setdefault("PYTHONSAFEPATH", "1")
 # Test machines are shared; more threads would not make small cases faster.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Plans that do not depend on what else a machine does while it is measured.
+os.environ.setdefault("HPMP_PROFILE", "none")
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
 """K hosts on one Linux machine: network namespaces joined by the switch of switch.cpp.
 
-With fewer cores than hosts everything takes `stretch` = hosts / cores times as long: the network is
-made slower by the same factor, so that computing and communicating keep their ratio. A time that is
-measured on the cluster, divided by the stretch, is that of the cluster that is meant.
+With fewer cores than hosts everything takes `stretch` = hosts / cores times as long: a host gets
+1 / stretch of a core (quota.py) and the network is made slower by the same factor, so that
+computing and communicating keep their ratio. A time that is measured on the cluster, divided by the
+stretch, is that of the cluster that is meant.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
-from cluster import ping
+from cluster import ping, quota
 from pyhpmp.launch.mpiexec import find_mpiexec, mpi_of_mpi4py
 from pyhpmp.network import parse_network
 
@@ -123,6 +124,20 @@ class Cluster:
             ip("-n", namespace, "link", "set", "lo", "up")
             ip("-n", namespace, "addr", "add", f"{address(host)}/24", "dev", "eth0")
             ip("-n", namespace, "link", "set", "eth0", "mtu", str(MTU), "up")
+        if state.stretch > 1:
+            self._limit()
+
+    def _limit(self) -> None:
+        """Every host to its share of the cores."""
+        for namespace in self.state.namespaces:
+            try:
+                procs = quota.limit(namespace, 1 / self.state.stretch)
+            except quota.QuotaError as error:
+                print(
+                    f"cluster: hosts that wait lend their core to others: {error}", file=sys.stderr
+                )
+                return
+            (self.state.folder / f"{namespace}.group").write_text(f"{procs}\n", encoding="utf-8")
 
     def _write_state(self) -> None:
         text = json.dumps(asdict(self.state))
@@ -138,9 +153,7 @@ class Cluster:
 
     def command(self, host: int, words: Sequence[str]) -> list[str]:
         """The command that runs `words` on a host."""
-        namespace = self.state.namespaces[host]
-        rename = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', namespace]
-        return ["ip", "netns", "exec", namespace, *rename, *words]
+        return [str(HERE / "on_host"), self.state.namespaces[host], *words]
 
     def environment(self) -> dict[str, str]:
         """With which hpmp-run and our mpiexec start rank i on host i, over TCP alone."""
@@ -198,6 +211,7 @@ class Cluster:
         for namespace in state.namespaces:
             with contextlib.suppress(ClusterError):
                 ip("netns", "del", namespace)
+            quota.remove(namespace)
         shutil.rmtree(state.folder, ignore_errors=True)
 
 

@@ -19,6 +19,7 @@ def main() -> None:
         bn_group=task.batch // task.ranks,
         strategy=task.method,
         network=task.network,
+        profile=task.profile,
     )
     params = task.initial() if ranks.is_root else {}
     trainer = pyhpmp.Trainer(plan, params=params, threads=1)

@@ -47,6 +47,7 @@ class Task:
     weight_decay: float = 5e-4
     seed: int = 0
     meeting: str = ""
+    profile: str | None = None  # of a host, for our planner
 
     def text(self) -> str:
         return json.dumps(dataclasses.asdict(self))

@@ -32,8 +32,9 @@ def main() -> None:
     step, collect = {"ddp": ddp, "1f1b": pipeline}[task.method](task, network)
     curve = learn(task, step, lambda: accuracy(task, network, collect), dist.barrier)
     if rank == 0:
-        print(json.dumps({"curve": curve}))
+        print(json.dumps({"curve": curve}), flush=True)
     dist.destroy_process_group()
+    os._exit(0)  # threads of gloo may outlive it, and would end an interpreter that ends by abort
 
 
 def initial(task: Task) -> networks.Network:

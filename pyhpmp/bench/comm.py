@@ -55,6 +55,13 @@ def timings(sizes: tuple[int, ...], repeats: int) -> Iterator[Timing]:
                 yield _all_reduce(group, size, _repeats(size, repeats))
 
 
+def neighbours(sizes: tuple[int, ...], repeats: int) -> Iterator[Timing]:
+    """Ping-pong of every rank with the next one; collective."""
+    for low in range(world.current().size - 1):
+        for size in sizes:
+            yield _ping_pong(low, low + 1, size, _repeats(size, repeats))
+
+
 def _repeats(size: int, most: int) -> int:
     return max(5, min(most, BYTES_PER_SIZE // size))
 

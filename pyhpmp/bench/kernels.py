@@ -108,9 +108,11 @@ class Measured:
         }
 
 
-def timed_nodes(graphs: Iterable[_core.Graph]) -> Iterator[tuple[_core.Graph, int, _core.NodeInfo]]:
-    """Prepared graphs' ops, one of each kind and of sizes within half an octave."""
-    seen = set()
+def timed_nodes(
+    graphs: Iterable[_core.Graph], known: Iterable[_core.OpShape] = ()
+) -> Iterator[tuple[_core.Graph, int, _core.NodeInfo]]:
+    """Prepared graphs' ops: one of each kind and of sizes within half an octave, no `known` one."""
+    seen = {_class(shape) for shape in known}
     for graph in graphs:
         for index, node in enumerate(graph.nodes):
             if node.is_index_map or node.shape.op in NO_WORK or _class(node.shape) in seen:
@@ -125,9 +127,15 @@ def _class(shape: _core.OpShape) -> tuple[Any, ...]:
     return (shape.op, shape.kernel, shape.stride, shape.groups == shape.c_in, *halves)
 
 
-def measured(graphs: list[_core.Graph], effort: Effort) -> list[Measured]:
-    """Times every op of the graphs, on all ranks at once; the slowest rank's. Collective."""
-    nodes = list(timed_nodes(graphs))
+def measured(
+    graphs: list[_core.Graph], effort: Effort, known: Iterable[_core.OpShape] = ()
+) -> list[Measured]:
+    """Times every op of the graphs but those like `known`, on all ranks at once; collective.
+
+    Returns:
+        The slowest rank's times of each.
+    """
+    nodes = list(timed_nodes(graphs, known))
     results = [_measured(*node, effort) for node in nodes]
     for _ in range(effort.rounds - 1):
         results = [

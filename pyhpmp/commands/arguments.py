@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -98,7 +99,12 @@ def add_planning(group: Any) -> None:
         help="activations twice instead of keeping them; auto: where --memory asks for it",
     )
     group.add_argument("--network", metavar="LINK", help="1Gbit/50us: before the profile's")
-    group.add_argument("--profile", metavar="FILE", help="machine profile, from hpmp-bench")
+    group.add_argument(
+        "--profile",
+        metavar="FILE",
+        default="none",
+        help="of the machine, from hpmp-bench; auto: measure this one; none: guess",
+    )
     group.add_argument("--seed", type=natural, default=0, help="of all random choices")
     group.add_argument("--partitioner", choices=PARTITIONERS, default="native")
     group.add_argument(
@@ -138,6 +144,7 @@ def plan_parser() -> Parser:
 def run_parser() -> Parser:
     """hpmp-run."""
     parser = _parser("hpmp-run", "Trains or runs a network on several ranks.")
+    parser.set_defaults(profile=os.environ.get("HPMP_PROFILE", "auto"))
     parser.add_argument("--data", help="digits, npz:FILE, folder:DIR or synthetic")
     parser.add_argument(
         "--ignore-index",

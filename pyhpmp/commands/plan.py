@@ -47,7 +47,7 @@ def _main(arguments: argparse.Namespace, context: launch.RankContext) -> int:
         )
         for note in graph.notes:
             say.note(f"note: {note}")
-        plan = plan_of(graph, arguments, compare=True)
+        plan = plan_of(graph, arguments, compare=True, note=say.note)
         _save(arguments, plan)
         if not ranks.is_root:
             return 0

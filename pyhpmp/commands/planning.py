@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import replace
 
 import pyhpmp
-from pyhpmp import launch
+from pyhpmp import launch, world
+from pyhpmp.bench.own import own_profile
+from pyhpmp.engine import share_of_cores
+from pyhpmp.profile import Profile
 
 
 def plan_of(
-    graph: pyhpmp.Graph, arguments: argparse.Namespace, *, compare: bool = False
+    graph: pyhpmp.Graph,
+    arguments: argparse.Namespace,
+    *,
+    compare: bool = False,
+    note: Callable[[str], None] = lambda text: None,
 ) -> pyhpmp.Plan:
     """Collective. Raises what `pyhpmp.plan` raises."""
     return pyhpmp.plan(
@@ -25,7 +34,7 @@ def plan_of(
         seed=arguments.seed,
         partitioner=arguments.partitioner,
         network=arguments.network,
-        profile=arguments.profile,
+        profile=_profile(graph, arguments, note),
         memory=arguments.memory,
         recompute=arguments.recompute,
         training=not arguments.infer,
@@ -34,6 +43,22 @@ def plan_of(
         compare=compare,
         aux_weight=arguments.aux_weight,
     )
+
+
+def _profile(
+    graph: pyhpmp.Graph, arguments: argparse.Namespace, note: Callable[[str], None]
+) -> str | Profile | None:
+    """`auto`: of this machine, measured; `none`: the planner's default machine; else a file."""
+    if arguments.profile != "auto":
+        return None if arguments.profile == "none" else arguments.profile
+    threads = getattr(arguments, "threads", 0) or share_of_cores(world.current())
+    prepared = graph.core.prepare(training=not arguments.infer)
+    own = own_profile(prepared, dtype=arguments.dtype, threads=threads)
+    if own.ops:
+        kept = f"; kept in {own.path}" if own.path else ""
+        note(f"measured {own.ops} operators on this machine in {own.seconds:.1f} s{kept}")
+    alone = arguments.ranks != world.current().size  # others will run the plan
+    return replace(own.profile, rank_speed=()) if alone else own.profile
 
 
 def print_version(program: str) -> int:

@@ -78,7 +78,7 @@ def _run(arguments: argparse.Namespace, ranks: world.World, say: Reporter) -> in
         say.note(f"note: {note}")
     if arguments.data is None:
         say.note("no --data: timing on synthetic images")
-    plan = plan_of(graph, arguments, compare=arguments.report is not None)
+    plan = plan_of(graph, arguments, compare=arguments.report is not None, note=say.note)
     heads = heads_note(graph.core.outputs, plan.request.loss_weights)
     if heads and not arguments.infer:
         say.note(heads)

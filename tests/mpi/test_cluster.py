@@ -28,6 +28,13 @@ names = world.current().gather(socket.gethostname())
 if world.current().is_root:
     print(json.dumps(names))
 """
+BUSY = """
+import time
+begin = time.perf_counter()
+while time.perf_counter() - begin < 1:
+    pass
+print(time.process_time() / (time.perf_counter() - begin))
+"""
 
 
 @pytest.fixture
@@ -38,6 +45,19 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(str(error))
     with Cluster(2, "1Gbit/100us", name=NAME) as made:
         yield made
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """This process and its children have one core; a cluster of two hosts has too few, then."""
+    try:
+        emulated.check_possible()
+    except ClusterError as error:
+        pytest.skip(str(error))
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
 
 
 def test_rank_i_runs_on_host_i(cluster: Cluster) -> None:
@@ -73,6 +93,17 @@ def test_only_steps_that_are_predicted_to_differ_have_an_order() -> None:
 
     assert wire.in_order([row(1.0, 2.0), row(1.05, 1.0)]) == (0, 0)
     assert wire.in_order([row(3.0, 2.5), row(1.0, 2.0), row(2.0, 4.0)]) == (2, 3)
+
+
+def test_a_host_that_is_alone_busy_gets_no_more_than_its_share(one_core: None) -> None:
+    with Cluster(2, "1Gbit/100us", name=f"{NAME}s") as made:
+        if not list(made.state.folder.glob("*.group")):
+            pytest.skip("no control groups for processor time here")
+        said = subprocess.run(
+            made.command(0, [sys.executable, "-c", BUSY]), stdout=subprocess.PIPE, check=True
+        )
+    assert made.state.stretch == 2
+    assert float(said.stdout) <= 0.55
 
 
 def test_a_cluster_that_is_down_leaves_nothing_behind(cluster: Cluster) -> None:
