@@ -11,10 +11,9 @@ namespace {
 
 constexpr int kWindows[] = {4, 2, 1};  // shards under way at once, where any number is too many
 
-/// Bytes to keep; with groups to be computed again whatever the memory, as few as can be.
+/// With groups to be computed again whatever the memory: as few as can be.
 std::int64_t goal_of(const Machine& machine) {
-  if (machine.recompute == Recompute::always) return 1;
-  return machine.memory_goal_bytes > 0 ? machine.memory_goal_bytes : machine.memory_limit_bytes;
+  return machine.recompute == Recompute::always ? 1 : memory_goal(machine);
 }
 
 std::int64_t most_bytes(const std::vector<Rank>& part, const TaskBuilder& builder,
@@ -54,6 +53,10 @@ void compute_again(const Machine& machine, const std::vector<Rank>& part, TaskBu
 }
 
 }  // namespace
+
+std::int64_t memory_goal(const Machine& machine) {
+  return machine.memory_goal_bytes > 0 ? machine.memory_goal_bytes : machine.memory_limit_bytes;
+}
 
 Schedule fitting_schedule(const Machine& machine, const std::vector<Rank>& part,
                           TaskBuilder& builder, Footprint& footprint) {

@@ -7,11 +7,11 @@
 namespace hpmp {
 namespace {
 
-constexpr std::int64_t kWork = 1'500'000;  // tasks simulated
+constexpr std::int64_t kWork = 300'000;  // tasks simulated
 constexpr std::int64_t kLeastTrials = 16, kMostTrials = 240;
 constexpr int kRounds = 16;  // of adding groups
 // Shares of a rank's activations that are there again at once, at most; 0: of one group.
-constexpr double kSegments[] = {0, 1.0 / 16, 1.0 / 8, 1.0 / 4};
+constexpr double kSegments[] = {0, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2};
 
 }  // namespace
 
@@ -36,6 +36,7 @@ void RedoSearch::improve(RedoneSchedule& best, PriorityRule rule, int window) {
   if (trials_ <= 0) return;
   const RedoneSchedule none = simulate({}, rule, window);
   if (best.bytes <= goal_ && none.schedule.makespan >= best.schedule.makespan) return;
+  if (!seen_.insert({none.schedule.makespan, none.bytes}).second) return;
   task_bytes_.clear();
   std::int64_t most = 0;
   for (Rank r = 0; r < builder_.graph().ranks; ++r) {
@@ -43,39 +44,57 @@ void RedoSearch::improve(RedoneSchedule& best, PriorityRule rule, int window) {
     for (const LivePeak::Spare& spare : footprint_.spares(r)) bytes.push_back(spare.task_bytes);
     most = std::max(most, std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0}));
   }
+  RedoneSchedule found = none;
   for (double share : kSegments)
-    grow(best, rule, window, static_cast<std::int64_t>(share * static_cast<double>(most)));
+    grow(found, none, static_cast<std::int64_t>(share * static_cast<double>(most)));
+  polish(found);
+  if (found.better_than(best, goal_)) best = std::move(found);
 }
 
-/// Frees more and more until the step keeps the memory, then takes back what is too much.
-void RedoSearch::grow(RedoneSchedule& best, PriorityRule rule, int window,
+/// Frees more and more until the step keeps the memory.
+void RedoSearch::grow(RedoneSchedule& best, const RedoneSchedule& none,
                       std::int64_t segment_bytes) {
-  RedoneSchedule found = simulate({}, rule, window), least = found;
+  RedoneSchedule found = simulate({}, none.schedule.rule, none.schedule.window);
   for (int round = 0; round < kRounds && found.bytes > goal_ && trials_ > 0; ++round) {
-    if (!add(found, segment_bytes)) break;
-    if (found.bytes < least.bytes) least = found;
+    if (!add(found, segment_bytes)) return;
+    if (found.better_than(best, goal_)) best = found;
   }
-  if (least.bytes <= goal_) prune(least);
-  if (least.better_than(best, goal_)) best = std::move(least);
 }
 
-/// Takes groups back, the slowest first, that the memory has room for.
-void RedoSearch::prune(RedoneSchedule& best) {
-  std::vector<std::pair<double, std::size_t>> slowest;
-  const auto ranks = static_cast<std::size_t>(builder_.graph().ranks);
-  for (std::size_t i = 0; i < best.groups.size(); ++i) {
-    if (!best.groups[i]) continue;
-    const GroupId g(static_cast<std::int64_t>(i / ranks));
-    slowest.emplace_back(-builder_.redo_seconds(g, static_cast<Rank>(i % ranks)), i);
+/// Takes groups back, the slowest first, or adds some, as long as that is better.
+void RedoSearch::polish(RedoneSchedule& best) {
+  std::vector<std::pair<double, GroupId>> slowest;
+  const Rank ranks = builder_.graph().ranks;
+  for (std::size_t g = 0; g < builder_.model().groups.size(); ++g) {
+    const GroupId id(static_cast<std::int64_t>(g));
+    double seconds = 0;
+    for (Rank r = 0; r < ranks; ++r) seconds = std::max(seconds, builder_.redo_seconds(id, r));
+    if (seconds > 0 && builder_.model().groups[g].redoable) slowest.emplace_back(-seconds, id);
   }
   std::sort(slowest.begin(), slowest.end());
-  for (const auto& [seconds, i] : slowest) {
-    if (trials_ <= 0) return;
-    std::vector<char> fewer = best.groups;
-    fewer[i] = 0;
-    RedoneSchedule found = simulate(std::move(fewer), best.schedule.rule, best.schedule.window);
-    if (found.better_than(best, goal_)) best = std::move(found);
+  const std::int64_t left = trials_ / 3;  // for other rules and windows
+  for (bool any = true; any;) {
+    any = false;
+    for (const auto& [seconds, g] : slowest) {
+      if (trials_ <= left) return;
+      any |= toggle(best, g);
+    }
   }
+}
+
+/// On all ranks at once: they wait for each other.
+bool RedoSearch::toggle(RedoneSchedule& best, GroupId g) {
+  std::vector<char> groups = best.groups;
+  if (groups.empty()) return false;
+  const auto first = groups.begin() + static_cast<std::ptrdiff_t>(at(g, 0));
+  const auto last = first + builder_.graph().ranks;
+  const bool set = std::find(first, last, 1) != last;
+  if (!set && best.bytes <= goal_) return false;
+  std::fill(first, last, set ? 0 : 1);
+  RedoneSchedule found = simulate(std::move(groups), best.schedule.rule, best.schedule.window);
+  if (!found.better_than(best, goal_)) return false;
+  best = std::move(found);
+  return true;
 }
 
 /// Adds groups on every rank that needs too much; false where no more can be had. `found` is what

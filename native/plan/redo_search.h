@@ -1,6 +1,9 @@
 // Which forward tasks to run a second time, so that a step keeps its memory at the least cost.
 #pragma once
 
+#include <set>
+#include <utility>
+
 #include "plan/footprint.h"
 #include "plan/schedule.h"
 
@@ -34,8 +37,9 @@ class RedoSearch {
     double seconds = 0;
   };
 
-  void grow(RedoneSchedule& best, PriorityRule rule, int window, std::int64_t segment_bytes);
-  void prune(RedoneSchedule& best);
+  void grow(RedoneSchedule& best, const RedoneSchedule& none, std::int64_t segment_bytes);
+  void polish(RedoneSchedule& best);
+  bool toggle(RedoneSchedule& best, GroupId g);
   bool add(RedoneSchedule& found, std::int64_t segment_bytes);
   bool add_on(Rank r, std::int64_t excess, std::int64_t segment_bytes, std::vector<char>& groups);
   std::vector<Choice> choices(Rank r, const std::vector<LivePeak::Spare>& spares) const;
@@ -50,6 +54,7 @@ class RedoSearch {
   std::int64_t goal_;
   Scheduler scheduler_;
   std::int64_t trials_;
+  std::set<std::pair<double, std::int64_t>> seen_;     // makespan and bytes with nothing run again
   std::vector<std::vector<std::int64_t>> task_bytes_;  // by rank and group; see LivePeak::Spare
   std::vector<std::int64_t> rank_bytes_;               // of the last simulation
 };
