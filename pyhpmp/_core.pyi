@@ -102,6 +102,7 @@ INSTRUCTIONS: tuple[str, ...]
 MESSAGES: tuple[str, ...]
 DTYPES: tuple[str, ...]
 DEVICES: tuple[str, ...]
+RECOMPUTE: tuple[str, ...]
 
 class Program(NamedTuple):
     kind: Ints32

@@ -586,6 +586,14 @@ def default_speeds():
 
 
 MEMORY = ("memory_limit_bytes", "memory_goal_bytes")
+RECOMPUTE = ("auto", "never", "always")  # as hpmp_recompute counts
+
+
+cdef c.hpmp_recompute recompute_named(str name) except *:
+    if name not in RECOMPUTE:
+        raise InvalidArgumentError(
+            f"unknown recompute '{name}'; use one of {', '.join(RECOMPUTE)}")
+    return <c.hpmp_recompute><int>RECOMPUTE.index(name)
 
 
 cdef class _Machine:
@@ -598,15 +606,16 @@ cdef class _Machine:
 
     def __cinit__(self, dict options not None):
         known = default_speeds()
-        unknown = set(options) - {*known, *MEMORY, "rank_speed", "rates", "dtype"}
+        unknown = set(options) - {*known, *MEMORY, "rank_speed", "rates", "dtype", "recompute"}
         if unknown:
             raise InvalidArgumentError(
                 f"a machine has no {', '.join(sorted(unknown))}; it has {', '.join(known)}, "
-                f"{', '.join(MEMORY)}, rank_speed, rates, dtype")
+                f"{', '.join(MEMORY)}, rank_speed, rates, dtype, recompute")
         self.machine.speeds = {name: options.get(name, value) for name, value in known.items()}
         self.machine.memory_limit_bytes, self.machine.memory_goal_bytes = (
             options.get(name, 0) for name in MEMORY)
         self.machine.dtype = dtype_named(options.get("dtype", "fp32"))
+        self.machine.recompute = recompute_named(options.get("recompute", "auto"))
         if options.get("rank_speed"):
             self.rank_speed = np.array(options["rank_speed"], np.float64)
             self.machine.rank_speed = &self.rank_speed[0]

@@ -202,6 +202,11 @@ cdef extern from "hpmp.h" nogil:
         double dense_weight_forward_seconds
         double dense_weight_backward_seconds
 
+    ctypedef enum hpmp_recompute:
+        HPMP_RECOMPUTE_AUTO
+        HPMP_RECOMPUTE_NEVER
+        HPMP_RECOMPUTE_ALWAYS
+
     ctypedef struct hpmp_machine:
         hpmp_speeds speeds
         const hpmp_rate* rates
@@ -211,6 +216,7 @@ cdef extern from "hpmp.h" nogil:
         const double* rank_speed
         int32_t rank_count
         hpmp_dtype dtype
+        hpmp_recompute recompute
 
     ctypedef struct hpmp_prediction:
         int64_t messages

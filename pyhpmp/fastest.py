@@ -146,7 +146,10 @@ def _improved(
     ladder: bool = True,
 ) -> Placed:
     h = grids.coarse(shards)
-    machine = request.machine | {"memory_limit_bytes": request.memory_bytes}
+    machine = request.machine | {
+        "memory_limit_bytes": request.memory_bytes,
+        "recompute": request.recompute,
+    }
     part, seconds = h.improve(
         request.ranks,
         machine,

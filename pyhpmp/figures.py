@@ -9,7 +9,7 @@ import numpy as np
 
 from pyhpmp import _core
 
-COMPUTE = ("FWD", "BWD", "UPDATE")
+COMPUTE = ("FWD", "BWD", "UPDATE", "REDO")
 
 
 def figures(plan: _core.Plan, machine: Mapping[str, Any]) -> _core.Prediction:
@@ -36,6 +36,18 @@ def memory_bytes(plan: _core.Plan) -> list[int]:
     """Bytes of every rank: its arena and its parameters."""
     infos = (plan.rank(rank) for rank in range(plan.ranks))
     return [info.arena_bytes + info.param_bytes for info in infos]
+
+
+def recomputed(plan: _core.Plan) -> tuple[int, float]:
+    """Groups whose forward runs twice, and the predicted seconds of that on the slowest rank."""
+    again, groups, longest = _core.INSTRUCTIONS.index("REDO"), set(), 0.0
+    for rank in range(plan.ranks):
+        start, end = plan.times(rank)
+        program = plan.program(rank)
+        runs = program.kind == again
+        groups |= set(program.group[runs].tolist())
+        longest = max(longest, float((end - start)[runs].sum()))
+    return len(groups), longest
 
 
 def compute_seconds(plan: _core.Plan) -> float:

@@ -93,6 +93,10 @@ def check(request: Request) -> None:
         )
     if request.objective not in OBJECTIVES:
         raise InvalidArgumentError(f"unknown objective '{request.objective}'; use time or volume")
+    if request.recompute not in _core.RECOMPUTE:
+        raise InvalidArgumentError(
+            f"unknown recompute '{request.recompute}'; use one of {', '.join(_core.RECOMPUTE)}"
+        )
     if not 0 <= request.epsilon < 100:
         raise InvalidArgumentError(f"epsilon {request.epsilon} is no imbalance; 0.03 means 3%")
     if request.batch % request.ranks:

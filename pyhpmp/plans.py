@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyhpmp import _core, plan_files, planning, world
 from pyhpmp.errors import InvalidArgumentError
+from pyhpmp.figures import recomputed
 from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
 from pyhpmp.heads import loss_weights
@@ -78,6 +79,11 @@ class Plan:
         """Bytes that all ranks together send in one step."""
         return self.core.activation_bytes + self.core.parameter_bytes
 
+    def recomputed(self) -> tuple[int, float]:
+        """Layer groups that some rank computes twice in a step, and the predicted seconds that this
+        takes the rank on which it takes longest."""
+        return recomputed(self.core)
+
     def summary(self) -> str:
         """A table of the chosen strategy and the classical ones."""
         from pyhpmp.report import plan_text
@@ -95,6 +101,7 @@ class Plan:
             "bn_group": self.core.bn_group,
             "chosen": self.comparison.chosen,
             "strategies": [row.as_dict() for row in self.comparison.strategies],
+            "recomputed": dict(zip(("groups", "seconds"), self.recomputed(), strict=True)),
             "data_parallel_crossover_batch": self.comparison.data_parallel_crossover_batch,
         }
 
@@ -127,6 +134,7 @@ def plan(
     network: str | None = None,
     profile: str | Profile | None = None,
     memory: float = 0.0,
+    recompute: str = "auto",
     training: bool = True,
     dtype: str = "fp32",
     seconds: float = DEFAULT_SECONDS,
@@ -151,6 +159,9 @@ def plan(
         network: `1Gbit/50us`, in the place of the profile's; or a machine profile.
         profile: a file that `hpmp-bench --save-profile` wrote, or what was read from one.
         memory: GiB that a rank may use; 0 for no limit.
+        recompute: whether activations may be freed and computed again for the backward pass: never,
+            always (as little memory as can be), or auto, where `memory` asks for it and to have
+            fewer samples under way would take longer.
         training: False plans the forward part only.
         dtype: that activations, their gradients and messages of both are stored in, fp32 or bf16;
             parameters and the optimizer are fp32.
@@ -176,6 +187,7 @@ def plan(
         seed=seed,
         partitioner=partitioner,
         memory_bytes=_memory_bytes(memory),
+        recompute=recompute,
         training=training,
         dtype=_checked_dtype(dtype),
         seconds=seconds,

@@ -132,7 +132,7 @@ def _needs(graph: _core.Graph, request: Request) -> Iterator[Need]:
 
 def _memory(name: str, h: _core.Hypergraph, part: Ints32, request: Request) -> list[int]:
     """Predicted, or of the plan itself where its arena may decide whether it fits."""
-    machine = {"memory_goal_bytes": request.memory_bytes}
+    machine = {"memory_goal_bytes": request.memory_bytes, "recompute": request.recompute}
     predicted = h.predict(part, request.ranks, machine).memory_bytes
     if not 1 <= request.memory_bytes / max(predicted) < SURE:
         return predicted

@@ -15,9 +15,10 @@ class Request:
     shards: sample shards, or None to try several. bn_group: samples that share batch statistics, 0
     for the smaller of the batch and 32. bn_sync: shards may cut such a group. epsilon: imbalance
     that the partitioner may leave. machine: what `_core.Plan.build` takes. memory_bytes: limit per
-    rank, 0 for none. seconds: for making candidates, on two idle cores. patience: wall-clock
-    seconds for each of them before the search is cut short; more, on a busy machine, for the plan
-    that an idle one makes. dtype: of activations.
+    rank, 0 for none. recompute: never, always, or auto where the limit asks for it. seconds: for
+    making candidates, on two idle cores. patience: wall-clock seconds for each of them before the
+    search is cut short; more, on a busy machine, for the plan that an idle one makes. dtype: of
+    activations.
     compare: predict the classical strategies even where `strategy` names another.
     loss_weights: by output of the model; 0 for those that are not trained.
     """
@@ -34,6 +35,7 @@ class Request:
     partitioner: str = "native"
     machine: dict[str, Any] = field(default_factory=dict)
     memory_bytes: int = 0
+    recompute: str = "auto"
     training: bool = True
     dtype: str = "fp32"
     seconds: float = DEFAULT_SECONDS
@@ -44,4 +46,5 @@ class Request:
     @property
     def within(self) -> dict[str, Any]:
         """The machine, and that steps are to keep the memory where any order of them does."""
-        return self.machine | {"memory_goal_bytes": self.memory_bytes}
+        memory = {"memory_goal_bytes": self.memory_bytes, "recompute": self.recompute}
+        return self.machine | memory

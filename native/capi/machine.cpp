@@ -32,6 +32,20 @@ Rate rate_from_c(const hpmp_rate& r) {
           {r.per_second.forward, r.per_second.backward, r.per_second.weights}};
 }
 
+Recompute recompute_from_c(hpmp_recompute choice) {
+  switch (choice) {
+    case HPMP_RECOMPUTE_AUTO:
+      return Recompute::when_short;
+    case HPMP_RECOMPUTE_NEVER:
+      return Recompute::never;
+    case HPMP_RECOMPUTE_ALWAYS:
+      return Recompute::always;
+  }
+  fail(ErrorCode::invalid_argument, "machine: recompute is " +
+                                        std::to_string(static_cast<int>(choice)) +
+                                        ", which is none of hpmp_recompute");
+}
+
 /// Calls f(field of hpmp_speeds, field of the machine, name) for each.
 template <class Speeds, class Model, class F>
 void for_each_speed(Speeds& s, Model& m, F f) {
@@ -61,6 +75,7 @@ Machine machine_from_c(const hpmp_machine& m, int ranks) {
   machine.memory_limit_bytes = m.memory_limit_bytes;
   machine.dtype = dtype_from_c(m.dtype);
   machine.memory_goal_bytes = m.memory_goal_bytes;
+  machine.recompute = recompute_from_c(m.recompute);
   if (!m.rank_speed) return machine;
   check_count(m.rank_count, ranks, "machine: rank_speed");
   for (std::int32_t r = 0; r < ranks; ++r)

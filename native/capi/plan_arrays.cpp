@@ -1,7 +1,7 @@
 // C functions that give a plan's contents as arrays: what reports draw.
 #include "capi/handles.h"
 #include "capi/wall.h"
-#include "plan/arena.h"
+#include "plan/touch.h"
 
 using namespace hpmp;
 using namespace hpmp::capi;
@@ -17,8 +17,7 @@ void fill(Out* out, const Items& items, Field&& field) {
 
 std::vector<std::int64_t> live_of(const RankProgram& program) {
   std::vector<Lifetime> tensors;
-  for (const PlannedTensor& t : program.tensors)
-    tensors.push_back({t.bytes, t.first, t.last, t.offset});
+  for (const PlannedTensor& t : program.tensors) tensors.push_back(lifetime_of(t));
   return live_bytes(tensors, program.instrs.size());
 }
 

@@ -211,6 +211,9 @@ class RankEngine final : public Engine {
       case InstrKind::forward:
         forward_task(step);
         break;
+      case InstrKind::redo:
+        redo_task(step);
+        break;
       case InstrKind::backward:
         backward_task(step);
         break;
@@ -284,6 +287,13 @@ class RankEngine final : public Engine {
       ArenaTensor* grad = arena_.image_grad(group, shard);
       if (grad != nullptr) backend_->clear(grad->data, grad->ref.bytes());
     }
+  }
+
+  /// The running statistics have been told already.
+  void redo_task(Step& step) {
+    TaskContext c = context(step, true);
+    c.step.statistics_weight = 0;
+    run_forward(graph_, *step.task, c);
   }
 
   void backward_task(Step& step) {

@@ -94,7 +94,8 @@ void BoundProgram::bind_steps() {
     Step step;
     step.instr = &instr;
     step.label = instr_label(graph_, grouped_, plan_, instr);
-    if (instr.kind == InstrKind::forward || instr.kind == InstrKind::backward)
+    if (instr.kind == InstrKind::forward || instr.kind == InstrKind::backward ||
+        instr.kind == InstrKind::redo)
       step.task = &tasks_.at({instr.group, instr.shard});
     steps_.push_back(std::move(step));
   }

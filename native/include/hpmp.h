@@ -262,6 +262,13 @@ typedef struct hpmp_speeds {
   double dense_weight_forward_seconds, dense_weight_backward_seconds;
 } hpmp_speeds;
 
+/* Whether activations may be freed and computed again for the backward pass. */
+typedef enum hpmp_recompute {
+  HPMP_RECOMPUTE_AUTO = 0, /* where the memory goal or limit asks for it and nothing is cheaper */
+  HPMP_RECOMPUTE_NEVER = 1,
+  HPMP_RECOMPUTE_ALWAYS = 2 /* so that a step needs as little memory as it can */
+} hpmp_recompute;
+
 /* What the planner believes of the machine. */
 typedef struct hpmp_machine {
   hpmp_speeds speeds;
@@ -273,6 +280,7 @@ typedef struct hpmp_machine {
   const double* rank_speed;   /* [rank_count] relative speeds; null: all alike */
   int32_t rank_count;
   hpmp_dtype dtype; /* of the activations with which speeds and rates were measured */
+  hpmp_recompute recompute;
 } hpmp_machine;
 
 typedef struct hpmp_plan_info {

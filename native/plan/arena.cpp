@@ -20,7 +20,7 @@ std::int64_t assign_offsets(std::vector<Lifetime>& tensors) {
     std::int64_t offset = 0;
     for (std::size_t p : placed) {
       const Lifetime& other = tensors[p];
-      if (other.last < tensor.first || tensor.last < other.first) continue;
+      if (!tensor.meets(other)) continue;
       if (offset + bytes <= other.offset) break;
       offset = std::max(offset, other.offset + (other.bytes + kAlign - 1) / kAlign * kAlign);
     }
@@ -42,10 +42,14 @@ std::vector<std::int64_t> live_bytes(const std::vector<Lifetime>& tensors,
     return static_cast<std::size_t>(std::clamp<std::int64_t>(i, 0, count));
   };
   std::vector<std::int64_t> live(instructions + 1, 0);
+  const auto add = [&](std::int64_t bytes, std::int32_t first, std::int32_t last) {
+    if (last < first) return;
+    live[within(first)] += bytes;
+    live[within(std::int64_t{last} + 1)] -= bytes;
+  };
   for (const Lifetime& t : tensors) {
-    if (t.last < t.first) continue;
-    live[within(t.first)] += t.bytes;
-    live[within(std::int64_t{t.last} + 1)] -= t.bytes;
+    add(t.bytes, t.first, t.last);
+    add(t.bytes, t.again_first, t.again_last);
   }
   std::partial_sum(live.begin(), live.end(), live.begin());
   live.pop_back();

@@ -63,33 +63,86 @@ std::vector<Message> joined(const TaskGraph& tasks, const std::vector<Message>& 
   return messages;
 }
 
+std::int64_t most_bytes(const Plan& plan) {
+  std::int64_t most = 0;
+  for (const RankProgram& p : plan.programs) most = std::max(most, p.arena_bytes + p.param_bytes);
+  return most;
+}
+
+/// Plans of one placement on one machine.
+class PlanMaker {
+ public:
+  PlanMaker(const Hypergraph& h, const Placement& p, const Machine& machine,
+            const std::string& strategy)
+      : h_(h),
+        p_(p),
+        machine_(machine),
+        strategy_(strategy),
+        own_(derive_ownership(h, p)),
+        model_(make_step_model(h, machine)),
+        builder_(model_, p.ranks),
+        footprint_(model_, p.ranks) {}
+
+  /// Where what lives at once keeps the goal and the arena with its holes does not, a lower goal
+  /// may do.
+  Plan run() {
+    Plan best = make();
+    const std::int64_t goal = memory_goal(machine_);
+    std::int64_t bytes = most_bytes(best);
+    for (int i = 0; i < kLowerGoals && live_ <= goal && bytes > goal; ++i) {
+      machine_.memory_goal_bytes = memory_goal(machine_) - (bytes - goal);
+      if (machine_.memory_goal_bytes <= 0) break;
+      Plan lower = make();
+      bytes = most_bytes(lower);
+      if (bytes < most_bytes(best)) best = std::move(lower);
+    }
+    return best;
+  }
+
+ private:
+  static constexpr int kLowerGoals = 3;
+
+  Plan make() {
+    builder_.place(p_.part);
+    const TaskGraph& tasks = builder_.linked();
+    check_flows(tasks.flows, own_.messages);
+    const Schedule schedule = planned_schedule(machine_, p_.part, builder_, footprint_);
+    const std::vector<std::int64_t>& live = footprint_.find(p_.part, builder_, schedule);
+    live_ = *std::max_element(live.begin(), live.end());
+    Plan plan;
+    plan.graph_hash = graph_hash(h_.graph);
+    plan.ranks = p_.ranks;
+    plan.grid = h_.grid;
+    plan.strategy = strategy_;
+    plan.messages = joined(tasks, own_.messages);
+    plan.programs = emit_programs(h_, own_, plan.messages, tasks, schedule);
+    for (RankProgram& program : plan.programs)
+      plan_memory(h_.graph, h_.grouped, h_.grid, plan.messages, program);
+    const Metrics metrics = measure(h_, p_);
+    plan.activation_elems = metrics.activation_elems;
+    plan.parameter_elems = metrics.parameter_elems;
+    plan.imbalance = metrics.imbalance;
+    plan.step_seconds = schedule.makespan;
+    plan.bubble_fraction = bubble_fraction(schedule, p_.ranks);
+    return plan;
+  }
+
+  const Hypergraph& h_;
+  const Placement& p_;
+  Machine machine_;
+  const std::string& strategy_;
+  Ownership own_;
+  StepModel model_;
+  TaskBuilder builder_;
+  Footprint footprint_;
+  std::int64_t live_ = 0;
+};
+
 }  // namespace
 
 Plan build_plan(const Hypergraph& h, const Placement& p, const Machine& machine,
                 const std::string& strategy) {
-  const Ownership own = derive_ownership(h, p);
-  const StepModel model = make_step_model(h, machine);
-  TaskBuilder builder(model, p.ranks);
-  builder.place(p.part);
-  const TaskGraph& tasks = builder.linked();
-  check_flows(tasks.flows, own.messages);
-  Footprint footprint(model, p.ranks);
-  const Schedule schedule = planned_schedule(machine, p.part, builder, footprint);
-  const Metrics metrics = measure(h, p);
-  Plan plan;
-  plan.graph_hash = graph_hash(h.graph);
-  plan.ranks = p.ranks;
-  plan.grid = h.grid;
-  plan.strategy = strategy;
-  plan.messages = joined(tasks, own.messages);
-  plan.programs = emit_programs(h, own, plan.messages, tasks, schedule);
-  for (RankProgram& program : plan.programs)
-    plan_memory(h.graph, h.grouped, h.grid, plan.messages, program);
-  plan.activation_elems = metrics.activation_elems;
-  plan.parameter_elems = metrics.parameter_elems;
-  plan.imbalance = metrics.imbalance;
-  plan.step_seconds = schedule.makespan;
-  plan.bubble_fraction = bubble_fraction(schedule, p.ranks);
+  Plan plan = PlanMaker(h, p, machine, strategy).run();
   check_memory(plan, machine.memory_limit_bytes);
   return plan;
 }

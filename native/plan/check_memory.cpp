@@ -61,8 +61,15 @@ class MemoryCheck : PlanCheck {
       reject(r, "a tensor of " + std::to_string(held.bytes) + " bytes holds " +
                     std::to_string(need.bytes));
     }
-    if (held.first > need.first || held.last < need.last)
+    const bool again = !need.lives_again() || lives(held, need.again_first, need.again_last);
+    if (!again || !lives(held, need.first, need.last))
       reject(r, name(at) + " or a later instruction touches a tensor outside its lifetime");
+  }
+
+  /// In one of its lives, and what it held before a second one is lost.
+  static bool lives(const PlannedTensor& held, std::int32_t first, std::int32_t last) {
+    const bool again = held.lives_again() && held.again_first <= first && last <= held.again_last;
+    return again || (held.first <= first && last <= held.last);
   }
 
   void check_param_bytes(Rank r) const {
@@ -81,16 +88,24 @@ class MemoryCheck : PlanCheck {
     }
   }
 
+  struct Life {
+    std::int32_t first, last;
+    const PlannedTensor* tensor;
+  };
+
   /// Sweeps the instructions; live tensors must be disjoint.
   void check_overlaps(Rank r) const {
-    std::vector<const PlannedTensor*> by_start;
-    for (const PlannedTensor& t : program(r).tensors) by_start.push_back(&t);
+    std::vector<Life> by_start;
+    for (const PlannedTensor& t : program(r).tensors) {
+      by_start.push_back({t.first, t.last, &t});
+      if (t.lives_again()) by_start.push_back({t.again_first, t.again_last, &t});
+    }
     std::sort(by_start.begin(), by_start.end(),
-              [](auto* a, auto* b) { return a->first < b->first; });
+              [](const Life& a, const Life& b) { return a.first < b.first; });
     std::map<std::int64_t, const PlannedTensor*> live;  // by offset
     std::multimap<std::int32_t, const PlannedTensor*> ends;
-    for (const PlannedTensor* t : by_start) {
-      while (!ends.empty() && ends.begin()->first < t->first) {
+    for (const auto& [first, last, t] : by_start) {
+      while (!ends.empty() && ends.begin()->first < first) {
         live.erase(ends.begin()->second->offset);
         ends.erase(ends.begin());
       }
@@ -103,7 +118,7 @@ class MemoryCheck : PlanCheck {
         reject(r, "two tensors that live at the same time overlap at arena offset " +
                       std::to_string(t->offset));
       live[t->offset] = t;
-      ends.emplace(t->last, t);
+      ends.emplace(last, t);
     }
   }
 };

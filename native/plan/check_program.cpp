@@ -75,6 +75,8 @@ class ProgramCheck : PlanCheck {
       case InstrKind::forward:
         forward(r, i, state);
         break;
+      case InstrKind::redo:  // see check_redo
+        break;
       case InstrKind::backward:
         backward(r, i, state);
         break;

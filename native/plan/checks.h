@@ -41,6 +41,9 @@ void check_statistics(const Graph& graph, const GroupedGraph& grouped, const Pla
 /// Rank `r` reads nothing before it is written, runs all its tasks and handles every message once.
 void check_program(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank r);
 
+/// Rank `r` computes again only what is all its own, once, after all that its forward part reads.
+void check_redo(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank r);
+
 /// Ranks hold what they send and receive; all that is lent comes back as a gradient, where one
 /// flows.
 void check_flow(const Graph& graph, const GroupedGraph& grouped, const Plan& plan);

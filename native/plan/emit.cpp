@@ -28,6 +28,8 @@ class Emitter {
         lists_(static_cast<std::size_t>(own.ranks)) {}
 
   std::vector<RankProgram> run() {
+    redone_.assign(static_cast<std::size_t>(tasks_.first_message), 0);
+    for (const Redo& redo : tasks_.redos) emit_redo(redo);
     for (std::int32_t i = 0; i < tasks_.first_message; ++i) {
       if (tasks_.tasks[static_cast<std::size_t>(i)].kind != TaskKind::summed) emit_task(i);
     }
@@ -63,7 +65,18 @@ class Emitter {
     const Task& t = tasks_.tasks[static_cast<std::size_t>(i)];
     const auto at = static_cast<std::size_t>(i);
     put(t.rank, {schedule_.start[at], Slot::task, i},
-        {kind_of(t.kind), t.group, t.shard, -1, schedule_.start[at], schedule_.end[at], t.stage});
+        {kind_of(t.kind), t.group, t.shard, -1, schedule_.start[at] + redone_[at],
+         schedule_.end[at], t.stage});
+  }
+
+  /// One after the other, at the beginning of the task that they are part of.
+  void emit_redo(const Redo& redo) {
+    const Task& t = tasks_.tasks[static_cast<std::size_t>(redo.forward)];
+    const auto before = static_cast<std::size_t>(redo.before);
+    const double begin = schedule_.start[before] + redone_[before];
+    redone_[before] += redo.seconds;
+    put(t.rank, redo_instant(schedule_, redo),
+        {InstrKind::redo, t.group, t.shard, -1, begin, begin + redo.seconds});
   }
 
   void emit_message(const Message& m) {
@@ -130,6 +143,7 @@ class Emitter {
   const TaskGraph& tasks_;
   const Schedule& schedule_;
   std::vector<std::vector<Timed>> lists_;
+  std::vector<double> redone_;  // by task: seconds of what runs again at its start
 };
 
 }  // namespace

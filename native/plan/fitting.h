@@ -6,10 +6,13 @@
 
 namespace hpmp {
 
+/// Bytes that a rank's steps are to keep; 0: any number.
+std::int64_t memory_goal(const Machine& machine);
+
 /// The shortest of all rules or, where the machine has a memory goal or limit, the shortest that
-/// keeps it: with fewer and fewer shards under way at once. Where none does, the one that needs
-/// least. Ties to the first.
-/// builder: holds the placement. footprint: of the same model.
+/// keeps it: with fewer and fewer shards under way at once, or with groups whose forward tasks run
+/// twice. Where none does, the one that needs least. Ties to the first.
+/// builder: holds the placement, afterwards with those groups. footprint: of the same model.
 Schedule fitting_schedule(const Machine& machine, const std::vector<Rank>& part,
                           TaskBuilder& builder, Footprint& footprint);
 

@@ -18,6 +18,9 @@ class Footprint {
   const std::vector<std::int64_t>& find(const std::vector<Rank>& part, const TaskBuilder& builder,
                                         const Schedule& schedule);
 
+  /// See LivePeak: of the last schedule.
+  std::vector<LivePeak::Spare> spares(Rank r) { return live_.spares(r); }
+
  private:
   HeldParams params_;
   LivePeak live_;

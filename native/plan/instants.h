@@ -27,6 +27,11 @@ inline Slot taking_slot(MessageKind kind) {
   return is_partial(kind) && is_statistics(kind) ? Slot::add_up : Slot::recv;
 }
 
+/// Before the task that it is part of, whose number is higher.
+inline Instant redo_instant(const Schedule& schedule, const Redo& redo) {
+  return {schedule.start[static_cast<std::size_t>(redo.before)], Slot::task, redo.forward};
+}
+
 /// Loads of one instant go by group, then shard.
 inline Instant load_instant(double at, GroupId input, std::int32_t s, std::int64_t shards) {
   return {at, Slot::load, input.index * static_cast<std::int32_t>(shards) + s};

@@ -5,8 +5,8 @@
 namespace hpmp {
 
 const char* instr_name(InstrKind kind) {
-  constexpr const char* kNames[] = {"LOAD", "FWD",  "BWD",    "SEND",  "POST",
-                                    "RECV", "WAIT", "REDUCE", "UPDATE"};
+  constexpr const char* kNames[] = {"LOAD", "FWD",  "BWD",    "SEND",   "POST",
+                                    "RECV", "WAIT", "REDUCE", "UPDATE", "REDO"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -61,15 +61,22 @@ const std::vector<std::int64_t>& LivePeak::find(const std::vector<Rank>& part,
                                                 const TaskGraph& graph, const Schedule& schedule) {
   for (std::vector<Event>& events : events_) events.clear();
   hold(part, graph);
+  touch_redos(graph, schedule);
   touch_tasks(graph, schedule);
   touch_messages(graph, schedule);
   add_tensors();
   peak_.clear();
+  peak_at_.clear();
   for (std::vector<Event>& events : events_) {
     std::sort(events.begin(), events.end());
     std::int64_t live = 0, most = 0;
-    for (const Event& event : events) most = std::max(most, live += event.bytes);
+    Instant at;
+    for (const Event& event : events) {
+      live += event.bytes;
+      if (live > most) most = live, at = event.when;
+    }
     peak_.push_back(most);
+    peak_at_.push_back(at);
   }
   return peak_;
 }
@@ -100,9 +107,11 @@ void LivePeak::hold_cells(const std::vector<Rank>& part) {
     const Group& group = model_.h.grouped.group(cell.group);
     const Shape& shape = group.shape;
     Holding& here = held(cell.group, cell.shard, part[c]);
+    const std::int64_t bytes = grid.shard_samples() * cell.region.c.size() * shape.h * shape.w *
+                               elem_bytes(image_type(model_.h.graph, group, grid));
     here.channels += cell.region.c.size();
-    here.image_bytes += grid.shard_samples() * cell.region.c.size() * shape.h * shape.w *
-                        elem_bytes(image_type(model_.h.graph, group, grid));
+    here.image_bytes += bytes;
+    here.own_bytes += bytes;
   }
   for (std::size_t g = 0; g < model_.groups.size(); ++g) {
     if (model_.groups[g].norms() == 0) continue;
@@ -159,14 +168,39 @@ LivePeak::Holding& LivePeak::held(GroupId g, std::int32_t s, Rank r) {
   return holdings_[static_cast<std::size_t>(i)];
 }
 
-void LivePeak::touch(GroupId g, TensorKind kind, std::int32_t s, Rank r, const Instant& when) {
+void LivePeak::Span::touch(const Instant& when, bool in_backward) {
+  if (!any || when < first) first = when;
+  if (!any || last < when) last = when;
+  if (!in_backward && (!any || forward < when)) forward = when;
+  if (in_backward && (!returns || when < backward)) backward = when;
+  returns |= in_backward;
+  any = true;
+}
+
+void LivePeak::touch(GroupId g, TensorKind kind, std::int32_t s, Rank r, const Instant& when,
+                     bool in_backward) {
   if (kind == TensorKind::statistics) s = model_.h.grid.first_sharing(s);
   const std::int32_t i = index_[at(g, s, r)];
   if (i < 0) return;  // nothing of it is here
-  Span& span = holdings_[static_cast<std::size_t>(i)].spans[static_cast<std::size_t>(kind)];
-  if (!span.any || when < span.first) span.first = when;
-  if (!span.any || span.last < when) span.last = when;
-  span.any = true;
+  holdings_[static_cast<std::size_t>(i)].span(kind, when).touch(when, in_backward);
+}
+
+/// Before all other touches: these are of one life or the other.
+void LivePeak::touch_redos(const TaskGraph& graph, const Schedule& schedule) {
+  const auto task_of = [&](const Redo& redo) -> const Task& {
+    return graph.tasks[static_cast<std::size_t>(redo.forward)];
+  };
+  for (const Redo& redo : graph.redos) {
+    const Task& task = task_of(redo);
+    Holding& here = held(task.group, task.shard, task.rank);
+    here.again = true;
+    here.redo = redo_instant(schedule, redo);
+  }
+  for (const Redo& redo : graph.redos) {
+    const Task& task = task_of(redo);
+    for (const Touch& t : touches_[task.group.at()].forward[0])
+      touch(t.group, t.kind, task.shard, task.rank, redo_instant(schedule, redo), true);
+  }
 }
 
 void LivePeak::touch_tasks(const TaskGraph& graph, const Schedule& schedule) {
@@ -176,8 +210,9 @@ void LivePeak::touch_tasks(const TaskGraph& graph, const Schedule& schedule) {
     const Touches& of = touches_[task.group.at()];
     const auto stage = static_cast<std::size_t>(task.stage);
     const Instant when{schedule.start[static_cast<std::size_t>(i)], Slot::task, i};
-    for (const Touch& t : (task.kind == TaskKind::forward ? of.forward : of.backward)[stage])
-      touch(t.group, t.kind, task.shard, task.rank, when);
+    const bool backward = task.kind == TaskKind::backward;
+    for (const Touch& t : (backward ? of.backward : of.forward)[stage])
+      touch(t.group, t.kind, task.shard, task.rank, when, backward);
   }
 }
 
@@ -203,8 +238,9 @@ void LivePeak::touch_ends(const Flow& flow, const Instant& send, const Instant& 
   if (flow.kind == MessageKind::param || flow.kind == MessageKind::param_gradient) return;
   if (flow.kind == MessageKind::activation) kind = TensorKind::image;
   if (flow.kind == MessageKind::gradient) kind = TensorKind::image_grad;
-  touch(flow.group, kind, flow.shard, flow.from, send);
-  touch(flow.group, kind, flow.shard, flow.to, take);
+  const bool backward = is_backward(flow.kind);
+  touch(flow.group, kind, flow.shard, flow.from, send, backward);
+  touch(flow.group, kind, flow.shard, flow.to, take, backward);
 }
 
 void LivePeak::add_tensors() {
@@ -215,6 +251,10 @@ void LivePeak::add_tensors() {
       if (model_.h.blocks[here.group.at()] == 0)
         span.first = load_instant(span.first.at, here.group, here.shard, model_.h.grid.shards);
       add(here.rank, span.first, span.last, bytes_of(here, static_cast<TensorKind>(kind)));
+    }
+    for (TensorKind kind : {TensorKind::image, TensorKind::saved}) {
+      const Span& span = kind == TensorKind::image ? here.image_again : here.saved_again;
+      if (span.any) add(here.rank, span.first, span.last, bytes_of(here, kind));
     }
   }
 }

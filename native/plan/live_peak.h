@@ -19,11 +19,28 @@ class LivePeak {
   const std::vector<std::int64_t>& find(const std::vector<Rank>& part, const TaskGraph& graph,
                                         const Schedule& schedule);
 
+  /// What running a group's forward tasks on a rank once more would be good for, and cost.
+  struct Spare {
+    std::int64_t idle_bytes = 0;  // between the passes, when most bytes live on the rank
+    std::int64_t task_bytes = 0;  // of one shard, while it is there again
+  };
+  /// By group, of the last schedule: of those whose tasks on rank r do not run twice yet.
+  std::vector<Spare> spares(Rank r);
+
  private:
   /// From the first instruction that touches a tensor to the last.
   struct Span {
     bool any = false;
     Instant first, last;
+    Instant forward;       // the last touch of the forward pass
+    bool returns = false;  // the backward pass touches it,
+    Instant backward;      // first then
+
+    void touch(const Instant& when, bool in_backward);
+    bool idle(const Instant& when) const {
+      return any && returns && forward < when && when < backward;
+    }
+    bool lives(const Instant& when) const { return any && first < when && when < last; }
   };
   /// What a rank holds of a group and shard.
   struct Holding {
@@ -33,7 +50,17 @@ class LivePeak {
     std::int64_t channels = 0;         // computed here
     std::int64_t shared_channels = 0;  // in any of the shards that share statistics from here on
     std::int64_t image_bytes = 0;      // own and received
+    std::int64_t own_bytes = 0;        // of these
+    bool again = false;                // its forward task runs twice
+    Instant redo;                      // when
     std::array<Span, kTensorKinds> spans;
+    Span image_again, saved_again;  // from then on
+
+    Span& span(TensorKind kind, const Instant& when) {
+      if (again && !(when < redo) && kind == TensorKind::image) return image_again;
+      if (again && !(when < redo) && kind == TensorKind::saved) return saved_again;
+      return spans[static_cast<std::size_t>(kind)];
+    }
   };
   struct Touch {
     TensorKind kind = TensorKind::image;
@@ -65,7 +92,10 @@ class LivePeak {
   void hold_statistics(GroupId g, std::int32_t first, const std::vector<Rank>& part);
   void hold_input(GroupId input, std::int32_t s, const std::vector<Rank>& part);
   Holding& held(GroupId g, std::int32_t s, Rank r);
-  void touch(GroupId g, TensorKind kind, std::int32_t s, Rank r, const Instant& when);
+  void touch(GroupId g, TensorKind kind, std::int32_t s, Rank r, const Instant& when,
+             bool in_backward);
+  void touch_redos(const TaskGraph& graph, const Schedule& schedule);
+  std::int64_t kept_inputs(const Holding& here, const Instant& when) const;
   void touch_tasks(const TaskGraph& graph, const Schedule& schedule);
   void touch_messages(const TaskGraph& graph, const Schedule& schedule);
   void touch_ends(const Flow& flow, const Instant& send, const Instant& take);
@@ -85,6 +115,7 @@ class LivePeak {
   std::vector<Holding> holdings_;
   std::vector<std::vector<Event>> events_;  // by rank
   std::vector<std::int64_t> peak_;
+  std::vector<Instant> peak_at_;  // by rank
 };
 
 }  // namespace hpmp

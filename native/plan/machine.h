@@ -17,6 +17,13 @@ struct PassSeconds {
   PassSeconds& operator+=(const PassSeconds& o);
 };
 
+/// Whether activations may be freed after the forward pass and computed again for the backward one.
+enum class Recompute : std::uint8_t {
+  when_short,  // of memory, and cheaper than to have fewer shards under way
+  never,
+  always,  // so that a step needs as little memory as it can
+};
+
 /// The defaults are those of an ordinary core and network; a measured profile replaces them.
 struct Machine {
   double flops_per_second = 100e9;        // of one rank, for ops without a rate
@@ -36,6 +43,7 @@ struct Machine {
   DType dtype = DType::fp32;  // of the activations with which rates and speeds were measured
   std::int64_t memory_goal_bytes = 0;  // a schedule that keeps it is preferred to a shorter
                                        // one; 0: the limit
+  Recompute recompute = Recompute::when_short;
 
   /// 1 unless rank_speed says otherwise.
   double speed(Rank r) const;

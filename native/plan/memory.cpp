@@ -24,18 +24,20 @@ class Lifetimes {
 
   std::vector<PlannedTensor> run() {
     for (std::size_t i = 0; i < program_.instrs.size(); ++i) {
-      for (const TensorKey& key : touched(graph_, grouped_, grid_, messages_, program_.instrs[i])) {
-        touch(key, static_cast<std::int32_t>(i));
-      }
+      const Instr& instr = program_.instrs[i];
+      for (const TensorKey& key : touched(graph_, grouped_, grid_, messages_, instr))
+        touch(key, static_cast<std::int32_t>(i), begins_again(instr, key));
     }
     return std::move(tensors_);
   }
 
  private:
-  void touch(const TensorKey& key, std::int32_t i) {
+  void touch(const TensorKey& key, std::int32_t i, bool again) {
     const auto found = index_.find(key);
     if (found != index_.end()) {
-      tensors_[found->second].last = i;
+      PlannedTensor& t = tensors_[found->second];
+      if (again) t.again_first = i;
+      (t.lives_again() ? t.again_last : t.last) = i;
       return;
     }
     PlannedTensor t;
@@ -108,7 +110,7 @@ class Lifetimes {
 
 void place(RankProgram& program) {
   std::vector<Lifetime> lifetimes;
-  for (const PlannedTensor& t : program.tensors) lifetimes.push_back({t.bytes, t.first, t.last, 0});
+  for (const PlannedTensor& t : program.tensors) lifetimes.push_back(lifetime_of(t));
   program.arena_bytes = assign_offsets(lifetimes);
   for (std::size_t i = 0; i < lifetimes.size(); ++i)
     program.tensors[i].offset = lifetimes[i].offset;

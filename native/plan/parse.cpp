@@ -236,7 +236,8 @@ class PlanParser {
   }
 
   void tensor(RankProgram& program) {
-    need(10);
+    const bool again = words_.size() == 12;
+    need(again ? 12 : 10);
     PlannedTensor t;
     int kind = 0;
     while (kind < kTensorKinds && words_[1] != tensor_kind_name(static_cast<TensorKind>(kind)))
@@ -251,6 +252,10 @@ class PlanParser {
     t.offset = integer(words_[7]);
     t.first = index(words_[8]);
     t.last = index(words_[9]);
+    if (again) {
+      t.again_first = index(words_[10]);
+      t.again_last = index(words_[11]);
+    }
     program.tensors.push_back(std::move(t));
   }
 

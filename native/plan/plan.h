@@ -19,9 +19,10 @@ enum class InstrKind : std::uint8_t {
   wait,    // until a send has completed and its buffer may be used again
   reduce,  // recv of a part of a parameter's gradient or of statistics: adds it to the owner's own
   update,  // optimizer step on the owned rows of a group's parameters
+  redo,    // forward once more, for what was freed: changes and sends nothing else
 };
 
-constexpr int kInstrKinds = 9;
+constexpr int kInstrKinds = 10;
 
 enum class MessageKind : std::uint8_t {
   activation,
@@ -108,6 +109,10 @@ struct PlannedTensor {
   std::int64_t bytes = 0;
   std::int64_t offset = 0;           // into the rank's arena
   std::int32_t first = 0, last = 0;  // instructions of its lifetime, inclusive
+  // Of its second life, from a REDO on, at the same offset; in between others may be there.
+  std::int32_t again_first = -1, again_last = -1;
+
+  bool lives_again() const { return again_first >= 0; }
 };
 
 struct Instr {

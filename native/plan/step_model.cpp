@@ -4,6 +4,7 @@
 #include <map>
 
 #include "hypergraph/stages.h"
+#include "plan/chain.h"
 
 namespace hpmp {
 namespace {
@@ -15,6 +16,7 @@ class ModelBuilder {
 
   StepModel run() {
     add_groups();
+    add_backward_readers();
     add_pieces();
     if (h().grid.training) add_params();
     return std::move(model_);
@@ -36,7 +38,24 @@ class ModelBuilder {
         step.cells.push_back(cell_seconds(model_.machine, h().graph, group, region));
       }
       if (h().blocks[g] > 0) step.stages = stage_shares(GroupId(g));
+      step.redoable = step.backward && step.norms() == 0 && h().blocks[g] > 0 &&
+                      h().graph.node(group.nodes[0]).op != OpKind::loss;
       model_.groups.push_back(std::move(step));
+    }
+  }
+
+  void add_backward_readers() {
+    for (std::size_t c = 0; c < model_.groups.size(); ++c) {
+      const Group& group = h().grouped.groups[c];
+      for (std::size_t k = 0; k < group.inputs.size() && model_.groups[c].backward; ++k) {
+        if (!backward_reads_input(h().graph, group, k)) continue;
+        for (const Segment& s : group.inputs[k].view.segments) {
+          const GroupId source = h().grouped.group_of_value[s.source.at()];
+          std::vector<GroupId>& readers = model_.groups[source.at()].backward_readers;
+          const GroupId reader(static_cast<std::int64_t>(c));
+          if (readers.empty() || readers.back() != reader) readers.push_back(reader);
+        }
+      }
     }
   }
 

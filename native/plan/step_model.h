@@ -20,6 +20,8 @@ struct StepGroup {
   PassSeconds fixed;                         // of a task, whatever its size
   bool backward = false;                     // has a backward pass
   std::vector<GroupId> consumers;            // ascending
+  std::vector<GroupId> backward_readers;     // of them: those whose backward reads the output again
+  bool redoable = false;                     // its forward may run twice
   std::vector<std::vector<CellId>> readers;  // distinct sets of cells of shard 0
   std::vector<OutputPiece> pieces;           // by block
   std::vector<PassSeconds> stages;  // share of each in a task's time; empty: one stage each way

@@ -15,11 +15,17 @@ void TaskBuilder::place(const std::vector<Rank>& part) {
   flows_.find(part, holders_);
   graph_.flows = flows_.flows();
   graph_.bundles.clear();
+  redo_.clear();
   make();
 }
 
 void TaskBuilder::bundle(const Bundles& bundles) {
   graph_.bundles = bundles;
+  make();
+}
+
+void TaskBuilder::redo(const std::vector<char>& groups) {
+  redo_ = groups;
   make();
 }
 
@@ -30,6 +36,7 @@ void TaskBuilder::make() {
   add_updates();
   add_messages();
   pay_for_packing();
+  add_redos();
 }
 
 const TaskGraph& TaskBuilder::linked() {
@@ -38,6 +45,7 @@ const TaskGraph& TaskBuilder::linked() {
   if (staged_) link_stages();
   link_params();
   link_messages();
+  link_redos();
   finish_edges();
   return graph_;
 }

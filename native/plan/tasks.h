@@ -28,11 +28,19 @@ struct Task {
 /// one kind and one pair of ranks.
 using Bundles = std::vector<std::vector<std::int32_t>>;
 
+/// A forward task that runs a second time.
+struct Redo {
+  std::int32_t forward = 0;  // the task
+  std::int32_t before = 0;   // the backward task that the second run is part of, at its start
+  double seconds = 0;
+};
+
 struct TaskGraph {
   int ranks = 1;
   std::vector<Task> tasks;  // message m is tasks[first_message + m]
   std::vector<Flow> flows;  // by kind, group, shard, stage and ranks
   Bundles bundles;          // by message; empty: message m is flow m
+  std::vector<Redo> redos;  // by forward task
   std::int32_t first_message = 0;
   std::int32_t shards_together = 1;              // as share batch statistics
   std::vector<std::int32_t> after_begin, after;  // CSR: tasks that wait for each task
@@ -63,9 +71,16 @@ class TaskBuilder {
   void place(const std::vector<Rank>& part);
   /// Makes them again for the same placement with these messages.
   void bundle(const Bundles& bundles);
+  /// Makes them again for the same placement and messages, where what some groups' forward passes
+  /// leave for the backward pass is freed and computed again: as late as it can be, in the task
+  /// that first needs it. `groups`: by group x ranks, 1 for those; empty for none.
+  void redo(const std::vector<char>& groups);
   /// Adds what waits for what. Valid, like `graph`, until the next placement.
   const TaskGraph& linked();
   const TaskGraph& graph() const { return graph_; }
+  const StepModel& model() const { return model_; }
+  /// Of running a group's forward tasks of all shards once more.
+  double redo_seconds(GroupId g, Rank r) const;
   const std::vector<OwnedParams>& owned() const { return flows_.owned(); }
 
  private:
@@ -81,6 +96,14 @@ class TaskBuilder {
   void pay_for_packing();
   void pack(std::int32_t task, const Flow& flow);
   std::int64_t bytes_of(const Flow& flow) const;
+  // In redo_tasks.cpp:
+  void add_redos();
+  void add_redo(GroupId g, std::int32_t s, std::int32_t holder);
+  bool is_redone(GroupId g, std::int32_t holder) const;
+  double forward_seconds(GroupId g, const Holder& holder) const;
+  void find_received();
+  void link_redos();
+  void link_redo(const Redo& redo);
   // In stage_tasks.cpp:
   void add_stages();
   void add_stages_of(GroupId g, std::int32_t s);
@@ -112,6 +135,9 @@ class TaskBuilder {
   Holders holders_;
   std::vector<std::int32_t> backward_;         // by holder
   std::vector<std::int32_t> update_, summed_;  // by home x ranks
+  std::vector<char> redo_;                     // by group x ranks; empty: none
+  std::vector<char> received_;                 // by holder: its image has channels of others
+  std::vector<std::int32_t> redo_before_;      // by holder: Redo::before; -1
   bool staged_ = false;                        // some group runs in several stages
   std::vector<std::int32_t> later_;            // by holder: its tasks from the second stage on
   std::vector<std::int32_t> exchange_;         // by group x statistics group x ranks: its first sum

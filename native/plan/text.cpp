@@ -60,8 +60,9 @@ void write_program(const RankProgram& program, Rank r, std::string& out) {
   for (const PlannedTensor& t : program.tensors) {
     out += std::string("tensor ") + tensor_kind_name(t.kind) + " " + number(t.group.index) + " " +
            number(t.shard) + " " + number(t.message) + " " + ranges_text(t.channels) + " " +
-           number(t.bytes) + " " + number(t.offset) + " " + number(t.first) + " " + number(t.last) +
-           "\n";
+           number(t.bytes) + " " + number(t.offset) + " " + number(t.first) + " " + number(t.last);
+    if (t.lives_again()) out += " " + number(t.again_first) + " " + number(t.again_last);
+    out += "\n";
   }
   for (const Instr& i : program.instrs) {
     out += std::string(instr_name(i.kind)) + " " + number(i.group.index) + " " +

@@ -9,9 +9,10 @@
 //   rank R ARENA_BYTES PARAM_BYTES                then this rank's lines:
 //   task GROUP SHARD CHANNELS
 //   param PARAM USED_ROWS OWNED_ROWS
-//   tensor KIND GROUP SHARD MESSAGE CHANNELS BYTES OFFSET FIRST LAST
+//   tensor KIND GROUP SHARD MESSAGE CHANNELS BYTES OFFSET FIRST LAST [AGAIN_FIRST AGAIN_LAST]
 //   FWD GROUP SHARD MESSAGE START END             and LOAD, BWD, SEND, POST, RECV, REDUCE, WAIT,
-//   UPDATE end
+//   UPDATE, REDO
+//   end
 //
 // SHARD is SHARD/STAGE in the later stages of a group, and of statistics that follow one of them.
 // -1 stands for "none"; CHANNELS and ROWS are BEGIN-END,BEGIN-END or `none`; times are in seconds.

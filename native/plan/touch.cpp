@@ -85,6 +85,15 @@ TensorKey key_of(const PlannedTensor& t) {
                 : TensorKey{t.kind, t.group, t.shard, -1};
 }
 
+Lifetime lifetime_of(const PlannedTensor& t) {
+  Lifetime life{t.bytes, t.first, t.last, t.offset};
+  if (t.lives_again()) {
+    life.again_first = t.again_first;
+    life.again_last = t.again_last;
+  }
+  return life;
+}
+
 std::vector<TensorKey> touched(const Graph& graph, const GroupedGraph& grouped,
                                const GridSpec& grid, const std::vector<Message>& messages,
                                const Instr& instr) {
@@ -98,6 +107,7 @@ std::vector<TensorKey> touched(const Graph& graph, const GroupedGraph& grouped,
       keys.push_back({TensorKind::image, instr.group, instr.shard, -1});
       break;
     case InstrKind::forward:
+    case InstrKind::redo:
       touch_forward(staged(), keys);
       break;
     case InstrKind::backward:

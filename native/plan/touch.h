@@ -4,6 +4,7 @@
 #include <tuple>
 #include <vector>
 
+#include "plan/arena.h"
 #include "plan/plan.h"
 
 namespace hpmp {
@@ -21,6 +22,13 @@ struct TensorKey {
 };
 
 TensorKey key_of(const PlannedTensor& tensor);
+Lifetime lifetime_of(const PlannedTensor& tensor);
+
+/// Whether `instr` computes a tensor again that was freed.
+inline bool begins_again(const Instr& instr, const TensorKey& key) {
+  return instr.kind == InstrKind::redo && key.group == instr.group &&
+         (key.kind == TensorKind::image || key.kind == TensorKind::saved);
+}
 
 /// Tensors of the rank that `instr` touches.
 std::vector<TensorKey> touched(const Graph& graph, const GroupedGraph& grouped,

@@ -58,6 +58,7 @@ void verify_plan(const Graph& graph, const Plan& plan) {
   check_statistics(graph, grouped, plan);
   for (Rank r = 0; r < plan.ranks; ++r) {
     check_program(graph, grouped, plan, r);
+    check_redo(graph, grouped, plan, r);
     check_memory(graph, grouped, plan, r);
   }
   DryRun(graph, grouped, plan).dry_run();

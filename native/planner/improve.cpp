@@ -38,6 +38,12 @@ Machine unlimited(Machine machine) {
   return machine;
 }
 
+/// Nothing is computed again but for `always`: that is looked for where no start fits without it.
+Machine keeping_all(Machine machine) {
+  if (machine.recompute == Recompute::when_short) machine.recompute = Recompute::never;
+  return machine;
+}
+
 std::int64_t most_bytes(const Plan& plan) {
   std::int64_t most = 0;
   for (const RankProgram& program : plan.programs)
@@ -69,6 +75,11 @@ class Improver {
         builder_(model, ranks),
         footprint_(model, ranks),
         work_(options.work) {
+    for (const std::vector<Rank>& start : starts) add(start);
+    if (!states_.empty()) return;
+    hard_ = true;
+    within_ = model.machine;
+    unlimited_ = unlimited(within_);
     for (const std::vector<Rank>& start : starts) add(start);
   }
 
@@ -126,9 +137,9 @@ class Improver {
 
   double hopeless() const { return kHopeless * best_seconds(); }
 
-  /// One start is always looked at, whatever the time.
+  /// One start is always looked at, whatever the time, unless it must be searched for what to free.
   bool worth_a_look(const std::vector<Rank>& start) {
-    if (states_.empty()) return true;
+    if (states_.empty()) return !hard_ || Clock::now() < end_;
     return !nearly_ideal() && Clock::now() < end_ && evaluator_.least_seconds(start) < hopeless();
   }
 
@@ -187,7 +198,7 @@ class Improver {
     const std::int64_t limit = model_.machine.memory_limit_bytes;
     if (limit <= 0) return seconds;
     builder_.place(part);
-    const Schedule schedule = fitting_schedule(model_.machine, part, builder_, footprint_);
+    const Schedule schedule = fitting_schedule(within_, part, builder_, footprint_);
     return fits(part, schedule) ? schedule.makespan : kNever;
   }
 
@@ -207,7 +218,9 @@ class Improver {
   const StepModel& model_;
   int ranks_;
   double enough_ = kNearlyIdeal * ideal_seconds(model_, ranks_);
-  Machine unlimited_ = unlimited(model_.machine);
+  bool hard_ = false;  // nothing fits unless something is computed again
+  Machine within_ = keeping_all(model_.machine);
+  Machine unlimited_ = unlimited(within_);
   TaskBuilder builder_;
   Footprint footprint_;
   std::int64_t work_;

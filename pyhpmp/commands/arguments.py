@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from pyhpmp._core import DTYPES
+from pyhpmp._core import DTYPES, RECOMPUTE
 from pyhpmp.data import IGNORED
 from pyhpmp.devices import DEVICES, NUMERICS
 from pyhpmp.engine import DEFAULT_TIMEOUT
@@ -93,6 +93,12 @@ def add_planning(group: Any) -> None:
     group.add_argument("--epsilon", type=nonnegative, default=0.03, help="imbalance allowed")
     group.add_argument("--shards", type=count, help="sample shards of the batch")
     group.add_argument("--memory", type=positive, default=0.0, metavar="GIB", help="limit per rank")
+    group.add_argument(
+        "--recompute",
+        choices=RECOMPUTE,
+        default="auto",
+        help="activations twice instead of keeping them; auto: where --memory asks for it",
+    )
     group.add_argument("--network", metavar="LINK", help="1Gbit/50us: before the profile's")
     group.add_argument(
         "--profile",

@@ -36,6 +36,7 @@ def plan_of(
         network=arguments.network,
         profile=_profile(graph, arguments, note),
         memory=arguments.memory,
+        recompute=arguments.recompute,
         training=not arguments.infer,
         dtype=arguments.dtype,
         seconds=arguments.plan_seconds,

@@ -19,9 +19,10 @@ LEGEND = [
     ("plain", "forward"),
     ("rising", "backward"),
     ("cross", "update"),
+    ("falling", "forward again"),
     ("stripes", "messages"),
 ]
-MESSAGES = 3
+MESSAGES = 4
 # The style of every kind of instruction.
 STYLES = np.array(
     [COMPUTE.index(name) if name in COMPUTE else MESSAGES for name in _core.INSTRUCTIONS]

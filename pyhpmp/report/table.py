@@ -25,7 +25,8 @@ def plan_view(plan: Plan) -> RenderableType:
     heading = heading_of(plan)
     if plan.ranks == 1:
         memory, seconds = _memory(plan), duration(plan.core.step_seconds)
-        return Text(f"{heading}; memory {memory}, step {seconds} predicted", style="bold")
+        title = Text(f"{heading}; memory {memory}, step {seconds} predicted", style="bold")
+        return Group(title, *map(Text, _recomputed(plan)))
     heading += (
         f", {counted(plan.core.shards, 'shard')}; chosen: {plan.comparison.chosen} "
         f"(planned in {duration(plan.seconds)})"
@@ -75,7 +76,18 @@ def remarks(plan: Plan) -> list[str]:
     crossover = plan.comparison.data_parallel_crossover_batch
     if crossover:
         lines.append(f"data parallelism sends less from batch {crossover:,} on")
-    return lines + _shared_statistics(plan)
+    return lines + _shared_statistics(plan) + _recomputed(plan)
+
+
+def _recomputed(plan: Plan) -> list[str]:
+    groups, seconds = plan.recomputed()
+    if not groups:
+        return []
+    share = seconds / plan.core.step_seconds
+    return [
+        f"computes {counted(groups, 'layer group')} twice, to keep less: "
+        f"{duration(seconds)} of the step ({percent(share)}) on the rank that does most of it"
+    ]
 
 
 def _shared_statistics(plan: Plan) -> list[str]:
