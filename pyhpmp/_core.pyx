@@ -84,10 +84,14 @@ class NodeInfo(NamedTuple):
     work: Passes
 
 
-class HostFigures(NamedTuple):
+class DeviceFigures(NamedTuple):
+    """Multiply-adds are of one core, 0 for a GPU; the last two are of a GPU, 0 for a CPU."""
+
     fma_flops_per_second: float
     pack_bytes_per_second: float
     update_seconds_per_elem: float
+    to_host_bytes_per_second: float
+    to_device_bytes_per_second: float
 
 
 class StepResult(NamedTuple):
@@ -352,12 +356,14 @@ cdef class Graph:
         return infos
 
     def time_node(self, int64_t index, *, int64_t samples, int32_t repeats=20,
-                  double budget_seconds=1.0, int32_t threads=0, str dtype not None="fp32"):
+                  double budget_seconds=1.0, int32_t threads=0, str dtype not None="fp32",
+                  str device not None="cpu", int32_t gpu=0, bint tf32=False):
         """Runs one op alone; seconds of every repeat: an array for each pass."""
         cdef c.hpmp_bench_options options
         options.samples, options.repeats = samples, repeats
         options.budget_seconds, options.threads = budget_seconds, threads
         options.dtype = dtype_named(dtype)
+        options.device, options.gpu, options.tf32 = device_named(device), gpu, tf32
         cdef int64_t count = 0
         times = np.zeros((4, max(repeats, 1)))
         cdef double[:, ::1] view = times
@@ -884,13 +890,19 @@ cdef class Communicator:
         return times
 
 
-def measure_host(int32_t repeats, int32_t threads=1):
-    """What `threads` cores do at best (multiply-adds: one): the median of `repeats`."""
-    cdef c.hpmp_host_figures figures
+def measure_device(int32_t repeats, int32_t threads=1, *, str device not None="cpu",
+                   int32_t gpu=0):
+    """What a device does at best; medians of `repeats`."""
+    cdef c.hpmp_bench_options options
+    cdef c.hpmp_device_figures figures
+    options.samples, options.repeats, options.threads = 1, repeats, threads
+    options.budget_seconds, options.dtype = 0, dtype_named("fp32")
+    options.device, options.gpu, options.tf32 = device_named(device), gpu, False
     with nogil:
-        check(c.hpmp_bench_host(repeats, threads, &figures))
-    return HostFigures(figures.fma_flops_per_second, figures.pack_bytes_per_second,
-                       figures.update_seconds_per_elem)
+        check(c.hpmp_bench_device(&options, &figures))
+    return DeviceFigures(figures.fma_flops_per_second, figures.pack_bytes_per_second,
+                         figures.update_seconds_per_elem, figures.to_host_bytes_per_second,
+                         figures.to_device_bytes_per_second)
 
 
 @no_gc_clear

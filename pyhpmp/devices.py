@@ -25,14 +25,21 @@ class Device:
         """What `_core.Engine` is given, with CuPy's memory and stream where CuPy is installed."""
         if self.kind == "cpu":
             return {}
+        return self.bench_options(numerics) | {"gpu_memory": cupy_memory.memory_on(self.gpu)}
+
+    def bench_options(self, numerics: str) -> dict[str, Any]:
+        """What `_core.Graph.time_node` is given; a GPU's memory is the driver's."""
+        if self.kind == "cpu":
+            return {}
         cuda_libraries.name_libraries()
-        memory = cupy_memory.memory_on(self.gpu)
-        return {
-            "device": self.kind,
-            "gpu": self.gpu,
-            "tf32": numerics == "tf32",
-            "gpu_memory": memory,
-        }
+        return {"device": self.kind, "gpu": self.gpu, "tf32": numerics == "tf32"}
+
+    def figures(self, repeats: int, threads: int) -> _core.DeviceFigures:
+        """What it does at best."""
+        return _core.measure_device(repeats, threads, device=self.kind, gpu=self.gpu)
+
+
+CPU = Device()
 
 
 def check(asked: str, dtype: str) -> None:

@@ -129,5 +129,10 @@ class Backend {
 std::unique_ptr<Backend> open_host_backend();
 /// Errors: `device_error` without a driver, GPU or CUDA in this build.
 std::unique_ptr<Backend> open_cuda_backend(const EngineOptions& options, DType storage);
+/// Of options.device.
+inline std::unique_ptr<Backend> open_backend(const EngineOptions& options, DType storage) {
+  return options.device == DeviceKind::cpu ? open_host_backend()
+                                           : open_cuda_backend(options, storage);
+}
 
 }  // namespace hpmp

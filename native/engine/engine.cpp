@@ -21,11 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::unique_ptr<Backend> open_backend(const EngineOptions& options, DType storage) {
-  return options.device == DeviceKind::cpu ? open_host_backend()
-                                           : open_cuda_backend(options, storage);
-}
-
 std::int64_t input_elems(const Graph& graph) {
   for (const Node& node : graph.nodes) {
     if (node.op == OpKind::input) return graph.shape(node.output).elems();

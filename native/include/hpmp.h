@@ -514,6 +514,9 @@ typedef struct hpmp_bench_options {
   int32_t threads;       /* compute threads; 0: leave as is */
   double budget_seconds; /* no further repeat afterwards */
   hpmp_dtype dtype;      /* of activations */
+  hpmp_device device;
+  int32_t gpu;  /* which of this process's */
+  int32_t tf32; /* 1: fp32 products on a GPU may be rounded to TF32 */
 } hpmp_bench_options;
 
 /* Runs one op of a prepared graph alone. The arrays have room for `repeats` values; *count is how
@@ -525,14 +528,17 @@ HPMP_API hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
                                      double* backward_seconds, double* weights_seconds,
                                      double* load_seconds, int64_t* count);
 
-typedef struct hpmp_host_figures {
-  double fma_flops_per_second; /* of one core, with its widest vectors */
+typedef struct hpmp_device_figures {
+  double fma_flops_per_second; /* of one core, with its widest vectors; 0 for a GPU */
   double pack_bytes_per_second;
   double update_seconds_per_elem;
-} hpmp_host_figures;
+  double to_host_bytes_per_second; /* between a GPU's memory and pinned memory; 0 for a CPU */
+  double to_device_bytes_per_second;
+} hpmp_device_figures;
 
-/* What `threads` cores do at best (multiply-adds: one): the median of `repeats`. 0: as they are. */
-HPMP_API hpmp_status hpmp_bench_host(int32_t repeats, int32_t threads, hpmp_host_figures* out);
+/* What a device does at best, medians of `repeats`; `samples`, `budget_seconds` and `dtype` are of
+ * no matter. Errors: device_error, out_of_memory. */
+HPMP_API hpmp_status hpmp_bench_device(const hpmp_bench_options* options, hpmp_device_figures* out);
 
 /* Seconds one way between this rank and `peer`, who calls with this rank; [repeats].
  * Errors: invalid_argument for a peer outside the world; comm_error. */

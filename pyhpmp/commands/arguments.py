@@ -125,11 +125,13 @@ def add_planning(group: Any) -> None:
     )
 
 
-def add_device(parser: Any) -> None:
-    """The flags that say what computes."""
+def add_device(parser: Any, *, numerics: bool = True) -> None:
+    """The flags that say what computes, and how."""
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="auto: GPUs where every rank has one"
     )
+    if not numerics:
+        return
     parser.add_argument(
         "--numerics",
         choices=NUMERICS,

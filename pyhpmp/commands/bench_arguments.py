@@ -48,6 +48,7 @@ def bench_parser() -> Parser:
         )
     _add_kernels(made["kernels"])
     _add_step(made["step"])
+    add_device(made["comm"], numerics=False)
     for name, purpose in RANKS.items():
         made[name].add_argument("-n", dest="ranks", type=count, metavar="K", help=purpose)
     return parser
@@ -67,6 +68,7 @@ def _add_kernels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=count, default=1, help="that compute [1]")
     parser.add_argument("--seconds", type=positive, help="for each shape [1; quick: 0.1]")
     parser.add_argument("--dtype", choices=DTYPES, default="fp32", help="of activations")
+    add_device(parser)
 
 
 def _add_step(parser: argparse.ArgumentParser) -> None:
