@@ -52,10 +52,12 @@ class NodeInfo(NamedTuple):
     is_mixing: bool
     work: Passes
 
-class HostFigures(NamedTuple):
+class DeviceFigures(NamedTuple):
     fma_flops_per_second: float
     pack_bytes_per_second: float
     update_seconds_per_elem: float
+    to_host_bytes_per_second: float
+    to_device_bytes_per_second: float
 
 class StepResult(NamedTuple):
     loss: float
@@ -101,6 +103,7 @@ INSTRUCTIONS: tuple[str, ...]
 MESSAGES: tuple[str, ...]
 DTYPES: tuple[str, ...]
 RECOMPUTE: tuple[str, ...]
+DEVICES: tuple[str, ...]
 
 class Program(NamedTuple):
     kind: Ints32
@@ -147,6 +150,9 @@ class Graph:
         budget_seconds: float = 1.0,
         threads: int = 0,
         dtype: str = "fp32",
+        device: str = "cpu",
+        gpu: int = 0,
+        tf32: bool = False,
     ) -> PassTimes: ...
 
 class Hypergraph:
@@ -205,9 +211,12 @@ class Hypergraph:
     ) -> tuple[Ints32, float]: ...
 
 def op_names() -> list[str]: ...
-def runs_dtype(name: str) -> bool: ...
+def runs_dtype(name: str, device: str = "cpu") -> bool: ...
+def gpu_count() -> int: ...
 def default_speeds() -> dict[str, float]: ...
-def measure_host(repeats: int, threads: int = 1) -> HostFigures: ...
+def measure_device(
+    repeats: int, threads: int = 1, *, device: str = "cpu", gpu: int = 0
+) -> DeviceFigures: ...
 
 class Plan:
     @staticmethod
@@ -297,6 +306,10 @@ class Engine:
         trace: bool = False,
         comm_timeout_seconds: float = 60.0,
         status: object = None,
+        device: str = "cpu",
+        gpu: int = 0,
+        tf32: bool = False,
+        gpu_memory: object = None,
     ) -> None: ...
     def set_param(self, index: int, data: Floats32) -> None: ...
     def get_param(self, index: int, out: Floats32) -> None: ...

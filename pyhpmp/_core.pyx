@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True, embedsignature=True
 """A thin client of the C interface (native/include/hpmp.h), and of nothing else."""
 
+from cython cimport no_gc_clear
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
@@ -83,10 +84,14 @@ class NodeInfo(NamedTuple):
     work: Passes
 
 
-class HostFigures(NamedTuple):
+class DeviceFigures(NamedTuple):
+    """Multiply-adds are of one core, 0 for a GPU; the last two are of a GPU, 0 for a CPU."""
+
     fma_flops_per_second: float
     pack_bytes_per_second: float
     update_seconds_per_elem: float
+    to_host_bytes_per_second: float
+    to_device_bytes_per_second: float
 
 
 class StepResult(NamedTuple):
@@ -162,9 +167,37 @@ cdef c.hpmp_dtype dtype_named(str name) except *:
     return <c.hpmp_dtype><int>DTYPES.index(name)
 
 
-def runs_dtype(str name not None):
+DEVICES = ("cpu", "cuda")
+
+
+cdef c.hpmp_device device_named(str name) except *:
+    if name not in DEVICES:
+        raise InvalidArgumentError(f"unknown device '{name}'; use one of {', '.join(DEVICES)}")
+    return <c.hpmp_device><int>DEVICES.index(name)
+
+
+def runs_dtype(str name not None, str device not None="cpu"):
     """Whether this machine computes on activations of the type."""
-    return bool(c.hpmp_dtype_runs(dtype_named(name)))
+    return bool(c.hpmp_dtype_runs(dtype_named(name), device_named(device)))
+
+
+def gpu_count():
+    """The GPUs of this process, at least one. Raises DeviceError, which says why there is none."""
+    cdef int32_t count = 0
+    check(c.hpmp_gpu_count(&count))
+    return count
+
+
+cdef void* allocate_on_gpu(void* context, size_t bytes) noexcept with gil:
+    """`allocate` of a Python object; null where that raises."""
+    try:
+        return <void*><uintptr_t>(<object>context).allocate(bytes)
+    except Exception:
+        return NULL
+
+
+cdef void release_on_gpu(void* context, void* memory) noexcept with gil:
+    (<object>context).release(<uintptr_t>memory)
 
 
 cdef str taken(char* text):
@@ -321,12 +354,14 @@ cdef class Graph:
         return infos
 
     def time_node(self, int64_t index, *, int64_t samples, int32_t repeats=20,
-                  double budget_seconds=1.0, int32_t threads=0, str dtype not None="fp32"):
+                  double budget_seconds=1.0, int32_t threads=0, str dtype not None="fp32",
+                  str device not None="cpu", int32_t gpu=0, bint tf32=False):
         """Runs one op alone; seconds of every repeat: an array for each pass."""
         cdef c.hpmp_bench_options options
         options.samples, options.repeats = samples, repeats
         options.budget_seconds, options.threads = budget_seconds, threads
         options.dtype = dtype_named(dtype)
+        options.device, options.gpu, options.tf32 = device_named(device), gpu, tf32
         cdef int64_t count = 0
         times = np.zeros((4, max(repeats, 1)))
         cdef double[:, ::1] view = times
@@ -862,27 +897,36 @@ cdef class Communicator:
         return times
 
 
-def measure_host(int32_t repeats, int32_t threads=1):
-    """What `threads` cores do at best (multiply-adds: one): the median of `repeats`."""
-    cdef c.hpmp_host_figures figures
+def measure_device(int32_t repeats, int32_t threads=1, *, str device not None="cpu",
+                   int32_t gpu=0):
+    """What a device does at best; medians of `repeats`."""
+    cdef c.hpmp_bench_options options
+    cdef c.hpmp_device_figures figures
+    options.samples, options.repeats, options.threads = 1, repeats, threads
+    options.budget_seconds, options.dtype = 0, dtype_named("fp32")
+    options.device, options.gpu, options.tf32 = device_named(device), gpu, False
     with nogil:
-        check(c.hpmp_bench_host(repeats, threads, &figures))
-    return HostFigures(figures.fma_flops_per_second, figures.pack_bytes_per_second,
-                       figures.update_seconds_per_elem)
+        check(c.hpmp_bench_device(&options, &figures))
+    return DeviceFigures(figures.fma_flops_per_second, figures.pack_bytes_per_second,
+                         figures.update_seconds_per_elem, figures.to_host_bytes_per_second,
+                         figures.to_device_bytes_per_second)
 
 
+@no_gc_clear
 cdef class Engine:
     """Runs one rank's program of a plan, step after step."""
 
     cdef c.hpmp_engine* handle
-    cdef object communicator, status
+    cdef object communicator, status, gpu_memory
     cdef char[::1] status_view
     cdef int32_t ranks
 
     def __cinit__(self, Graph graph not None, Plan plan not None,
                   Communicator communicator not None, *, seed=0, int32_t threads=0,
-                  bint trace=False, double comm_timeout_seconds=60.0, status=None):
+                  bint trace=False, double comm_timeout_seconds=60.0, status=None,
+                  str device not None="cpu", int32_t gpu=0, bint tf32=False, gpu_memory=None):
         cdef c.hpmp_engine_options options
+        cdef c.hpmp_gpu_memory memory
         c.hpmp_engine_options_default(&options)
         options.seed = seed
         options.threads = threads
@@ -893,6 +937,13 @@ cdef class Engine:
             if self.status_view.shape[0] < 256:
                 raise InvalidArgumentError("status: fewer than 256 bytes")
             options.status = &self.status_view[0]
+        options.device, options.gpu, options.tf32 = device_named(device), gpu, tf32
+        if gpu_memory is not None:
+            memory.context = <void*>gpu_memory
+            memory.allocate, memory.release = allocate_on_gpu, release_on_gpu
+            memory.stream = <void*><uintptr_t>gpu_memory.stream
+            options.gpu_memory = &memory
+        self.gpu_memory = gpu_memory
         self.communicator = communicator  # must outlive the engine
         self.ranks = plan.info.ranks
         with nogil:

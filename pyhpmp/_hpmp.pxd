@@ -47,7 +47,12 @@ cdef extern from "hpmp.h" nogil:
         HPMP_FP32
         HPMP_BF16
 
-    int32_t hpmp_dtype_runs(hpmp_dtype dtype)
+    ctypedef enum hpmp_device:
+        HPMP_CPU
+        HPMP_CUDA
+
+    int32_t hpmp_dtype_runs(hpmp_dtype dtype, hpmp_device device)
+    hpmp_status hpmp_gpu_count(int32_t* out)
 
     ctypedef struct hpmp_graph:
         pass
@@ -303,12 +308,22 @@ cdef extern from "hpmp.h" nogil:
     ctypedef struct hpmp_engine:
         pass
 
+    ctypedef struct hpmp_gpu_memory:
+        void* context
+        void* (*allocate)(void* context, size_t bytes) noexcept
+        void (*release)(void* context, void* memory) noexcept
+        void* stream
+
     ctypedef struct hpmp_engine_options:
         uint64_t seed
         int32_t threads
         int32_t trace
         double comm_timeout_seconds
         char* status
+        hpmp_device device
+        int32_t gpu
+        int32_t tf32
+        const hpmp_gpu_memory* gpu_memory
 
     ctypedef struct hpmp_sgd:
         double lr
@@ -358,18 +373,23 @@ cdef extern from "hpmp.h" nogil:
         int32_t threads
         double budget_seconds
         hpmp_dtype dtype
+        hpmp_device device
+        int32_t gpu
+        int32_t tf32
 
     hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
                                 const hpmp_bench_options* options, double* forward_seconds,
                                 double* backward_seconds, double* weights_seconds,
                                 double* load_seconds, int64_t* count)
 
-    ctypedef struct hpmp_host_figures:
+    ctypedef struct hpmp_device_figures:
         double fma_flops_per_second
         double pack_bytes_per_second
         double update_seconds_per_elem
+        double to_host_bytes_per_second
+        double to_device_bytes_per_second
 
-    hpmp_status hpmp_bench_host(int32_t repeats, int32_t threads, hpmp_host_figures* out)
+    hpmp_status hpmp_bench_device(const hpmp_bench_options* options, hpmp_device_figures* out)
     hpmp_status hpmp_bench_ping_pong(hpmp_communicator* communicator, int32_t peer, int64_t bytes,
                                      int32_t repeats, double* seconds)
     hpmp_status hpmp_bench_all_reduce(hpmp_communicator* communicator, int32_t group,

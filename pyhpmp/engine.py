@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from pyhpmp import _core, world
+from pyhpmp import _core, devices, world
 from pyhpmp.errors import InvalidArgumentError, ModelError
 from pyhpmp.graph import Params
 from pyhpmp.plans import Plan
@@ -30,6 +30,8 @@ class RankEngine:
         seed: of dropout. threads: that this rank computes with; 0 for its share of the cores.
         trace: keep the times of the last step's instructions.
         timeout: seconds that a rank waits for another in a step, before it fails.
+        device: cpu, cuda, or auto: GPUs where every rank has one, which those of a host share.
+        numerics: of fp32 products on a GPU: fp32, or tf32, which rounds them for speed.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class RankEngine:
         threads: int = 0,
         trace: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
+        device: str = "auto",
+        numerics: str = "fp32",
     ) -> None:
         if not timeout > 0:
             raise InvalidArgumentError(f"a timeout of {timeout} s is none; it is above 0")
@@ -52,7 +56,12 @@ class RankEngine:
                 f"{self.world.size}, or start {plan.ranks} (mpiexec -n {plan.ranks}, or "
                 "pyhpmp.local.run)"
             )
-        check_dtype(plan.core.dtype)
+        if numerics not in devices.NUMERICS:
+            raise InvalidArgumentError(
+                f"numerics '{numerics}': use one of {', '.join(devices.NUMERICS)}"
+            )
+        self.device = devices.choose(device, self.world)
+        devices.check_dtype(plan.core.dtype, self.device.kind)
         self._infos = plan.prepared.params
         self.core = _core.Engine(
             plan.prepared,
@@ -63,6 +72,7 @@ class RankEngine:
             trace=trace,
             comm_timeout_seconds=timeout,
             status=self.world.status,
+            **self.device.options(numerics),
         )
         self.load(params, keep=keep_weights)
 
@@ -141,14 +151,6 @@ class RankEngine:
 
     def reset_counters(self) -> None:
         self.core.reset_counters()
-
-
-def check_dtype(dtype: str) -> None:
-    """Raises InvalidArgumentError where this machine does not compute on activations of it."""
-    if not _core.runs_dtype(dtype):
-        raise InvalidArgumentError(
-            f"--dtype {dtype} needs a processor with AVX-512; use --dtype fp32"
-        )
 
 
 def share_of_cores(ranks: world.World) -> int:

@@ -26,6 +26,7 @@ class Session:
         threads: of this rank; 0 for its share of the cores.
         trace: keep the times of the last batch's instructions.
         timeout: seconds that a rank waits for another, before it fails.
+        device: cpu, cuda or auto. numerics: fp32 or tf32. As in `RankEngine`.
     """
 
     def __init__(
@@ -37,6 +38,8 @@ class Session:
         threads: int = 0,
         trace: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
+        device: str = "auto",
+        numerics: str = "fp32",
     ) -> None:
         self.plan = _for_inference(plan) if plan.core.training else plan
         weights = plan.graph.params if params is None else params
@@ -47,6 +50,8 @@ class Session:
             threads=threads,
             trace=trace,
             timeout=timeout,
+            device=device,
+            numerics=numerics,
         )
         self._shapes = [output.shape for output in self.plan.prepared.outputs]
         squeezed = tuple(_squeezed(shape) for shape in self._shapes)

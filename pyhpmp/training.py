@@ -40,6 +40,7 @@ class Trainer:
         seed: of dropout. threads: of this rank; 0 for its share of the cores.
         trace: keep the times of the last step's instructions.
         timeout: seconds that a rank waits for another in a step, before it fails.
+        device: cpu, cuda or auto. numerics: fp32 or tf32. As in `RankEngine`.
 
     Attributes:
         steps: how many were made. scores: of the last step's batch, before the step.
@@ -56,6 +57,8 @@ class Trainer:
         threads: int = 0,
         trace: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
+        device: str = "auto",
+        numerics: str = "fp32",
     ) -> None:
         if not plan.core.training:
             raise InvalidArgumentError("the plan is for inference; plan with training=True")
@@ -72,6 +75,8 @@ class Trainer:
             threads=threads,
             trace=trace,
             timeout=timeout,
+            device=device,
+            numerics=numerics,
         )
 
     def step(self, images: Any, labels: Any) -> float:

@@ -17,7 +17,8 @@ class Job:
 
     batch: samples of a step, of all ranks together. threads: of each rank. variant: of the peer,
     for instance `compile`. network: ours only, the link that is planned for. socket: where the
-    driver listens; empty for stdin and stdout.
+    driver listens; empty for stdin and stdout. device: cpu or cuda. numerics: of fp32 products
+    there, fp32 or tf32.
     """
 
     model: str
@@ -30,6 +31,8 @@ class Job:
     socket: str = ""
     profile: str | None = None
     network: str | None = None
+    device: str = "cpu"
+    numerics: str = "fp32"
 
     def text(self) -> str:
         return json.dumps(dataclasses.asdict(self))

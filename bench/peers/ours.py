@@ -28,6 +28,8 @@ def build(job: Job) -> serving.Work:
         network=job.network,
         training=training,
         dtype=job.dtype,
+        # The machine profile is a processor's; shards for its caches only launch more kernels.
+        shards=1 if job.device == "cuda" and job.ranks == 1 else None,
     )
     step = _training(plan, job) if training else _inference(plan, job)
     ranks = world.current()
@@ -44,7 +46,12 @@ def _training(plan: Any, job: Job) -> Callable[[], float]:
     import pyhpmp
 
     trainer = pyhpmp.Trainer(
-        plan, pyhpmp.SGD(lr=RATE, momentum=0.9), keep_weights=False, threads=job.threads
+        plan,
+        pyhpmp.SGD(lr=RATE, momentum=0.9),
+        keep_weights=False,
+        threads=job.threads,
+        device=job.device,
+        numerics=job.numerics,
     )
     images = _images(plan)
     labels = np.random.default_rng(2).integers(0, plan.graph.classes, plan.batch)
@@ -54,7 +61,13 @@ def _training(plan: Any, job: Job) -> Callable[[], float]:
 def _inference(plan: Any, job: Job) -> Callable[[], float]:
     import pyhpmp
 
-    session = pyhpmp.Session(plan, keep_weights=False, threads=job.threads)
+    session = pyhpmp.Session(
+        plan,
+        keep_weights=False,
+        threads=job.threads,
+        device=job.device,
+        numerics=job.numerics,
+    )
     images = _images(plan)
     return lambda: float(session(images)[0, 0])
 

@@ -5,6 +5,7 @@
 #include "capi/handles.h"
 #include "capi/wall.h"
 #include "comm/comm_bench.h"
+#include "engine/device_bench.h"
 #include "engine/host_bench.h"
 #include "engine/node_bench.h"
 
@@ -20,6 +21,15 @@ void at_least_one(std::int64_t value, const char* what) {
 
 Communicator& comm_of(hpmp_communicator* communicator) {
   return *given(communicator, "communicator").communicator;
+}
+
+EngineOptions device_of(const hpmp_bench_options& options) {
+  EngineOptions device;
+  device.device = options.device == HPMP_CUDA ? DeviceKind::cuda : DeviceKind::cpu;
+  device.gpu = options.gpu;
+  device.tf32 = options.tf32 != 0;
+  device.threads = options.threads;
+  return device;
 }
 
 void give(const std::vector<double>& from, double* to) {
@@ -44,9 +54,9 @@ hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
     checked_index(index, g.nodes.size(), "node");
     at_least_one(o.samples, "samples");
     at_least_one(o.repeats, "repeats");
-    const PassSamples found =
-        time_node(g, NodeId(index),
-                  {o.samples, o.repeats, o.budget_seconds, o.threads, dtype_from_c(o.dtype)});
+    const PassSamples found = time_node(
+        g, NodeId(index),
+        {o.samples, o.repeats, o.budget_seconds, o.threads, dtype_from_c(o.dtype), device_of(o)});
     give(found.forward, forward_seconds);
     give(found.backward, backward_seconds);
     give(found.weights, weights_seconds);
@@ -55,12 +65,14 @@ hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
   });
 }
 
-hpmp_status hpmp_bench_host(int32_t repeats, int32_t threads, hpmp_host_figures* out) {
+hpmp_status hpmp_bench_device(const hpmp_bench_options* options, hpmp_device_figures* out) {
   return wall([&] {
-    at_least_one(repeats, "repeats");
-    const HostFigures f = measure_host(repeats, threads);
-    given(out, "out") = {f.fma_flops_per_second, f.pack_bytes_per_second,
-                         f.update_seconds_per_elem};
+    const hpmp_bench_options& o = given(options, "options");
+    at_least_one(o.repeats, "repeats");
+    const DeviceFigures f = measure_device(o.repeats, device_of(o));
+    given(out, "out") = {o.device == HPMP_CPU ? measure_multiply_adds(o.repeats) : 0,
+                         f.pack_bytes_per_second, f.update_seconds_per_elem,
+                         f.to_host_bytes_per_second, f.to_device_bytes_per_second};
   });
 }
 

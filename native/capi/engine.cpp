@@ -24,6 +24,13 @@ EngineOptions options_from_c(const hpmp_engine_options& o) {
   options.trace = o.trace != 0;
   options.comm_timeout_seconds = o.comm_timeout_seconds;
   options.status = o.status;
+  options.device = o.device == HPMP_CUDA ? DeviceKind::cuda : DeviceKind::cpu;
+  options.gpu = o.gpu;
+  options.tf32 = o.tf32 != 0;
+  if (o.gpu_memory != nullptr) {
+    const hpmp_gpu_memory& m = *o.gpu_memory;
+    options.gpu_memory = {m.context, m.allocate, m.release, m.stream};
+  }
   return options;
 }
 
@@ -90,13 +97,24 @@ using namespace hpmp::capi;
 
 extern "C" {
 
-int32_t hpmp_dtype_runs(hpmp_dtype dtype) {
-  return dtype == HPMP_FP32 || (dtype == HPMP_BF16 && runs_dtype(DType::bf16));
+int32_t hpmp_dtype_runs(hpmp_dtype dtype, hpmp_device device) {
+  const DeviceKind kind = device == HPMP_CUDA ? DeviceKind::cuda : DeviceKind::cpu;
+  return dtype == HPMP_FP32 || (dtype == HPMP_BF16 && runs_dtype(DType::bf16, kind));
+}
+
+hpmp_status hpmp_gpu_count(int32_t* out) {
+  return wall([&] {
+    std::string why;
+    given(out, "out") = count_gpus(why);
+    if (*out == 0) fail(ErrorCode::device_error, why);
+  });
 }
 
 void hpmp_engine_options_default(hpmp_engine_options* out) {
   const EngineOptions o;
-  if (out) *out = {o.seed, o.threads, o.trace, o.comm_timeout_seconds, o.status};
+  if (out)
+    *out = {o.seed, o.threads, o.trace, o.comm_timeout_seconds, o.status, HPMP_CPU,
+            o.gpu,  o.tf32,    nullptr};
 }
 
 hpmp_status hpmp_engine_create(const hpmp_graph* graph, const hpmp_plan* plan,

@@ -48,9 +48,10 @@ bool is_input_of_mixing_ops(const Graph& graph, const GroupedGraph& grouped, Gro
 
 }  // namespace
 
-Arena::Arena(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank rank)
+Arena::Arena(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank rank,
+             Backend& backend)
     : bytes_(plan.programs[static_cast<std::size_t>(rank)].arena_bytes),
-      memory_(allocate_bytes(bytes_, "the arena of a step")) {
+      memory_(backend.allocate(bytes_, "the arena of a step")) {
   const std::int64_t samples = plan.grid.batch / plan.grid.shards;
   for (const PlannedTensor& t : plan.programs[static_cast<std::size_t>(rank)].tensors) {
     ArenaTensor a;
@@ -65,7 +66,7 @@ Arena::Arena(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, 
                c,
                g.shape.h,
                g.shape.w,
-               input ? preferred_input_block(c) : channel_block(c),
+               input ? backend.input_block(c) : backend.block(c),
                image_type(graph, g, plan.grid)};
     }
     tensors_[key_of(t)] = a;
@@ -85,7 +86,7 @@ ArenaTensor& Arena::get(const TensorKey& key) {
 
 void Scratch::reserve(std::int64_t bytes) {
   if (bytes <= bytes_) return;
-  memory_ = allocate_bytes(bytes, "scratch");
+  memory_ = backend_.allocate(bytes, "scratch");
   bytes_ = bytes;
 }
 
@@ -98,7 +99,7 @@ std::byte* Scratch::take(std::int64_t bytes) {
 
 TensorRef Scratch::take_tensor(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
                                DType dtype) {
-  TensorRef t{nullptr, n, c, h, w, channel_block(c), dtype};
+  TensorRef t{nullptr, n, c, h, w, backend_.block(c), dtype};
   t.data = take(t.bytes());
   return t;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/backend.h"
 #include "engine/tensor.h"
 #include "plan/touch.h"
 
@@ -20,23 +21,6 @@ using AlignedBytes = std::unique_ptr<std::byte[], FreeAligned>;
 /// Errors: `out_of_memory` naming the bytes.
 AlignedBytes allocate_bytes(std::int64_t bytes, const char* what);
 
-/// Vectors of floats that begin at a cache line.
-template <class T>
-struct LineAllocator {
-  using value_type = T;
-  LineAllocator() = default;
-  template <class U>
-  LineAllocator(const LineAllocator<U>&) {}
-  T* allocate(std::size_t count) {
-    const auto bytes = static_cast<std::int64_t>(count * sizeof(T));
-    return reinterpret_cast<T*>(allocate_bytes(bytes, "parameters").release());
-  }
-  void deallocate(T* p, std::size_t) { FreeAligned()(reinterpret_cast<std::byte*>(p)); }
-  friend bool operator==(const LineAllocator&, const LineAllocator&) { return true; }
-  friend bool operator!=(const LineAllocator&, const LineAllocator&) { return false; }
-};
-using Floats = std::vector<float, LineAllocator<float>>;
-
 /// A planned tensor as the kernels see it. Buffers and `saved` only have `data`.
 struct ArenaTensor {
   const PlannedTensor* plan = nullptr;
@@ -46,7 +30,8 @@ struct ArenaTensor {
 
 class Arena {
  public:
-  Arena(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank rank);
+  Arena(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Rank rank,
+        Backend& backend);
 
   /// Null where the rank has no such tensor.
   ArenaTensor* find(const TensorKey& key);
@@ -59,13 +44,16 @@ class Arena {
 
  private:
   std::int64_t bytes_;
-  AlignedBytes memory_;
+  Memory memory_;
   std::map<TensorKey, ArenaTensor> tensors_;
 };
 
 /// Scratch of one instruction: taken in order, given back all at once.
 class Scratch {
  public:
+  /// `backend` must outlive it.
+  explicit Scratch(Backend& backend) : backend_(backend) {}
+
   void reserve(std::int64_t bytes);
   void reset() { used_ = 0; }
   std::byte* take(std::int64_t bytes);
@@ -75,7 +63,8 @@ class Scratch {
   static std::int64_t rounded(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
  private:
-  AlignedBytes memory_;
+  Backend& backend_;
+  Memory memory_;
   std::int64_t bytes_ = 0, used_ = 0;
 };
 

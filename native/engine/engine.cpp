@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
-#include <map>
 #include <utility>
 
 #include "base/error.h"
@@ -15,49 +13,64 @@
 #include "engine/mailbox.h"
 #include "engine/program.h"
 #include "engine/statistics.h"
+#include "engine/step_inputs.h"
+#include "engine/step_recorder.h"
 
 namespace hpmp {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class CpuEngine final : public Engine {
+std::int64_t input_elems(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    if (node.op == OpKind::input) return graph.shape(node.output).elems();
+  }
+  return 0;
+}
+
+class RankEngine final : public Engine {
  public:
-  CpuEngine(const Graph& graph, const Plan& plan, Communicator& comm, const EngineOptions& options)
+  RankEngine(const Graph& graph, const Plan& plan, Communicator& comm, const EngineOptions& options)
       : graph_(graph),
         plan_(plan),
         comm_(comm),
         options_(options),
         grouped_(fuse_groups(graph_)),
         program_(plan_.programs.at(static_cast<std::size_t>(comm.rank()))),
-        arena_(graph_, grouped_, plan_, comm.rank()),
-        store_(graph_, program_, plan_.grid.training),
-        bound_(graph_, grouped_, plan_, program_, arena_, store_),
-        statistics_(graph_, grouped_, plan_, arena_),
-        mailbox_(plan_, comm, arena_, store_, statistics_, options.comm_timeout_seconds),
-        tally_(graph_, plan_.grid) {
+        backend_(open_backend(options, plan_.grid.dtype)),
+        arena_(graph_, grouped_, plan_, comm.rank(), *backend_),
+        store_(graph_, program_, plan_.grid.training, *backend_),
+        bound_(graph_, grouped_, plan_, program_, arena_, store_, *backend_),
+        statistics_(graph_, grouped_, plan_, arena_, *backend_),
+        mailbox_(plan_, comm, arena_, *backend_, store_, statistics_, options.comm_timeout_seconds),
+        scratch_(*backend_),
+        tally_(graph_, plan_.grid, *backend_),
+        inputs_(plan_, program_, *backend_, input_elems(graph_), tally_.labels_per_sample()),
+        recorder_(bound_.steps(), *backend_) {
     wait_.timeout_seconds = options.comm_timeout_seconds;
     scratch_.reserve(bound_.scratch_bytes());
   }
 
   void set_param(ParamId p, const float* data) override {
+    backend_->enter();
     store_.set(p, data);
     bound_.params_changed();
   }
   void get_param(ParamId p, float* data) override { get(p, ParamStore::What::weight, data); }
   void get_param_grad(ParamId p, float* data) override { get(p, ParamStore::What::grad, data); }
   void get_momentum(ParamId p, float* data) override { get(p, ParamStore::What::momentum, data); }
-  void set_momentum(ParamId p, const float* data) override { store_.set_momentum(p, data); }
+  void set_momentum(ParamId p, const float* data) override {
+    backend_->enter();
+    store_.set_momentum(p, data);
+  }
   void set_step(std::uint64_t step) override { step_ = step; }
 
   StepResult train_step(const float* images, const std::int64_t* labels, const Sgd& sgd) override {
     if (!plan_.grid.training)
       fail(ErrorCode::invalid_argument,
            "this plan is for inference; plan with training on to train");
-    store_.begin_step();
-    sgd_ = &sgd;
     statistics_shared_ = false;
-    const StepResult result = run(images, labels, {}, true);
+    const StepResult result = run(images, labels, {}, &sgd);
     ++step_;
     bound_.params_changed();
     return result;
@@ -66,12 +79,12 @@ class CpuEngine final : public Engine {
   StepResult forward(const float* images, const std::int64_t* labels,
                      const std::vector<float*>& outputs) override {
     if (!statistics_shared_) {
-      omp_use();
-      share_statistics(graph_, plan_, comm_, store_, control_tag(1), wait_);
+      use_device();
+      share_statistics(graph_, plan_, comm_, store_, *backend_, control_tag(1), wait_);
       statistics_shared_ = true;
       bound_.params_changed();
     }
-    return run(images, labels, outputs, false);
+    return run(images, labels, outputs, nullptr);
   }
 
   std::vector<std::int64_t> sent_by_net() const override { return mailbox_.sent_by_net(); }
@@ -79,18 +92,21 @@ class CpuEngine final : public Engine {
   std::int64_t sent_bytes() const override { return mailbox_.sent_bytes(); }
   void reset_counters() override { mailbox_.reset_counters(); }
   std::int64_t memory_bytes() const override {
-    return arena_.bytes() + scratch_.bytes() + store_.bytes() + bound_.kernel_bytes();
+    return arena_.bytes() + scratch_.bytes() + store_.bytes() + bound_.kernel_bytes() +
+           inputs_.bytes();
   }
   const std::vector<TraceEvent>& trace() const override { return trace_; }
 
  private:
   Tag control_tag(int k) const { return static_cast<Tag>(plan_.messages.size()) + k; }
 
-  void omp_use() const {
+  void use_device() {
+    backend_->enter();
     if (options_.threads > 0) omp_set_num_threads(options_.threads);
   }
 
   void get(ParamId p, ParamStore::What what, float* data) {
+    backend_->enter();
     std::fill_n(data, graph_.param(p).elems(), 0.0F);
     store_.get(p, what, data);
   }
@@ -99,29 +115,79 @@ class CpuEngine final : public Engine {
     return plan_.messages[static_cast<std::size_t>(instr.message)];
   }
 
+  /// `sgd`: null where only the forward part runs.
   StepResult run(const float* images, const std::int64_t* labels,
-                 const std::vector<float*>& outputs, bool training) {
-    omp_use();
-    images_ = images;
-    labels_ = labels;
+                 const std::vector<float*>& outputs, const Sgd* sgd) {
+    use_device();
+    begin_ = Clock::now();
     outputs_ = &outputs;
     tally_.begin(labels);
+    begin_step(sgd);
+    inputs_.begin(images, labels);
+    if (sgd != nullptr) store_.begin_step();
     trace_.clear();
+    if (sgd != nullptr && !options_.trace && recorder_.is_on())
+      run_stretches();
+    else
+      run_steps(sgd != nullptr);
+    const double host_seconds = seconds_since_begin();
+    backend_->finish();
+    StepResult result = tally_.summed(comm_, control_tag(0), wait_);
+    result.host_seconds = host_seconds;
+    return result;
+  }
+
+  void run_steps(bool training) {
     std::vector<Step>& steps = bound_.steps();
-    const Clock::time_point begin = Clock::now();
     for (std::size_t i = 0; i < steps.size(); ++i) {
       if (!training && !runs_in_inference(*steps[i].instr)) continue;
-      if (options_.status != nullptr)
-        std::snprintf(options_.status, 256, "%s", steps[i].label.c_str());
-      const double started =
-          options_.trace ? std::chrono::duration<double>(Clock::now() - begin).count() : 0;
-      execute(steps[i], training);
-      if (options_.trace) {
-        trace_.push_back({static_cast<std::int32_t>(i), started,
-                          std::chrono::duration<double>(Clock::now() - begin).count()});
-      }
+      show(steps[i]);
+      const double started = options_.trace ? seconds_since_begin() : 0;
+      execute(steps[i]);
+      mailbox_.progress();
+      if (!options_.trace) continue;
+      backend_->finish();
+      trace_.push_back({static_cast<std::int32_t>(i), started, seconds_since_begin()});
     }
-    return tally_.summed(comm_, control_tag(0), wait_);
+  }
+
+  /// The same of a training step on a GPU.
+  void run_stretches() {
+    std::vector<Step>& steps = bound_.steps();
+    for (std::size_t i = 0; i < steps.size();) {
+      show(steps[i]);
+      const std::size_t end = recorder_.end_of(i);
+      if (end > i) {
+        recorder_.run(i, [&] {
+          for (std::size_t k = i; k < end; ++k) execute(steps[k]);
+        });
+        i = end;
+      } else {
+        execute(steps[i++]);
+      }
+      mailbox_.progress();
+    }
+  }
+
+  void show(const Step& step) const {
+    if (options_.status != nullptr) std::snprintf(options_.status, 256, "%s", step.label.c_str());
+  }
+  double seconds_since_begin() const {
+    return std::chrono::duration<double>(Clock::now() - begin_).count();
+  }
+
+  void begin_step(const Sgd* sgd) {
+    info_ = StepInfo();
+    info_.training = sgd != nullptr;
+    info_.seed = options_.seed;
+    info_.step = step_;
+    info_.counted = tally_.counted();
+    info_.statistics_weight =
+        static_cast<double>(std::min(plan_.grid.bn_group, plan_.grid.shard_samples())) /
+        static_cast<double>(plan_.grid.batch);
+    info_.numbers = backend_->numbers();
+    sgd_ = sgd == nullptr ? Sgd() : *sgd;
+    backend_->begin_step(info_, sgd_);
   }
 
   bool runs_in_inference(const Instr& instr) const {
@@ -129,7 +195,7 @@ class CpuEngine final : public Engine {
     return instr.kind == InstrKind::load || instr.kind == InstrKind::forward;
   }
 
-  void execute(Step& step, bool training) {
+  void execute(Step& step) {
     const Instr& instr = *step.instr;
     const char* label = step.label.c_str();
     switch (instr.kind) {
@@ -137,7 +203,7 @@ class CpuEngine final : public Engine {
         load(instr);
         break;
       case InstrKind::forward:
-        forward_task(step, training);
+        forward_task(step);
         break;
       case InstrKind::redo:
         redo_task(step);
@@ -161,58 +227,40 @@ class CpuEngine final : public Engine {
         mailbox_.wait_sent(message(instr), label);
         break;
       case InstrKind::update:
-        for (ParamId p : step.params) store_.update(p, *sgd_);
+        step.update->run();
         break;
     }
-    mailbox_.progress();
   }
 
-  TaskContext context(const Step& step, bool training) {
-    const BoundTask& task = *step.task;
-    const std::int64_t first = task.shard * task.samples;
-    StepInfo info;
-    info.training = training;
-    info.seed = options_.seed;
-    info.step = step_;
-    info.first_sample = first;
-    info.counted = tally_.counted();
-    info.statistics_weight = static_cast<double>(std::min(plan_.grid.bn_group, task.samples)) /
-                             static_cast<double>(plan_.grid.batch);
-    return {
-        arena_,         scratch_,
-        info,           labels_ == nullptr ? nullptr : labels_ + first * tally_.labels_per_sample(),
-        sgd_,           step.instr->stage,
-        step.clear_sums};
+  TaskContext context(const Step& step) {
+    const std::int32_t shard = step.task->shard;
+    StepInfo info = info_;
+    info.first_sample = shard * step.task->samples;
+    return {arena_, *backend_,         scratch_,       info, inputs_.labels(shard),
+            &sgd_,  step.instr->stage, step.clear_sums};
   }
 
   void load(const Instr& instr) {
     const ArenaTensor& image = arena_.image(instr.group, instr.shard);
-    const Shape& shape = grouped_.group(instr.group).shape;
-    const std::int64_t first = instr.shard * image.ref.n;
-    // The caller's images are NCHW: a tensor of block 1.
-    const TensorRef batch{const_cast<float*>(images_) + first * shape.elems(),
-                          image.ref.n,
-                          shape.c,
-                          shape.h,
-                          shape.w,
-                          1};
+    const std::int64_t channels = grouped_.group(instr.group).shape.c;
     std::int64_t at = 0;
     for (Range c : image.plan->channels) {
-      copy_channels(image.ref, at, batch, c.begin, c.size(), false);
+      backend_->take_plain(image.ref, at, inputs_.images(instr.shard), channels, c);
       at += c.size();
     }
   }
 
-  void forward_task(Step& step, bool training) {
+  void forward_task(Step& step) {
     BoundTask& task = *step.task;
     const OpKind op = graph_.node(task.kernels->group().nodes[0]).op;
     if (op == OpKind::loss || op == OpKind::output) deliver(task);
-    if (op == OpKind::output || (op == OpKind::loss && labels_ == nullptr)) return;
-    TaskContext c = context(step, training);
+    const bool labelled = inputs_.labels(task.shard) != nullptr;
+    if (op == OpKind::output || (op == OpKind::loss && !labelled)) return;
+    TaskContext c = context(step);
     run_forward(graph_, task, c);
     if (op == OpKind::loss)
-      tally_.add(task.kernels->group().output, task.shard,
-                 TensorOf<float>(arena_.image(task.group, task.shard).ref));
+      tally_.fetch(task.kernels->group().output, task.shard,
+                   arena_.image(task.group, task.shard).ref);
   }
 
   /// The operand of a loss or output op is what the caller asked for.
@@ -222,30 +270,29 @@ class CpuEngine final : public Engine {
     const auto i = static_cast<std::size_t>(found - graph_.outputs.begin());
     if (found == graph_.outputs.end() || i >= outputs_->size() || (*outputs_)[i] == nullptr) return;
     scratch_.reset();
-    const TensorRef from = read_operand(task.operands[0], arena_, task.shard, scratch_);
+    const TensorRef from = read_operand(task.operands[0], arena_, *backend_, task.shard, scratch_);
     const std::int64_t elems = from.c * from.pixels();
-    const TensorRef to{
-        (*outputs_)[i] + task.shard * task.samples * elems, from.n, from.c, from.h, from.w, 1};
-    copy_channels(to, 0, from, 0, from.c, false);
+    backend_->give_plain((*outputs_)[i] + task.shard * task.samples * elems, from,
+                         scratch_.take(backend_->plain_room(from.elems())));
   }
 
   void clear_image_grads(const Step& step) {
     for (const auto& [group, shard] : step.clear_first) {
       ArenaTensor* grad = arena_.image_grad(group, shard);
-      if (grad != nullptr) std::memset(grad->data, 0, static_cast<std::size_t>(grad->ref.bytes()));
+      if (grad != nullptr) backend_->clear(grad->data, grad->ref.bytes());
     }
   }
 
   /// The running statistics have been told already.
   void redo_task(Step& step) {
-    TaskContext c = context(step, true);
+    TaskContext c = context(step);
     c.step.statistics_weight = 0;
     run_forward(graph_, *step.task, c);
   }
 
   void backward_task(Step& step) {
     clear_image_grads(step);
-    TaskContext c = context(step, true);
+    TaskContext c = context(step);
     run_backward(graph_, *step.task, c);
   }
 
@@ -255,6 +302,7 @@ class CpuEngine final : public Engine {
   EngineOptions options_;
   GroupedGraph grouped_;
   const RankProgram& program_;
+  std::unique_ptr<Backend> backend_;  // before all that is in its memory
   Arena arena_;
   ParamStore store_;
   BoundProgram bound_;
@@ -263,18 +311,22 @@ class CpuEngine final : public Engine {
   Scratch scratch_;
   WaitOptions wait_;
   std::uint64_t step_ = 0;
+  StepInfo info_;  // of the current step
+  Sgd sgd_;        // likewise
   bool statistics_shared_ = false;
-  const Sgd* sgd_ = nullptr;
-  const float* images_ = nullptr;
-  const std::int64_t* labels_ = nullptr;
   const std::vector<float*>* outputs_ = nullptr;
   LossTally tally_;
+  StepInputs inputs_;
+  StepRecorder recorder_;
+  Clock::time_point begin_;  // of the current step
   std::vector<TraceEvent> trace_;
 };
 
 }  // namespace
 
-bool runs_dtype(DType dtype) { return dtype == DType::fp32 || cpu::has_avx512(); }
+bool runs_dtype(DType dtype, DeviceKind device) {
+  return dtype == DType::fp32 || device == DeviceKind::cuda || cpu::has_avx512();
+}
 
 std::unique_ptr<Engine> Engine::create(const Graph& graph, const Plan& plan, Communicator& comm,
                                        const EngineOptions& options) {
@@ -287,14 +339,14 @@ std::unique_ptr<Engine> Engine::create(const Graph& graph, const Plan& plan, Com
                                           " ranks, the communicator " +
                                           std::to_string(comm.size()));
   }
-  if (!runs_dtype(plan.grid.dtype)) {
+  if (!runs_dtype(plan.grid.dtype, options.device)) {
     fail(ErrorCode::unsupported_op,
          "the plan stores activations as bf16, which takes a processor "
          "with AVX-512; plan with --dtype fp32");
   }
   // Kernels divide their work among the threads that there are when they are prepared.
   if (options.threads > 0) omp_set_num_threads(options.threads);
-  return std::make_unique<CpuEngine>(graph, plan, comm, options);
+  return std::make_unique<RankEngine>(graph, plan, comm, options);
 }
 
 }  // namespace hpmp

@@ -1,7 +1,6 @@
 // The engine of one rank: executes its program of a plan, verbatim, step after step.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,10 +11,28 @@ namespace hpmp {
 
 class Communicator;
 
+enum class DeviceKind : std::uint8_t { cpu, cuda };
+
 /// Whether this machine's kernels compute on activations of the type.
-bool runs_dtype(DType dtype);
+bool runs_dtype(DType dtype, DeviceKind device = DeviceKind::cpu);
+
+/// GPUs that this process may use; 0 without a driver or in a build without CUDA, and `why` in
+/// words then.
+int count_gpus(std::string& why);
+
+/// Somebody else's memory and stream on a GPU; see hpmp_gpu_memory in hpmp.h.
+struct GpuMemory {
+  void* context = nullptr;
+  void* (*allocate)(void* context, std::size_t bytes) = nullptr;  // null: the driver's memory
+  void (*release)(void* context, void* memory) = nullptr;
+  void* stream = nullptr;
+};
 
 struct EngineOptions {
+  DeviceKind device = DeviceKind::cpu;
+  int gpu = 0;  // which of this process's
+  GpuMemory gpu_memory;
+  bool tf32 = false;  // on a GPU: fp32 products of convolutions and dense layers may be rounded
   std::uint64_t seed = 0;
   int threads = 0;  // OpenMP threads; 0: leave as is
   double comm_timeout_seconds = 60;
@@ -32,6 +49,8 @@ struct StepResult {
   double loss = 0;           // weighted sum over the heads of the mean over all labels that count
   std::int64_t correct = 0;  // labels that are the first head's top class
   std::int64_t counted = 0;  // labels that are not ignored
+  /// In which the host gave out the step's work (on a CPU: did it), messages waited for included.
+  double host_seconds = 0;
   /// Of the first head, where it is of maps, by class: right, predicted and labelled pixels.
   std::vector<std::int64_t> confusion;
 };

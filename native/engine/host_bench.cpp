@@ -1,13 +1,9 @@
 #include "engine/host_bench.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <vector>
 
-#include "engine/param_store.h"
 #include "engine/stopwatch.h"
-#include "engine/tensor.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -75,7 +71,9 @@ int multiply_add(float* out) {
 }
 #endif
 
-double fma_rate(int repeats) {
+}  // namespace
+
+double measure_multiply_adds(int repeats) {
   volatile float sink = 0;
   int width = 0;
   const double seconds = median_seconds(repeats, [&] {
@@ -84,40 +82,6 @@ double fma_rate(int repeats) {
     sink = out;
   });
   return 2.0 * kChains * kRounds * width / seconds;
-}
-
-/// Half of the channels of an image, out of it and back, as messages do.
-double pack_rate(int repeats) {
-  constexpr std::int64_t n = 32, c = 128, side = 56, part = 64;
-  std::vector<float> image(n * c * side * side, 1), buffer(n * part * side * side, 1);
-  const TensorRef whole{image.data(), n, c, side, side, channel_block(c)};
-  const TensorRef packed{buffer.data(), n, part, side, side, channel_block(part)};
-  const double seconds = median_seconds(repeats, [&] {
-    copy_channels(packed, 0, whole, 32, part, false);
-    copy_channels(whole, 32, packed, 0, part, true);
-  });
-  return 2.0 * sizeof(float) * static_cast<double>(buffer.size()) / seconds;
-}
-
-double update_rate(int repeats) {
-  constexpr std::int64_t rows = 4096, columns = 2048;
-  Graph graph;
-  graph.params.push_back({"weight", ParamRole::weight, {rows, columns}, true});
-  RankProgram program;
-  program.params.push_back({ParamId(0), {{0, rows}}, {{0, rows}}});
-  ParamStore store(graph, program, true);
-  const double seconds = median_seconds(repeats, [&] {
-    store.begin_step();
-    store.update(ParamId(0), {});
-  });
-  return seconds / static_cast<double>(rows * columns);
-}
-
-}  // namespace
-
-HostFigures measure_host(int repeats, int threads) {
-  if (threads > 0) omp_set_num_threads(threads);
-  return {fma_rate(repeats), pack_rate(repeats), update_rate(repeats)};
 }
 
 }  // namespace hpmp

@@ -7,8 +7,8 @@
 
 namespace hpmp {
 
-LossTally::LossTally(const Graph& graph, const GridSpec& grid)
-    : batch_(grid.batch), shards_(grid.shards) {
+LossTally::LossTally(const Graph& graph, const GridSpec& grid, Backend& backend)
+    : backend_(backend), batch_(grid.batch), shards_(grid.shards) {
   for (ValueId v : graph.outputs) {
     const Node& node = graph.node(graph.value(v).producer);
     if (node.op != OpKind::loss) continue;
@@ -24,7 +24,8 @@ LossTally::LossTally(const Graph& graph, const GridSpec& grid)
 void LossTally::begin(const std::int64_t* labels) {
   sums_.assign(static_cast<std::size_t>(shards_ * width_), 0);
   counted_ = 0;
-  if (labels == nullptr) return;
+  has_labels_ = labels != nullptr;
+  if (!has_labels_) return;
   for (std::int64_t i = 0; i < batch_ * labels_per_sample_; ++i) {
     if (labels[i] < -1 || labels[i] >= classes_) {
       fail(ErrorCode::invalid_argument,
@@ -36,18 +37,37 @@ void LossTally::begin(const std::int64_t* labels) {
   }
 }
 
-void LossTally::add(ValueId head, std::int32_t shard, const TensorOf<float>& found) {
-  const auto same = [&](const Head& h) { return h.loss == head; };
+void LossTally::fetch(ValueId head, std::int32_t shard, const TensorRef& found) {
+  backend_.get(place_of(head, shard, found).output.data, found.data, found.bytes());
+}
+
+LossTally::Found& LossTally::place_of(ValueId head, std::int32_t shard, const TensorRef& found) {
+  for (Found& place : found_) {
+    if (place.head == head && place.shard == shard) return place;
+  }
+  Memory memory = backend_.allocate_staging(found.bytes());
+  TensorRef output = found;
+  output.data = memory.get();
+  found_.push_back({head, shard, std::move(memory), output});
+  return found_.back();
+}
+
+void LossTally::add(const Found& found) {
+  const auto same = [&](const Head& h) { return h.loss == found.head; };
   const Head& of = *std::find_if(heads_.begin(), heads_.end(), same);
-  double* to = sums_.data() + shard * width_ + of.at;
+  double* to = sums_.data() + found.shard * width_ + of.at;
+  const TensorOf<float> output(found.output);
   for (std::int64_t c = 0; c < of.width; ++c) {
     to[c] = 0;
-    for (std::int64_t i = 0; i < found.n; ++i)
-      to[c] += static_cast<double>(found.data[found.at(i, c, 0)]);
+    for (std::int64_t i = 0; i < output.n; ++i)
+      to[c] += static_cast<double>(output.data[output.at(i, c, 0)]);
   }
 }
 
-StepResult LossTally::summed(Communicator& comm, Tag tag, const WaitOptions& wait) const {
+StepResult LossTally::summed(Communicator& comm, Tag tag, const WaitOptions& wait) {
+  if (has_labels_) {
+    for (const Found& found : found_) add(found);
+  }
   const auto count = static_cast<int>(sums_.size());
   std::vector<double> all(sums_.size() * static_cast<std::size_t>(comm.size()));
   gather_doubles(comm, sums_.data(), count, all.data(), tag, wait);

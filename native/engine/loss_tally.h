@@ -5,8 +5,7 @@
 #include <vector>
 
 #include "comm/wait.h"
-#include "engine/engine.h"
-#include "engine/tensor.h"
+#include "engine/backend.h"
 #include "graph/graph.h"
 #include "hypergraph/hypergraph.h"
 
@@ -16,7 +15,8 @@ namespace hpmp {
 /// the order of heads and shards, so that the sums do not depend on where shards ran.
 class LossTally {
  public:
-  LossTally(const Graph& graph, const GridSpec& grid);
+  /// `backend` must outlive it.
+  LossTally(const Graph& graph, const GridSpec& grid, Backend& backend);
 
   /// Of one sample; 0 in a graph without losses.
   std::int64_t labels_per_sample() const { return labels_per_sample_; }
@@ -25,10 +25,11 @@ class LossTally {
   /// labels: [batch][labels_per_sample], or null.
   /// Errors: `invalid_argument` naming a label that is no class.
   void begin(const std::int64_t* labels);
-  /// `found`: the output of the loss `head` for the samples of a shard.
-  void add(ValueId head, std::int32_t shard, const TensorOf<float>& found);
-  /// Collective.
-  StepResult summed(Communicator& comm, Tag tag, const WaitOptions& wait) const;
+  /// `found`: the output of the loss `head` for the samples of a shard; on its way when this
+  /// returns. Where labels are given, a step has all outputs that the step before it had.
+  void fetch(ValueId head, std::int32_t shard, const TensorRef& found);
+  /// Collective; the backend has finished.
+  StepResult summed(Communicator& comm, Tag tag, const WaitOptions& wait);
 
  private:
   struct Head {
@@ -37,10 +38,23 @@ class LossTally {
     std::int64_t width = 0, at = 0;  // of its sums, and where they begin in a shard's
   };
 
+  /// An output on the host.
+  struct Found {
+    ValueId head;
+    std::int32_t shard;
+    Memory memory;
+    TensorRef output;
+  };
+
+  Found& place_of(ValueId head, std::int32_t shard, const TensorRef& found);
+  void add(const Found& found);
   StepResult result_of(const std::vector<double>& sums) const;
 
+  Backend& backend_;
   std::vector<Head> heads_;
+  std::vector<Found> found_;
   std::int64_t batch_, shards_, classes_ = 0, labels_per_sample_ = 0, width_ = 0, counted_ = 0;
+  bool has_labels_ = false;
   std::vector<double> sums_;  // [shards][width]
 };
 

@@ -1,7 +1,6 @@
 #include "engine/mailbox.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.h"
 
@@ -17,6 +16,18 @@ std::int64_t channels(const Letter& l) {
   return c;
 }
 
+/// Rows of a parameter, which lie together: one channel.
+TensorRef flat(float* data, std::int64_t count) { return {data, 1, 1, count, 1, 1, DType::fp32}; }
+
+std::vector<FerryLoad> loads_of(const RankProgram& program, Arena& arena) {
+  std::vector<FerryLoad> loads;
+  for (const PlannedTensor& t : program.tensors) {
+    if (t.kind != TensorKind::send_buffer && t.kind != TensorKind::recv_buffer) continue;
+    loads.push_back({t.message, arena.get(key_of(t)).data, t.bytes, t.first, t.last});
+  }
+  return loads;
+}
+
 std::int64_t largest_net(const Plan& plan) {
   std::int64_t most = -1;
   for (const Message& m : plan.messages) {
@@ -29,18 +40,27 @@ std::int64_t largest_net(const Plan& plan) {
 
 }  // namespace
 
-Mailbox::Mailbox(const Plan& plan, Communicator& comm, Arena& arena, ParamStore& params,
-                 const StatisticsMail& statistics, double timeout_seconds)
+Mailbox::Mailbox(const Plan& plan, Communicator& comm, Arena& arena, Backend& backend,
+                 ParamStore& params, const StatisticsMail& statistics, double timeout_seconds)
     : comm_(comm),
       arena_(arena),
+      backend_(backend),
       params_(params),
       statistics_(statistics),
+      routines_(plan.messages.size()),
+      ferry_(backend.make_ferry(
+          loads_of(plan.programs[static_cast<std::size_t>(comm.rank())], arena))),
       requests_(plan.messages.size()),
       sent_by_net_(static_cast<std::size_t>(largest_net(plan) + 1), 0),
       sent_by_peer_(static_cast<std::size_t>(plan.ranks), 0),
       samples_(plan.grid.batch / plan.grid.shards),
       dtype_(plan.grid.dtype) {
   wait_.timeout_seconds = timeout_seconds;
+  if (ferry_ != nullptr) wait_.progress = [this] { send_departed(); };
+  for (const Message& m : plan.messages) {
+    if (is_statistics(m.kind) || (!is_sent(m) && m.to != comm.rank())) continue;
+    routines_[static_cast<std::size_t>(m.tag)] = backend.make_copies(copies(m));
+  }
 }
 
 ArenaTensor& Mailbox::image_of(MessageKind of, const Letter& l) {
@@ -49,7 +69,8 @@ ArenaTensor& Mailbox::image_of(MessageKind of, const Letter& l) {
   return arena_.get({kind, l.group, l.shard, -1});
 }
 
-std::byte* Mailbox::buffer(TensorKind kind, const Message& m) {
+std::byte* Mailbox::buffer(const Message& m) {
+  const TensorKind kind = is_sent(m) ? TensorKind::send_buffer : TensorKind::recv_buffer;
   return arena_.get({kind, GroupId(), -1, m.tag}).data;
 }
 
@@ -62,71 +83,58 @@ TensorRef Mailbox::buffer_tensor(const TensorRef& image, const Letter& l, std::b
   return {data, samples_, c, image.h, image.w, wire_block(c), image.dtype};
 }
 
-void Mailbox::pack(const Message& m, std::byte* out) {
-  if (is_statistics(m.kind)) return statistics_.pack(m, reinterpret_cast<float*>(out));
+std::vector<ChannelCopy> Mailbox::copies(const Message& m) {
+  std::vector<ChannelCopy> all;
+  std::byte* wire = buffer(m);
   for (const Letter& l : m.letters) {
     if (carries_params(m.kind))
-      pack_params(m.kind, l, reinterpret_cast<float*>(out));
+      copy_params(m, l, reinterpret_cast<float*>(wire), all);
     else
-      pack_channels(m.kind, l, out);
-    out += message_bytes(m.kind, l.elems, dtype_);
+      copy_channels(m, l, wire, all);
+    wire += message_bytes(m.kind, l.elems, dtype_);
   }
+  return all;
 }
 
-void Mailbox::pack_channels(MessageKind kind, const Letter& l, std::byte* out) {
-  const ArenaTensor& image = image_of(kind, l);
-  const TensorRef packed = buffer_tensor(image.ref, l, out);
+void Mailbox::copy_channels(const Message& m, const Letter& l, std::byte* wire,
+                            std::vector<ChannelCopy>& copies) {
+  const ArenaTensor& image = image_of(m.kind, l);
+  const TensorRef packed = buffer_tensor(image.ref, l, wire);
   std::int64_t at = 0;
   for (const Piece& p : l.pieces) {
-    copy_channels(packed, at, image.ref, packed_position(image.plan->channels, p.range.begin),
-                  p.range.size(), false);
+    const std::int64_t c = packed_position(image.plan->channels, p.range.begin);
+    if (is_sent(m))
+      copies.push_back({packed, at, image.ref, c, p.range.size(), false});
+    else
+      copies.push_back({image.ref, c, packed, at, p.range.size(), m.kind == MessageKind::gradient});
     at += p.range.size();
   }
 }
 
-void Mailbox::pack_params(MessageKind kind, const Letter& l, float* out) {
+void Mailbox::copy_params(const Message& m, const Letter& l, float* wire,
+                          std::vector<ChannelCopy>& copies) {
   for (const Piece& p : l.pieces) {
     const HeldParam& held = *params_.find(p.param);
-    const Floats& from = kind == MessageKind::param ? held.weight : held.grad;
-    std::copy_n(from.data() + held.row(p.range.begin) * held.row_elems, p.elems, out);
-    out += p.elems;
-  }
-}
-
-void Mailbox::unpack(const Message& m, std::byte* in) {
-  if (is_statistics(m.kind)) return statistics_.unpack(m, reinterpret_cast<const float*>(in));
-  for (const Letter& l : m.letters) {
-    if (carries_params(m.kind))
-      unpack_params(m.kind, l, reinterpret_cast<const float*>(in));
+    const FloatArray& array = m.kind == MessageKind::param ? held.weight : held.grad;
+    const TensorRef rows = flat(array.data() + held.row(p.range.begin) * held.row_elems, p.elems);
+    const TensorRef packed = flat(wire, p.elems);
+    if (is_sent(m))
+      copies.push_back({packed, 0, rows, 0, 1, false});
     else
-      unpack_channels(m.kind, l, in);
-    in += message_bytes(m.kind, l.elems, dtype_);
+      copies.push_back({rows, 0, packed, 0, 1, m.kind != MessageKind::param});
+    wire += p.elems;
   }
 }
 
-void Mailbox::unpack_channels(MessageKind kind, const Letter& l, std::byte* in) {
-  ArenaTensor& image = image_of(kind, l);
-  const TensorRef packed = buffer_tensor(image.ref, l, in);
-  std::int64_t at = 0;
-  for (const Piece& p : l.pieces) {
-    copy_channels(image.ref, packed_position(image.plan->channels, p.range.begin), packed, at,
-                  p.range.size(), kind == MessageKind::gradient);
-    at += p.range.size();
-  }
+void Mailbox::pack(const Message& m) {
+  if (is_statistics(m.kind)) return statistics_.pack(m, reinterpret_cast<float*>(buffer(m)));
+  routines_[static_cast<std::size_t>(m.tag)]->run();
 }
 
-void Mailbox::unpack_params(MessageKind kind, const Letter& l, const float* in) {
-  for (const Piece& p : l.pieces) {
-    HeldParam& held = *params_.find(p.param);
-    const std::int64_t at = held.row(p.range.begin) * held.row_elems;
-    if (kind == MessageKind::param) {
-      std::copy_n(in, p.elems, held.weight.data() + at);
-    } else {
-      float* sum = held.grad.data() + at;
-      for (std::int64_t i = 0; i < p.elems; ++i) sum[i] += in[i];
-    }
-    in += p.elems;
-  }
+void Mailbox::unpack(const Message& m) {
+  if (is_statistics(m.kind))
+    return statistics_.unpack(m, reinterpret_cast<const float*>(buffer(m)));
+  routines_[static_cast<std::size_t>(m.tag)]->run();
 }
 
 void Mailbox::count(const Message& m) {
@@ -138,29 +146,48 @@ void Mailbox::count(const Message& m) {
 }
 
 void Mailbox::send(const Message& m) {
-  open_.push_back(static_cast<std::size_t>(m.tag));
-  std::byte* data = buffer(TensorKind::send_buffer, m);
-  pack(m, data);
+  pack(m);
   count(m);
+  if (ferry_ == nullptr) return start_send(m, buffer(m));
+  ferry_->depart(m.tag);
+  departing_.push_back(&m);
+}
+
+void Mailbox::start_send(const Message& m, const std::byte* data) {
+  open_.push_back(static_cast<std::size_t>(m.tag));
   requests_[static_cast<std::size_t>(m.tag)] = comm_.isend(data, bytes(m), m.to, m.tag);
 }
 
+void Mailbox::send_departed() {
+  while (!departing_.empty() && ferry_->has_departed(departing_.front()->tag)) {
+    start_send(*departing_.front(), ferry_->dock(departing_.front()->tag));
+    departing_.pop_front();
+  }
+}
+
 void Mailbox::post(const Message& m) {
+  if (ferry_ != nullptr) ferry_->expect(m.tag);
+  std::byte* to = ferry_ == nullptr ? buffer(m) : ferry_->dock(m.tag);
   open_.push_back(static_cast<std::size_t>(m.tag));
-  requests_[static_cast<std::size_t>(m.tag)] =
-      comm_.irecv(buffer(TensorKind::recv_buffer, m), bytes(m), m.from, m.tag);
+  requests_[static_cast<std::size_t>(m.tag)] = comm_.irecv(to, bytes(m), m.from, m.tag);
 }
 
 void Mailbox::receive(const Message& m, const char* label) {
   wait(comm_, requests_[static_cast<std::size_t>(m.tag)], {false, m.from, m.tag, label}, wait_);
-  unpack(m, buffer(TensorKind::recv_buffer, m));
+  if (ferry_ != nullptr) ferry_->arrive(m.tag);
+  unpack(m);
 }
 
 void Mailbox::wait_sent(const Message& m, const char* label) {
+  while (std::find(departing_.begin(), departing_.end(), &m) != departing_.end()) {
+    ferry_->finish_departure(departing_.front()->tag);
+    send_departed();
+  }
   wait(comm_, requests_[static_cast<std::size_t>(m.tag)], {true, m.to, m.tag, label}, wait_);
 }
 
 void Mailbox::progress() {
+  if (ferry_ != nullptr) send_departed();
   while (!open_.empty() && !requests_[open_.back()].active) open_.pop_back();
   // One test drives them all.
   if (!open_.empty()) comm_.test(requests_[open_.back()]);

@@ -3,11 +3,12 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
-#include "engine/buffers.h"
 #include "engine/kernel.h"
 #include "engine/stopwatch.h"
+#include "engine/tensor.h"
 #include "graph/ops.h"
 
 namespace hpmp {
@@ -22,8 +23,8 @@ void fill(T* data, std::int64_t count) {
 
 class NodeBench {
  public:
-  NodeBench(const Graph& graph, NodeId n, std::int64_t samples, DType dtype)
-      : graph_(graph), node_(graph.node(n)), samples_(samples), dtype_(dtype) {
+  NodeBench(const Graph& graph, NodeId n, std::int64_t samples, DType dtype, Backend& backend)
+      : graph_(graph), node_(graph.node(n)), samples_(samples), dtype_(dtype), backend_(backend) {
     const OpInfo& op = op_info(node_.op);
     if (op.channels == ChannelClass::index_map || node_.op == OpKind::input ||
         node_.op == OpKind::output) {
@@ -64,27 +65,42 @@ class NodeBench {
     spec.output_shape = out;
     spec.bn_group = samples_;
     spec.dtype = dtype_;
-    kernel_ = prepare_cpu_kernel(spec);
+    kernel_ = backend_.prepare(spec);
   }
 
-  float* floats(std::int64_t count) {
-    memory_.push_back(allocate_bytes(std::max<std::int64_t>(count, 1) * 4, "benchmark tensors"));
-    auto* data = reinterpret_cast<float*>(memory_.back().get());
-    fill(data, count);
+  std::byte* bytes(std::int64_t count) {
+    return memory_.emplace_back(backend_.allocate(std::max<std::int64_t>(count, 64), "a benchmark"))
+        .get();
+  }
+
+  template <class T>
+  T* numbers(std::int64_t count) {
+    std::vector<T> values(static_cast<std::size_t>(count));
+    fill(values.data(), count);
+    return put(values);
+  }
+
+  template <class T>
+  T* put(const std::vector<T>& values) {
+    const auto size = static_cast<std::int64_t>(values.size() * sizeof(T));
+    auto* data = reinterpret_cast<T*>(bytes(size));
+    backend_.put(data, values.data(), size);
+    backend_.finish();
     return data;
   }
 
   std::int64_t block_of(ValueId v) const {
     const bool image = graph_.node(graph_.value(v).producer).op == OpKind::input;
-    return (image ? preferred_input_block : channel_block)(graph_.shape(v).c);
+    const std::int64_t c = graph_.shape(v).c;
+    return image ? backend_.input_block(c) : backend_.block(c);
   }
 
   TensorRef tensor(ValueId v) {
     const Shape& s = graph_.shape(v);
     const bool loss = graph_.node(graph_.value(v).producer).op == OpKind::loss;
-    const TensorRef t{floats(samples_ * s.elems()), samples_, s.c, s.h, s.w, block_of(v),
-                      loss ? DType::fp32 : dtype_};
-    if (t.dtype == DType::bf16) fill(TensorOf<Bf16>(t).data, t.elems());
+    TensorRef t{nullptr, samples_, s.c, s.h, s.w, block_of(v), loss ? DType::fp32 : dtype_};
+    t.data = with_storage(
+        t.dtype, [&](auto stored) -> void* { return numbers<decltype(stored)>(t.elems()); });
     return t;
   }
 
@@ -104,24 +120,22 @@ class NodeBench {
     }
     const std::int64_t saved =
         saved_bytes(graph_, node_, samples_, graph_.shape(node_.output).c, samples_);
-    saved_ = allocate_bytes(std::max<std::int64_t>(saved, 64), "benchmark tensors");
-    scratch_ = allocate_bytes(
-        std::max<std::int64_t>(static_cast<std::int64_t>(kernel_->scratch_bytes()), 64),
-        "benchmark scratch");
-    labels_.assign(static_cast<std::size_t>(samples_ * forward_.inputs[0].pixels()), 0);
+    forward_.saved = backward_.saved = bytes(saved);
+    forward_.scratch = backward_.scratch =
+        bytes(static_cast<std::int64_t>(kernel_->scratch_bytes()));
+    labels_ = samples_ * forward_.inputs[0].pixels();
+    forward_.labels = backward_.labels =
+        put(std::vector<std::int64_t>(static_cast<std::size_t>(labels_)));
   }
 
   void make_params() {
     for (ParamId p : node_.params) {
       const Param& param = graph_.param(p);
-      forward_.params.push_back(floats(param.elems()));
-      backward_.param_grads.push_back(param.trainable ? floats(param.elems()) : nullptr);
+      forward_.params.push_back(numbers<float>(param.elems()));
+      backward_.param_grads.push_back(param.trainable ? numbers<float>(param.elems()) : nullptr);
     }
     backward_.params = forward_.params;
-    forward_.saved = backward_.saved = saved_.get();
-    forward_.scratch = backward_.scratch = scratch_.get();
-    forward_.labels = backward_.labels = labels_.data();
-    forward_.step.counted = static_cast<std::int64_t>(labels_.size());
+    forward_.step.counted = labels_;
     forward_.step.statistics_weight = 1;
     backward_.step = forward_.step;
   }
@@ -130,38 +144,33 @@ class NodeBench {
   const Node& node_;
   std::int64_t samples_;
   DType dtype_;
+  Backend& backend_;
+  std::vector<Memory> memory_;
   std::unique_ptr<Kernel> kernel_;
-  std::vector<AlignedBytes> memory_;
-  AlignedBytes saved_, scratch_;
-  std::vector<std::int64_t> labels_;
+  std::int64_t labels_ = 0;
   ForwardArgs forward_;
   BackwardArgs backward_;
 };
-
-template <class F>
-double seconds_of(F f) {
-  const Stopwatch watch;
-  f();
-  return watch.seconds();
-}
 
 }  // namespace
 
 PassSamples time_node(const Graph& graph, NodeId n, const BenchOptions& options) {
   if (options.threads > 0) omp_set_num_threads(options.threads);
-  NodeBench bench(graph, n, options.samples, options.dtype);
+  const std::unique_ptr<Backend> backend = open_backend(options.device, options.dtype);
+  NodeBench bench(graph, n, options.samples, options.dtype, *backend);
   const bool mixing = op_info(graph.node(n).op).channels == ChannelClass::mixing;
-  const auto all = [&](PassSamples& to) {
-    to.load.push_back(seconds_of([&] { bench.load(); }));
-    to.forward.push_back(seconds_of([&] { bench.forward(); }));
-    to.backward.push_back(seconds_of([&] { bench.backward(true, !mixing); }));
-    if (mixing) to.weights.push_back(seconds_of([&] { bench.backward(false, true); }));
-  };
-  PassSamples warm_up, samples;
-  all(warm_up);
+  BenchClock load(*backend, [&] { bench.load(); });
+  BenchClock forward(*backend, [&] { bench.forward(); });
+  BenchClock backward(*backend, [&] { bench.backward(true, !mixing); });
+  std::optional<BenchClock> weights;
+  if (mixing) weights.emplace(*backend, [&] { bench.backward(false, true); });
+  PassSamples samples;
   const Stopwatch watch;
   for (int i = 0; i < options.repeats; ++i) {
-    all(samples);
+    samples.load.push_back(load.seconds());
+    samples.forward.push_back(forward.seconds());
+    samples.backward.push_back(backward.seconds());
+    if (weights) samples.weights.push_back(weights->seconds());
     if (watch.seconds() > options.budget_seconds) break;
   }
   return samples;

@@ -1,9 +1,10 @@
-// One op of a network run alone on this thread's cores, timed pass by pass.
+// One op of a network run alone on this thread's cores or on a GPU, timed pass by pass.
 #pragma once
 
 #include <vector>
 
-#include "base/dtype.h"
+#include "engine/bench_clock.h"
+#include "engine/engine.h"
 #include "graph/graph.h"
 
 namespace hpmp {
@@ -14,9 +15,10 @@ struct BenchOptions {
   double budget_seconds = 1;  // no further repeat afterwards
   int threads = 0;            // OpenMP threads; 0: leave as is
   DType dtype = DType::fp32;  // of activations
+  EngineOptions device;       // which, and how it computes
 };
 
-/// Seconds of each repeat, as a Stopwatch counts them. `weights` is empty where the op has no
+/// Seconds of each repeat, as a BenchClock counts them. `weights` is empty where the op has no
 /// weights' gradient of its own; then `backward` is the whole backward pass. `load`: of taking new
 /// parameters over, once a step.
 struct PassSamples {

@@ -35,8 +35,9 @@ bool is_whole_image(const Operand& operand, Arena& arena, std::int32_t shard) {
   return next == arena.image(first.source, shard).ref.c;
 }
 
-Operand find_operand(const Graph& graph, const GroupedGraph& grouped, Arena& arena, GroupId g,
-                     std::int32_t shard, const Ranges& channels, std::size_t k) {
+Operand find_operand(const Graph& graph, const GroupedGraph& grouped, Arena& arena,
+                     const Backend& backend, GroupId g, std::int32_t shard, const Ranges& channels,
+                     std::size_t k) {
   const Group& group = grouped.group(g);
   Operand operand;
   for (Range need : needed_channels(graph, group, channels, k)) {
@@ -49,37 +50,41 @@ Operand find_operand(const Graph& graph, const GroupedGraph& grouped, Arena& are
   operand.dtype = arena.image(operand.stretches.front().source, shard).ref.dtype;
   operand.whole = is_whole_image(operand, arena, shard);
   const std::int64_t image_block = arena.image(operand.stretches.front().source, shard).ref.block;
-  operand.block = operand.whole ? image_block : channel_block(operand.channels);
+  operand.block = operand.whole ? image_block : backend.block(operand.channels);
   return operand;
 }
 
 }  // namespace
 
 std::vector<Operand> find_operands(const Graph& graph, const GroupedGraph& grouped, Arena& arena,
-                                   GroupId g, std::int32_t shard, const Ranges& channels) {
+                                   const Backend& backend, GroupId g, std::int32_t shard,
+                                   const Ranges& channels) {
   std::vector<Operand> operands;
   for (std::size_t k = 0; k < grouped.group(g).inputs.size(); ++k) {
-    operands.push_back(find_operand(graph, grouped, arena, g, shard, channels, k));
+    operands.push_back(find_operand(graph, grouped, arena, backend, g, shard, channels, k));
   }
   return operands;
 }
 
-TensorRef read_operand(const Operand& operand, Arena& arena, std::int32_t shard, Scratch& scratch) {
+TensorRef read_operand(const Operand& operand, Arena& arena, Backend& backend, std::int32_t shard,
+                       Scratch& scratch) {
   const TensorRef& first = arena.image(operand.stretches.front().source, shard).ref;
   if (operand.whole) return first;
   const TensorRef packed =
       scratch.take_tensor(first.n, operand.channels, first.h, first.w, first.dtype);
   for (const Stretch& s : operand.stretches) {
-    copy_channels(packed, s.operand_at, arena.image(s.source, shard).ref, s.image_at, s.count,
-                  false);
+    backend.copy_channels(
+        {packed, s.operand_at, arena.image(s.source, shard).ref, s.image_at, s.count, false});
   }
   return packed;
 }
 
-void scatter_grad(const Operand& operand, const TensorRef& grad, Arena& arena, std::int32_t shard) {
+void scatter_grad(const Operand& operand, const TensorRef& grad, Arena& arena, Backend& backend,
+                  std::int32_t shard) {
   for (const Stretch& s : operand.stretches) {
     ArenaTensor* to = arena.image_grad(s.source, shard);
-    if (to != nullptr) copy_channels(to->ref, s.image_at, grad, s.operand_at, s.count, true);
+    if (to != nullptr)
+      backend.copy_channels({to->ref, s.image_at, grad, s.operand_at, s.count, true});
   }
 }
 

@@ -34,8 +34,9 @@ void copy_out(const HeldParam& held, const float* packed_row, float* whole_row) 
 
 }  // namespace
 
-ParamStore::ParamStore(const Graph& graph, const RankProgram& program, bool training)
-    : index_(graph.params.size(), -1) {
+ParamStore::ParamStore(const Graph& graph, const RankProgram& program, bool training,
+                       Backend& backend)
+    : backend_(backend), index_(graph.params.size(), -1) {
   for (const ParamRows& rows : program.params) {
     const Param& param = graph.param(rows.param);
     HeldParam held;
@@ -43,11 +44,11 @@ ParamStore::ParamStore(const Graph& graph, const RankProgram& program, bool trai
     held.row_elems = param.row_elems();
     held.state = param.is_state();
     held.trainable = training && param.trainable && !held.state;
-    const auto used = static_cast<std::size_t>(total_size(rows.used) * held.row_elems);
-    held.weight.assign(used, 0);
-    if (held.trainable || held.state) held.grad.assign(used, 0);
+    const std::int64_t used = total_size(rows.used) * held.row_elems;
+    held.weight = FloatArray(backend, used);
+    if (held.trainable || held.state) held.grad = FloatArray(backend, used);
     if (held.trainable)
-      held.momentum.assign(static_cast<std::size_t>(total_size(rows.owned) * held.row_elems), 0);
+      held.momentum = FloatArray(backend, total_size(rows.owned) * held.row_elems);
     index_[rows.param.at()] = static_cast<int>(held_.size());
     held_.push_back(std::move(held));
   }
@@ -62,31 +63,38 @@ ParamStore::ParamStore(const Graph& graph, const RankProgram& program, bool trai
 void ParamStore::set(ParamId p, const float* data) {
   HeldParam* held = find(p);
   if (held == nullptr) return;
+  HostView weight(backend_, held->weight);
   for_rows(*held, held->rows.used, [&](std::int64_t, std::int64_t i, std::int64_t row) {
-    copy_in(*held, data + row * held->row_elems, held->weight.data() + i * held->row_elems);
+    copy_in(*held, data + row * held->row_elems, weight.data() + i * held->row_elems);
   });
+  weight.give_back();
   if (!held->state) return;
-  std::fill(held->grad.begin(), held->grad.end(), 0.0F);
+  HostView part(backend_, held->grad);
+  std::fill_n(part.data(), held->grad.size(), 0.0F);
   for_rows(*held, held->rows.owned, [&](std::int64_t used, std::int64_t, std::int64_t row) {
-    copy_in(*held, data + row * held->row_elems, held->grad.data() + used * held->row_elems);
+    copy_in(*held, data + row * held->row_elems, part.data() + used * held->row_elems);
   });
+  part.give_back();
 }
 
 void ParamStore::set_momentum(ParamId p, const float* data) {
   HeldParam* held = find(p);
   if (held == nullptr || !held->trainable) return;
+  HostView momentum(backend_, held->momentum);
   for_rows(*held, held->rows.owned, [&](std::int64_t, std::int64_t i, std::int64_t row) {
-    copy_in(*held, data + row * held->row_elems, held->momentum.data() + i * held->row_elems);
+    copy_in(*held, data + row * held->row_elems, momentum.data() + i * held->row_elems);
   });
+  momentum.give_back();
 }
 
 void ParamStore::get(ParamId p, What what, float* data) {
   HeldParam* held = find(p);
   if (held == nullptr) return;
   if (what != What::weight && !held->trainable) return;
-  const Floats& from = what == What::momentum              ? held->momentum
-                       : what == What::grad || held->state ? held->grad
-                                                           : held->weight;
+  const FloatArray& array = what == What::momentum              ? held->momentum
+                            : what == What::grad || held->state ? held->grad
+                                                                : held->weight;
+  HostView from(backend_, array);
   const bool packed_by_owned = what == What::momentum;
   const Ranges& rows = held->state ? held->rows.used : held->rows.owned;
   for_rows(*held, rows, [&](std::int64_t used, std::int64_t i, std::int64_t row) {
@@ -96,40 +104,41 @@ void ParamStore::get(ParamId p, What what, float* data) {
 }
 
 void ParamStore::begin_step() {
-  for (HeldParam& held : held_) {
-    if (held.trainable && !held.set_by_task) std::fill(held.grad.begin(), held.grad.end(), 0.0F);
-    if (!held.state) continue;
-    const auto decay = static_cast<float>(held.decay);
-    for (float& v : held.grad) v *= decay;
-  }
+  if (reset_ == nullptr) reset_ = backend_.make_reset(reset_ranges());
+  reset_->run();
 }
 
-void ParamStore::update(ParamId p, const Sgd& sgd) {
+std::vector<ResetRange> ParamStore::reset_ranges() const {
+  std::vector<ResetRange> ranges;
+  for (const HeldParam& held : held_) {
+    const bool sums = held.trainable && !held.set_by_task;
+    if (!sums && !held.state) continue;
+    const auto factor = static_cast<float>(held.state ? held.decay : 0);
+    ranges.push_back({held.grad.data(), held.grad.size(), factor});
+  }
+  return ranges;
+}
+
+std::vector<UpdateRange> ParamStore::update_ranges(ParamId p) {
+  std::vector<UpdateRange> ranges;
   HeldParam* held = find(p);
-  if (held == nullptr || !held->trainable || held->set_by_task) return;
-  const auto lr = static_cast<float>(sgd.lr), mu = static_cast<float>(sgd.momentum),
-             wd = static_cast<float>(sgd.weight_decay);
+  if (held == nullptr || !held->trainable || held->set_by_task) return ranges;
   std::int64_t first_owned = 0;
   for (Range r : held->rows.owned) {
-    const std::int64_t count = r.size() * held->row_elems;
     const std::int64_t at = held->row(r.begin) * held->row_elems;
-    float* w = held->weight.data() + at;
-    float* g = held->grad.data() + at;
-    float* m = held->momentum.data() + first_owned * held->row_elems;
-#pragma omp parallel for simd
-    for (std::int64_t i = 0; i < count; ++i) {
-      m[i] = mu * m[i] + (g[i] + wd * w[i]);
-      w[i] -= lr * m[i];
-    }
+    ranges.push_back({held->grad.data() + at, held->weight.data() + at,
+                      held->momentum.data() + first_owned * held->row_elems,
+                      r.size() * held->row_elems});
     first_owned += r.size();
   }
+  return ranges;
 }
 
 std::int64_t ParamStore::bytes() const {
-  std::size_t floats = 0;
+  std::int64_t bytes = 0;
   for (const HeldParam& held : held_)
-    floats += held.weight.size() + held.grad.size() + held.momentum.size();
-  return static_cast<std::int64_t>(floats * sizeof(float));
+    bytes += held.weight.bytes() + held.grad.bytes() + held.momentum.bytes();
+  return bytes;
 }
 
 }  // namespace hpmp

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "engine/buffers.h"
-#include "engine/engine.h"
+#include "engine/float_array.h"
+#include "plan/ownership.h"
 
 namespace hpmp {
 
@@ -18,7 +18,7 @@ struct HeldParam {
   double decay = 1;                        // of running statistics, per step
   bool set_by_task = false;                // one task sets the gradient and updates the weight
   std::vector<std::int64_t> column_order;  // position -> column of the whole parameter, or empty
-  Floats weight, grad, momentum;           // momentum: rows owned
+  FloatArray weight, grad, momentum;       // momentum: rows owned
 
   /// Packed row of a row of the whole parameter; -1 where it is not used here.
   std::int64_t row(std::int64_t whole_row) const { return packed_position(rows.used, whole_row); }
@@ -26,13 +26,13 @@ struct HeldParam {
 
 class ParamStore {
  public:
-  ParamStore(const Graph& graph, const RankProgram& program, bool training);
+  /// `backend` must outlive it.
+  ParamStore(const Graph& graph, const RankProgram& program, bool training, Backend& backend);
 
   /// Null where the rank does not use the parameter.
   HeldParam* find(ParamId p) {
     return index_[p.at()] < 0 ? nullptr : &held_[static_cast<std::size_t>(index_[p.at()])];
   }
-  std::vector<HeldParam>& all() { return held_; }
 
   /// `data`: the whole parameter in C order.
   void set(ParamId p, const float* data);
@@ -43,10 +43,15 @@ class ParamStore {
 
   /// Start of a training step: gradients to zero, running statistics decayed.
   void begin_step();
-  void update(ParamId p, const Sgd& sgd);  // nothing where a task did
+  /// What an update of the parameter goes over; nothing where a task updates it.
+  std::vector<UpdateRange> update_ranges(ParamId p);
   std::int64_t bytes() const;
 
  private:
+  std::vector<ResetRange> reset_ranges() const;
+
+  Backend& backend_;
+  std::unique_ptr<Routine> reset_;  // of the first step on
   std::vector<HeldParam> held_;
   std::vector<int> index_;  // by ParamId
 };

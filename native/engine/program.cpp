@@ -26,19 +26,22 @@ std::vector<std::size_t> operands_in_run_order(const BoundTask& task, std::int32
 }  // namespace
 
 BoundProgram::BoundProgram(const Graph& graph, const GroupedGraph& grouped, const Plan& plan,
-                           const RankProgram& program, Arena& arena, ParamStore& store)
+                           const RankProgram& program, Arena& arena, ParamStore& store,
+                           Backend& backend)
     : graph_(graph),
       grouped_(grouped),
       plan_(plan),
       program_(program),
       arena_(arena),
-      store_(store) {
+      store_(store),
+      backend_(backend) {
   bind_tasks();
   bind_steps();
   find_grad_modes();
   find_first_sums();
   order_dense_columns();
   find_own_updates();
+  bind_updates();
 }
 
 void BoundProgram::params_changed() {
@@ -48,7 +51,7 @@ void BoundProgram::params_changed() {
 std::int64_t BoundProgram::scratch_bytes() const {
   std::int64_t most = 0;
   for (const auto& [key, task] : tasks_) {
-    if (task.kernels != nullptr) most = std::max(most, task_scratch_bytes(graph_, task));
+    if (task.kernels != nullptr) most = std::max(most, task_scratch_bytes(graph_, backend_, task));
   }
   return most;
 }
@@ -74,24 +77,19 @@ void BoundProgram::bind_tasks() {
     if (graph_.node(group.nodes[0]).op == OpKind::input) continue;
     task.image = arena_.image(owned.group, owned.shard).plan->channels;
     task.operands =
-        find_operands(graph_, grouped_, arena_, owned.group, owned.shard, owned.channels);
+        find_operands(graph_, grouped_, arena_, backend_, owned.group, owned.shard, owned.channels);
     std::vector<std::int64_t> blocks;
     for (const Operand& o : task.operands) blocks.push_back(o.block);
     auto& kernels = kernels_[{owned.group, owned.channels, blocks}];
     if (kernels == nullptr) {
       kernels = std::make_unique<TaskKernels>(graph_, grouped_, plan_.grid, owned.group,
-                                              owned.channels, task.operands, store_);
+                                              owned.channels, task.operands, store_, backend_);
     }
     task.kernels = kernels.get();
   }
 }
 
 void BoundProgram::bind_steps() {
-  std::map<GroupId, std::vector<ParamId>> at_home;
-  const std::vector<GroupId> homes = param_homes(graph_, grouped_);
-  for (std::size_t p = 0; p < homes.size(); ++p) {
-    if (homes[p].valid()) at_home[homes[p]].push_back(ParamId(static_cast<std::int64_t>(p)));
-  }
   for (const Instr& instr : program_.instrs) {
     Step step;
     step.instr = &instr;
@@ -99,7 +97,6 @@ void BoundProgram::bind_steps() {
     if (instr.kind == InstrKind::forward || instr.kind == InstrKind::backward ||
         instr.kind == InstrKind::redo)
       step.task = &tasks_.at({instr.group, instr.shard});
-    if (instr.kind == InstrKind::update) step.params = at_home[instr.group];
     steps_.push_back(std::move(step));
   }
 }
@@ -172,6 +169,20 @@ void BoundProgram::find_own_updates() {
   }
   for (auto& [group, tasks] : backward) {
     if (tasks.size() == 1 && updates_alone(*tasks[0])) tasks[0]->kernels->update_in_backward();
+  }
+}
+
+void BoundProgram::bind_updates() {
+  std::map<GroupId, std::vector<UpdateRange>> at_home;
+  const std::vector<GroupId> homes = param_homes(graph_, grouped_);
+  for (std::size_t p = 0; p < homes.size(); ++p) {
+    if (!homes[p].valid()) continue;
+    for (const UpdateRange& r : store_.update_ranges(ParamId(static_cast<std::int64_t>(p))))
+      at_home[homes[p]].push_back(r);
+  }
+  for (Step& step : steps_) {
+    if (step.instr->kind == InstrKind::update)
+      step.update = backend_.make_update(at_home[step.instr->group]);
   }
 }
 

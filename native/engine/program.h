@@ -19,15 +19,15 @@ struct Step {
   BoundTask* task = nullptr;  // forward, backward
   /// Groups and shards to whose image gradients nothing was added yet: cleared first.
   std::vector<std::pair<GroupId, std::int32_t>> clear_first;
-  bool clear_sums = false;      // nor to the statistics that follow the stage
-  std::vector<ParamId> params;  // update
+  bool clear_sums = false;  // nor to the statistics that follow the stage
+  std::unique_ptr<Routine> update;
 };
 
 class BoundProgram {
  public:
   /// All arguments must outlive this.
   BoundProgram(const Graph& graph, const GroupedGraph& grouped, const Plan& plan,
-               const RankProgram& program, Arena& arena, ParamStore& store);
+               const RankProgram& program, Arena& arena, ParamStore& store, Backend& backend);
 
   std::vector<Step>& steps() { return steps_; }
   void params_changed();
@@ -45,6 +45,7 @@ class BoundProgram {
   void find_first_sums();
   void order_dense_columns();
   void find_own_updates();
+  void bind_updates();
   bool updates_alone(const BoundTask& task) const;
   /// Whether something was added to the image gradient before; from now on, yes.
   bool was_written(GroupId g, std::int32_t shard);
@@ -55,6 +56,7 @@ class BoundProgram {
   const RankProgram& program_;
   Arena& arena_;
   ParamStore& store_;
+  Backend& backend_;
   std::map<Key, BoundTask> tasks_;
   /// By group, channels and the operands' blocks.
   using KernelKey = std::tuple<GroupId, Ranges, std::vector<std::int64_t>>;

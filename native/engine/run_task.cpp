@@ -1,7 +1,6 @@
 #include "engine/run_task.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.h"
 #include "engine/shared_sums.h"
@@ -10,14 +9,15 @@ namespace hpmp {
 namespace {
 
 /// The group's own channels among those of its image, in both directions.
-void copy_own(const BoundTask& task, const TensorRef& image, const TensorRef& own, bool to_image) {
+void copy_own(const BoundTask& task, Backend& backend, const TensorRef& image, const TensorRef& own,
+              bool to_image) {
   std::int64_t at = 0;
   for (Range r : task.kernels->channels()) {
     const std::int64_t in_image = packed_position(task.image, r.begin);
     if (to_image)
-      copy_channels(image, in_image, own, at, r.size(), false);
+      backend.copy_channels({image, in_image, own, at, r.size(), false});
     else
-      copy_channels(own, at, image, in_image, r.size(), false);
+      backend.copy_channels({own, at, image, in_image, r.size(), false});
     at += r.size();
   }
 }
@@ -28,6 +28,7 @@ class TaskRun {
       : graph_(graph),
         task_(task),
         context_(context),
+        backend_(context.backend),
         kernels_(*task.kernels),
         group_(kernels_.group()),
         image_(context.arena.image(task.group, task.shard).ref),
@@ -48,7 +49,7 @@ class TaskRun {
     for (std::size_t l = 0; l < links().size(); ++l) {
       if (nodes.has(links()[l].begin)) forward_link(l);
     }
-    if (last && !owns_image_) copy_own(task_, image_, output_, true);
+    if (last && !owns_image_) copy_own(task_, backend_, image_, output_, true);
     if (!last && context_.step.training) sum_forward(nodes.end);
     if (context_.step.training) kernels_.end_param_sums(true);
   }
@@ -94,7 +95,7 @@ class TaskRun {
       if (in_scratch_[l].data == nullptr) in_scratch_[l] = scratch_like(s);
       return in_scratch_[l];
     }
-    return {saved_ + offset, task_.samples, own_, s.h, s.w, channel_block(own_), image_.dtype};
+    return {saved_ + offset, task_.samples, own_, s.h, s.w, backend_.block(own_), image_.dtype};
   }
 
   std::byte* saved(std::size_t l) const {
@@ -110,8 +111,8 @@ class TaskRun {
     if (l > 0) all.push_back(result(l - 1));
     for (std::size_t k = 0; k < group_.inputs.size(); ++k) {
       if (links()[l].has(group_.inputs[k].node))
-        all.push_back(
-            read_operand(task_.operands[k], context_.arena, task_.shard, context_.scratch));
+        all.push_back(read_operand(task_.operands[k], context_.arena, backend_, task_.shard,
+                                   context_.scratch));
     }
     return all;
   }
@@ -119,7 +120,7 @@ class TaskRun {
   /// The sums that follow or, where the stage is the one before, precede this one.
   SumRow sum_row(bool backward, std::int32_t stage) {
     const std::int32_t first = kernels_.grid().first_sharing(task_.shard);
-    return {context_.arena, task_.group, first, backward ? stages() + stage : stage};
+    return {context_.arena, backend_, task_.group, first, backward ? stages() + stage : stage};
   }
 
   ChannelSums* take_sums() {
@@ -160,7 +161,7 @@ class TaskRun {
   void sum_backward(std::size_t node, const TensorRef& grad) {
     const std::size_t norm = link_from(node);
     const TensorRef kept = stage_grad(node);
-    if (grad.data != kept.data) copy_channels(kept, 0, grad, 0, own_, false);
+    if (grad.data != kept.data) backend_.copy_channels({kept, 0, grad, 0, own_, false});
     BackwardArgs args;
     args.inputs = inputs(norm);
     args.grad_output = kept;
@@ -181,7 +182,7 @@ class TaskRun {
     const Shape& s = graph_.shape(node(norm).output);
     std::byte* data =
         context_.arena.get({TensorKind::stage_grad, task_.group, task_.shard, -1}).data;
-    return {data, task_.samples, own_, s.h, s.w, channel_block(own_), image_.dtype};
+    return {data, task_.samples, own_, s.h, s.w, backend_.block(own_), image_.dtype};
   }
 
   void forward_link(std::size_t l) {
@@ -202,7 +203,7 @@ class TaskRun {
     output_ = owns_image_ ? image_ : TensorRef{};
     if (owns_image_ || !links().back().backward_reads_output) return;
     output_ = scratch_like(group_.shape);
-    copy_own(task_, image_, output_, false);
+    copy_own(task_, backend_, image_, output_, false);
   }
 
   TensorRef load_output_grad() {
@@ -212,7 +213,7 @@ class TaskRun {
     }
     if (owns_image_) return grad->ref;
     const TensorRef own = scratch_like(group_.shape);
-    copy_own(task_, grad->ref, own, false);
+    copy_own(task_, backend_, grad->ref, own, false);
     return own;
   }
 
@@ -244,7 +245,7 @@ class TaskRun {
     args.step = context_.step;
     kernels_.kernel(l)->backward(args);
     for (const auto& [k, g] : gathered)
-      scatter_grad(task_.operands[k], g, context_.arena, task_.shard);
+      scatter_grad(task_.operands[k], g, context_.arena, backend_, task_.shard);
     return chain;
   }
 
@@ -260,15 +261,16 @@ class TaskRun {
   void add_operand(std::size_t k, BackwardArgs& args,
                    std::vector<std::pair<std::size_t, TensorRef>>& gathered) {
     const Operand& operand = task_.operands[k];
-    args.inputs.push_back(backward_reads_input(graph_, group_, k)
-                              ? read_operand(operand, context_.arena, task_.shard, context_.scratch)
-                              : TensorRef{});
+    args.inputs.push_back(
+        backward_reads_input(graph_, group_, k)
+            ? read_operand(operand, context_.arena, backend_, task_.shard, context_.scratch)
+            : TensorRef{});
     args.accumulate.push_back(false);
     args.grad_inputs.push_back({});
     if (!operand.wants_grad) return;
     for (GroupId g : task_.grads.zero[k]) {
       ArenaTensor* t = context_.arena.image_grad(g, task_.shard);
-      std::memset(t->data, 0, static_cast<std::size_t>(t->ref.bytes()));
+      backend_.clear(t->data, t->ref.bytes());
     }
     if (operand.whole) {
       args.grad_inputs.back() =
@@ -284,6 +286,7 @@ class TaskRun {
   const Graph& graph_;
   BoundTask& task_;
   TaskContext& context_;
+  Backend& backend_;
   TaskKernels& kernels_;
   const Group& group_;
   TensorRef image_, output_;

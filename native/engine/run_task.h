@@ -18,6 +18,7 @@ struct BoundTask {
 
 struct TaskContext {
   Arena& arena;
+  Backend& backend;
   Scratch& scratch;
   StepInfo step;
   const std::int64_t* labels = nullptr;  // of the shard
@@ -31,6 +32,6 @@ void run_forward(const Graph& graph, BoundTask& task, TaskContext& context);
 void run_backward(const Graph& graph, BoundTask& task, TaskContext& context);
 
 /// Scratch that either direction takes at most, kernels' own included.
-std::int64_t task_scratch_bytes(const Graph& graph, const BoundTask& task);
+std::int64_t task_scratch_bytes(const Graph& graph, const Backend& backend, const BoundTask& task);
 
 }  // namespace hpmp

@@ -1,7 +1,5 @@
 #include "engine/shared_sums.h"
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "hypergraph/stages.h"
 
@@ -19,28 +17,18 @@ std::int64_t samples_of(const Plan& plan, const Letter& l, Rank r, Range channel
   return samples;
 }
 
-/// As the two floats of the wire.
-void encode(const ChannelSums& sums, double count, bool backward, float* out) {
-  const double mean = sums.first / count;
-  out[0] = static_cast<float>(backward ? sums.first : mean);
-  out[1] = static_cast<float>(backward ? sums.second : sums.second - mean * sums.first);
-}
-
-ChannelSums decode(const float* in, double count, bool backward) {
-  const double first = in[0], second = in[1];
-  if (backward) return {first, second};
-  return {count * first, second + count * first * first};
-}
-
 }  // namespace
 
-SumRow::SumRow(Arena& arena, GroupId g, std::int32_t shard, std::int32_t exchange)
-    : sums_(reinterpret_cast<ChannelSums*>(arena.get({TensorKind::statistics, g, shard, -1}).data)),
+SumRow::SumRow(Arena& arena, Backend& backend, GroupId g, std::int32_t shard, std::int32_t exchange)
+    : backend_(backend),
+      sums_(reinterpret_cast<ChannelSums*>(arena.get({TensorKind::statistics, g, shard, -1}).data)),
       channels_(arena.get({TensorKind::statistics, g, shard, -1}).plan->channels) {
   sums_ += exchange * total_size(channels_);
 }
 
-void SumRow::clear() { std::fill_n(sums_, total_size(channels_), ChannelSums()); }
+void SumRow::clear() {
+  backend_.clear(sums_, total_size(channels_) * static_cast<std::int64_t>(sizeof(ChannelSums)));
+}
 
 ChannelSums* SumRow::at(Range range) const {
   const std::int64_t position = packed_position(channels_, range.begin);
@@ -50,21 +38,21 @@ ChannelSums* SumRow::at(Range range) const {
 
 void SumRow::add(const Ranges& of, const ChannelSums* part) {
   for (Range range : of) {
-    ChannelSums* to = at(range);
-    for (std::int64_t c = 0; c < range.size(); ++c, ++part) {
-      to[c].first += part->first;
-      to[c].second += part->second;
-    }
+    backend_.add_sums(at(range), part, range.size());
+    part += range.size();
   }
 }
 
 void SumRow::read(const Ranges& of, ChannelSums* to) const {
-  for (Range range : of) to = std::copy_n(at(range), range.size(), to);
+  for (Range range : of) {
+    backend_.copy(to, at(range), range.size() * static_cast<std::int64_t>(sizeof(ChannelSums)));
+    to += range.size();
+  }
 }
 
 StatisticsMail::StatisticsMail(const Graph& graph, const GroupedGraph& grouped, const Plan& plan,
-                               Arena& arena)
-    : arena_(arena) {
+                               Arena& arena, Backend& backend)
+    : arena_(arena), backend_(backend) {
   for (const Message& m : plan.messages)
     exchanges_.push_back(is_statistics(m.kind) ? exchange_of(graph, grouped, plan, m) : Exchange());
 }
@@ -92,28 +80,23 @@ StatisticsMail::Exchange StatisticsMail::exchange_of(const Graph& graph,
 void StatisticsMail::pack(const Message& m, float* out) const {
   const Exchange& exchange = exchanges_[static_cast<std::size_t>(m.tag)];
   const Letter& l = m.lead();
-  const SumRow row(arena_, l.group, l.shard, exchange.index);
+  const SumRow row(arena_, backend_, l.group, l.shard, exchange.index);
   for (std::size_t i = 0; i < l.pieces.size(); ++i) {
     const Range range = l.pieces[i].range;
-    const ChannelSums* sums = row.at(range);
-    for (std::int64_t c = 0; c < range.size(); ++c, out += 2)
-      encode(sums[c], exchange.counts[i], is_backward(m.kind), out);
+    backend_.encode_sums(out, row.at(range), range.size(), exchange.counts[i], is_backward(m.kind));
+    out += 2 * range.size();
   }
 }
 
 void StatisticsMail::unpack(const Message& m, const float* in) const {
   const Exchange& exchange = exchanges_[static_cast<std::size_t>(m.tag)];
   const Letter& l = m.lead();
-  const SumRow row(arena_, l.group, l.shard, exchange.index);
+  const SumRow row(arena_, backend_, l.group, l.shard, exchange.index);
   for (std::size_t i = 0; i < l.pieces.size(); ++i) {
     const Range range = l.pieces[i].range;
-    ChannelSums* sums = row.at(range);
-    for (std::int64_t c = 0; c < range.size(); ++c, in += 2) {
-      const ChannelSums got = decode(in, exchange.counts[i], is_backward(m.kind));
-      if (!is_partial(m.kind)) sums[c] = {};
-      sums[c].first += got.first;
-      sums[c].second += got.second;
-    }
+    backend_.decode_sums(row.at(range), in, range.size(), exchange.counts[i], is_backward(m.kind),
+                         is_partial(m.kind));
+    in += 2 * range.size();
   }
 }
 

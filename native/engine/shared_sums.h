@@ -14,7 +14,7 @@ class SumRow {
  public:
   /// `shard`: the first that shares; `exchange`: the forward ones count from 0, then the backward
   /// ones.
-  SumRow(Arena& arena, GroupId g, std::int32_t shard, std::int32_t exchange);
+  SumRow(Arena& arena, Backend& backend, GroupId g, std::int32_t shard, std::int32_t exchange);
 
   void clear();
   /// `part`: [total_size(of)], the channels `of` of the group in order; so in `read`.
@@ -24,6 +24,7 @@ class SumRow {
   ChannelSums* at(Range range) const;
 
  private:
+  Backend& backend_;
   ChannelSums* sums_;
   const Ranges& channels_;
 };
@@ -38,8 +39,9 @@ inline std::int64_t sums_bytes(std::int64_t channels) {
 /// 1979); backward the two sums.
 class StatisticsMail {
  public:
-  /// `plan` and `arena` must outlive it.
-  StatisticsMail(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Arena& arena);
+  /// `plan`, `arena` and `backend` must outlive it.
+  StatisticsMail(const Graph& graph, const GroupedGraph& grouped, const Plan& plan, Arena& arena,
+                 Backend& backend);
 
   void pack(const Message& m, float* out) const;
   void unpack(const Message& m, const float* in) const;
@@ -54,6 +56,7 @@ class StatisticsMail {
                        const Message& m) const;
 
   Arena& arena_;
+  Backend& backend_;
   std::vector<Exchange> exchanges_;  // by message
 };
 

@@ -24,30 +24,38 @@ struct Exchange {
 
 class Sharing {
  public:
-  Sharing(const Plan& plan, Communicator& comm, HeldParam& held, Tag tag,
+  Sharing(const Plan& plan, Communicator& comm, HeldParam& held, Backend& backend, Tag tag,
           const WaitOptions& options)
-      : plan_(plan), comm_(comm), held_(held), tag_(tag), options_(options) {}
+      : plan_(plan),
+        comm_(comm),
+        held_(held),
+        tag_(tag),
+        options_(options),
+        weight_(backend, held.weight),
+        grad_(backend, held.grad) {}
 
   void run() {
     std::vector<Exchange> to_owners = exchanges(false), to_users = exchanges(true);
     // 1. Parts go to the owners.
-    for (Exchange& e : to_owners) send(e, held_.grad);
+    for (Exchange& e : to_owners) send(e, grad_.data());
     for (Exchange& e : to_users) receive(e);
     for (Exchange& e : to_owners) wait_for(e, true);
     for (Exchange& e : to_users) {
       wait_for(e, false);
-      apply(e, [](float& part, float other) { part += other; }, held_.grad);
+      apply(e, [](float& part, float other) { part += other; }, grad_.data());
     }
-    held_.weight = held_.grad;
+    std::copy_n(grad_.data(), held_.grad.size(), weight_.data());
     // 2. Sums come back; the owner keeps the whole as its part.
-    for (Exchange& e : to_users) send(e, held_.grad);
+    for (Exchange& e : to_users) send(e, grad_.data());
     for (Exchange& e : to_owners) receive(e);
     for (Exchange& e : to_users) wait_for(e, true);
     for (Exchange& e : to_owners) {
       wait_for(e, false);
-      apply(e, [](float& whole, float other) { whole = other; }, held_.weight);
-      apply(e, [](float& part, float) { part = 0; }, held_.grad);
+      apply(e, [](float& whole, float other) { whole = other; }, weight_.data());
+      apply(e, [](float& part, float) { part = 0; }, grad_.data());
     }
+    weight_.give_back();
+    grad_.give_back();
   }
 
  private:
@@ -66,18 +74,18 @@ class Sharing {
   }
 
   template <class F>
-  void apply(Exchange& e, F f, Floats& values) const {
+  void apply(Exchange& e, F f, float* values) const {
     std::size_t at = 0;
     for (Range r : e.rows) {
-      float* v = values.data() + held_.row(r.begin) * held_.row_elems;
+      float* v = values + held_.row(r.begin) * held_.row_elems;
       for (std::int64_t i = 0; i < r.size() * held_.row_elems; ++i) f(v[i], e.data[at++]);
     }
   }
 
-  void send(Exchange& e, Floats& values) const {
+  void send(Exchange& e, const float* values) const {
     std::vector<float> out;
     for (Range r : e.rows) {
-      const float* v = values.data() + held_.row(r.begin) * held_.row_elems;
+      const float* v = values + held_.row(r.begin) * held_.row_elems;
       out.insert(out.end(), v, v + r.size() * held_.row_elems);
     }
     e.data = std::move(out);
@@ -97,15 +105,17 @@ class Sharing {
   HeldParam& held_;
   Tag tag_;
   const WaitOptions& options_;
+  HostView weight_, grad_;
 };
 
 }  // namespace
 
 void share_statistics(const Graph& graph, const Plan& plan, Communicator& comm, ParamStore& store,
-                      Tag first_tag, const WaitOptions& options) {
+                      Backend& backend, Tag first_tag, const WaitOptions& options) {
   for (std::size_t p = 0; p < graph.params.size(); ++p) {
     HeldParam* held = store.find(ParamId(static_cast<std::int64_t>(p)));
-    if (held != nullptr && held->state) Sharing(plan, comm, *held, first_tag, options).run();
+    if (held != nullptr && held->state)
+      Sharing(plan, comm, *held, backend, first_tag, options).run();
   }
 }
 

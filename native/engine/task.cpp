@@ -20,16 +20,16 @@ void for_shared_rows(const TaskParam& param, F f) {
   }
 }
 
-void add(const float* from, float* to, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
-}
-
 }  // namespace
 
 TaskKernels::TaskKernels(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid,
                          GroupId g, Ranges channels, const std::vector<Operand>& operands,
-                         ParamStore& store)
-    : graph_(graph), group_(&grouped.group(g)), grid_(grid), channels_(std::move(channels)) {
+                         ParamStore& store, Backend& backend)
+    : graph_(graph),
+      backend_(backend),
+      group_(&grouped.group(g)),
+      grid_(grid),
+      channels_(std::move(channels)) {
   layout_ = chain_layout(graph, *group_, grid, total_size(channels_));
   norms_ = synced_norms(graph, *group_, grid);
   for (const Link& link : layout_.links) {
@@ -49,10 +49,9 @@ void TaskKernels::find_params(const Link& link, ParamStore& store) {
       param.rows = rows_read(node, j);
       param.direct = param.held->rows.used == param.rows;
       if (!param.direct) {
-        const auto floats =
-            static_cast<std::size_t>(total_size(param.rows) * param.held->row_elems);
-        param.weight.assign(floats, 0);
-        if (!param.held->grad.empty()) param.grad.assign(floats, 0);
+        const std::int64_t floats = total_size(param.rows) * param.held->row_elems;
+        param.weight = FloatArray(backend_, floats);
+        if (!param.held->grad.empty()) param.grad = FloatArray(backend_, floats);
       }
       params.push_back(std::move(param));
     }
@@ -83,7 +82,7 @@ void TaskKernels::prepare_link(const Link& link, const std::vector<Operand>& ope
   spec.input_gradient = link.begin > 0;
   for (std::size_t i = link.begin; i < link.end; ++i)
     add_operands(i, i == link.begin && i > 0, operands, spec);
-  kernels_.back() = prepare_cpu_kernel(spec);
+  kernels_.back() = backend_.prepare(spec);
 }
 
 /// Those of node i that its link gets from outside, that of the chain first.
@@ -95,7 +94,7 @@ void TaskKernels::add_operands(std::size_t i, bool from_chain, const std::vector
     const Shape& in = graph_.shape(node.inputs[group_->chain_operand[i]]);
     spec.input_channels.push_back(channels_);
     spec.input_shapes.push_back({own, in.h, in.w});
-    spec.input_blocks.push_back(channel_block(own));
+    spec.input_blocks.push_back(backend_.block(own));
   }
   for (std::size_t x = 0; x < group_->inputs.size(); ++x) {
     if (group_->inputs[x].node != i) continue;
@@ -111,7 +110,8 @@ void TaskKernels::pack_weights() {
     for (TaskParam& p : link) {
       if (p.direct) continue;
       for_shared_rows(p, [&](std::int64_t from, std::int64_t to, std::int64_t n) {
-        std::copy_n(p.held->weight.data() + from, n, p.weight.data() + to);
+        backend_.copy(p.weight.data() + to, p.held->weight.data() + from,
+                      n * static_cast<std::int64_t>(sizeof(float)));
       });
     }
   }
@@ -131,8 +131,8 @@ std::vector<float*> TaskKernels::params(std::size_t l, bool training) {
   std::vector<float*> pointers;
   for (TaskParam& p : params_[l]) {
     const bool part = p.held->state && training;
-    Floats& whole = part ? p.held->grad : p.held->weight;
-    Floats& packed = part ? p.grad : p.weight;
+    const FloatArray& whole = part ? p.held->grad : p.held->weight;
+    const FloatArray& packed = part ? p.grad : p.weight;
     pointers.push_back(p.direct ? whole.data() : packed.data());
   }
   return pointers;
@@ -159,7 +159,7 @@ float* TaskKernels::momentum_to_update(std::size_t l) {
 void TaskKernels::begin_param_sums(bool states) {
   for (auto& link : params_) {
     for (TaskParam& p : link) {
-      if (!p.direct && p.held->state == states) std::fill(p.grad.begin(), p.grad.end(), 0.0F);
+      if (!p.direct && p.held->state == states) backend_.clear(p.grad.data(), p.grad.bytes());
     }
   }
 }
@@ -169,7 +169,7 @@ void TaskKernels::end_param_sums(bool states) {
     for (TaskParam& p : link) {
       if (p.direct || p.grad.empty() || p.held->state != states) continue;
       for_shared_rows(p, [&](std::int64_t to, std::int64_t from, std::int64_t n) {
-        add(p.grad.data() + from, p.held->grad.data() + to, n);
+        backend_.add(p.held->grad.data() + to, p.grad.data() + from, n);
       });
     }
   }
@@ -182,12 +182,13 @@ std::int64_t TaskKernels::kernel_scratch_bytes() const {
 }
 
 std::int64_t TaskKernels::resident_bytes() const {
-  std::size_t bytes = 0;
-  for (const auto& k : kernels_) bytes += k == nullptr ? 0 : k->resident_bytes();
+  std::int64_t bytes = 0;
+  for (const auto& k : kernels_)
+    bytes += k == nullptr ? 0 : static_cast<std::int64_t>(k->resident_bytes());
   for (const auto& link : params_) {
-    for (const TaskParam& p : link) bytes += (p.weight.size() + p.grad.size()) * sizeof(float);
+    for (const TaskParam& p : link) bytes += p.weight.bytes() + p.grad.bytes();
   }
-  return static_cast<std::int64_t>(bytes);
+  return bytes;
 }
 
 }  // namespace hpmp

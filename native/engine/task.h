@@ -42,14 +42,15 @@ struct TaskParam {
   HeldParam* held = nullptr;
   Ranges rows;  // that the task reads
   bool direct = true;
-  Floats weight, grad;  // packed copies, where not direct
+  FloatArray weight, grad;  // packed copies, where not direct
 };
 
 /// Kernels shared by all shards for which the rank computes the same channels of a group.
 class TaskKernels {
  public:
   TaskKernels(const Graph& graph, const GroupedGraph& grouped, const GridSpec& grid, GroupId g,
-              Ranges channels, const std::vector<Operand>& operands, ParamStore& store);
+              Ranges channels, const std::vector<Operand>& operands, ParamStore& store,
+              Backend& backend);
 
   const Group& group() const { return *group_; }
   const Ranges& channels() const { return channels_; }
@@ -85,6 +86,7 @@ class TaskKernels {
   void pack_weights();
 
   const Graph& graph_;
+  Backend& backend_;
   const Group* group_;
   GridSpec grid_;
   Ranges channels_;

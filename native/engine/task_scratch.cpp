@@ -5,8 +5,17 @@
 #include "engine/shared_sums.h"
 
 namespace hpmp {
+namespace {
 
-std::int64_t task_scratch_bytes(const Graph& graph, const BoundTask& task) {
+/// Whether the caller may ask for what the group reads.
+bool is_sink(const Graph& graph, const Group& group) {
+  const OpKind op = graph.node(group.nodes[0]).op;
+  return op == OpKind::loss || op == OpKind::output;
+}
+
+}  // namespace
+
+std::int64_t task_scratch_bytes(const Graph& graph, const Backend& backend, const BoundTask& task) {
   const Group& group = task.kernels->group();
   const std::int64_t own = total_size(task.kernels->channels());
   const auto tensor = [&](const Shape& s) {
@@ -25,7 +34,12 @@ std::int64_t task_scratch_bytes(const Graph& graph, const BoundTask& task) {
     if (kernel != nullptr)
       bytes += Scratch::rounded(static_cast<std::int64_t>(kernel->scratch_bytes()));
   }
-  for (const Operand& o : task.operands) bytes += 2 * gather_bytes(o, task.samples);
+  for (const Operand& o : task.operands) {
+    bytes += 2 * gather_bytes(o, task.samples);
+    if (is_sink(graph, group))
+      bytes +=
+          Scratch::rounded(backend.plain_room(task.samples * o.channels * o.shape.h * o.shape.w));
+  }
   if (!task.kernels->norms().empty()) bytes += 2 * sums_bytes(own);
   return bytes;
 }

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised when a structure or a function below changes its meaning. */
-#define HPMP_API_VERSION 4
+#define HPMP_API_VERSION 6
 
 /* Who must act: 1 to 5 the user or caller, 6 to 8 the machine, 9 is a fault of hpmp. */
 typedef enum hpmp_status {
@@ -60,8 +60,15 @@ HPMP_API void hpmp_free(void* memory);
 /* What activations and their gradients are stored as; parameters are always fp32. */
 typedef enum hpmp_dtype { HPMP_FP32 = 0, HPMP_BF16 = 1 } hpmp_dtype;
 
+/* What computes. */
+typedef enum hpmp_device { HPMP_CPU = 0, HPMP_CUDA = 1 } hpmp_device;
+
 /* 1 if this machine computes on activations of the type, else 0. */
-HPMP_API int32_t hpmp_dtype_runs(hpmp_dtype dtype);
+HPMP_API int32_t hpmp_dtype_runs(hpmp_dtype dtype, hpmp_device device);
+
+/* The GPUs that this process may use, at least one. Errors: device_error, in words: no driver, no
+ * GPU, a build without CUDA. */
+HPMP_API hpmp_status hpmp_gpu_count(int32_t* out);
 
 typedef struct hpmp_graph hpmp_graph;
 
@@ -403,12 +410,26 @@ HPMP_API hpmp_status hpmp_communicator_get(const hpmp_communicator* communicator
 
 typedef struct hpmp_engine hpmp_engine;
 
+/* Where an engine takes a GPU's memory from, and the stream that it works on: somebody else's,
+ * whose functions may be called whenever the engine is. `allocate`: aligned to 256 bytes; null:
+ * none. */
+typedef struct hpmp_gpu_memory {
+  void* context;
+  void* (*allocate)(void* context, size_t bytes);
+  void (*release)(void* context, void* memory);
+  void* stream; /* a cudaStream_t */
+} hpmp_gpu_memory;
+
 typedef struct hpmp_engine_options {
   uint64_t seed;               /* of dropout */
   int32_t threads;             /* compute threads of this rank; 0: leave as is */
   int32_t trace;               /* 1: keep the times of the last step's instructions */
   double comm_timeout_seconds; /* without progress, before a wait fails */
   char* status;                /* 256 bytes that always name the current instruction, or null */
+  hpmp_device device;
+  int32_t gpu;                       /* which of this process's */
+  int32_t tf32;                      /* 1: fp32 products on a GPU may be rounded to TF32 */
+  const hpmp_gpu_memory* gpu_memory; /* null: the driver's; copied */
 } hpmp_engine_options;
 
 /* SGD: g = grad + weight_decay * w; m = momentum * m + g; w -= lr * m. */
@@ -495,6 +516,9 @@ typedef struct hpmp_bench_options {
   int32_t threads;       /* compute threads; 0: leave as is */
   double budget_seconds; /* no further repeat afterwards */
   hpmp_dtype dtype;      /* of activations */
+  hpmp_device device;
+  int32_t gpu;  /* which of this process's */
+  int32_t tf32; /* 1: fp32 products on a GPU may be rounded to TF32 */
 } hpmp_bench_options;
 
 /* Runs one op of a prepared graph alone. The arrays have room for `repeats` values; *count is how
@@ -506,14 +530,17 @@ HPMP_API hpmp_status hpmp_bench_node(const hpmp_graph* graph, int64_t index,
                                      double* backward_seconds, double* weights_seconds,
                                      double* load_seconds, int64_t* count);
 
-typedef struct hpmp_host_figures {
-  double fma_flops_per_second; /* of one core, with its widest vectors */
+typedef struct hpmp_device_figures {
+  double fma_flops_per_second; /* of one core, with its widest vectors; 0 for a GPU */
   double pack_bytes_per_second;
   double update_seconds_per_elem;
-} hpmp_host_figures;
+  double to_host_bytes_per_second; /* between a GPU's memory and pinned memory; 0 for a CPU */
+  double to_device_bytes_per_second;
+} hpmp_device_figures;
 
-/* What `threads` cores do at best (multiply-adds: one): the median of `repeats`. 0: as they are. */
-HPMP_API hpmp_status hpmp_bench_host(int32_t repeats, int32_t threads, hpmp_host_figures* out);
+/* What a device does at best, medians of `repeats`; `samples`, `budget_seconds` and `dtype` are of
+ * no matter. Errors: device_error, out_of_memory. */
+HPMP_API hpmp_status hpmp_bench_device(const hpmp_bench_options* options, hpmp_device_figures* out);
 
 /* Seconds one way between this rank and `peer`, who calls with this rank; [repeats].
  * Errors: invalid_argument for a peer outside the world; comm_error. */

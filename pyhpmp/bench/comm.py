@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyhpmp import world
+from pyhpmp import _core, world
 from pyhpmp.bench.summary import median, summary, undisturbed
 from pyhpmp.profile import Profile
 
@@ -87,10 +87,17 @@ def _slowest(by_rank: list[list[float]]) -> tuple[float, ...]:
     return tuple(np.max([own for own in by_rank if own], axis=0).tolist())
 
 
-def profile_of(found: list[Timing], facts: dict[str, Any], *, one_host: bool) -> Profile:
+def profile_of(
+    found: list[Timing],
+    facts: dict[str, Any],
+    *,
+    one_host: bool,
+    device: _core.DeviceFigures | None = None,
+) -> Profile:
     """The link of the slowest pair: its latency, and the bandwidth of its long messages.
 
     one_host: a message is two copies by the cores of its ends, each half of its time.
+    device: whose messages, of a GPU, are copied to the host and from it, too.
     """
     latency: dict[tuple[int, ...], list[float]] = defaultdict(list)
     bandwidth: dict[tuple[int, ...], list[float]] = defaultdict(list)
@@ -105,4 +112,10 @@ def profile_of(found: list[Timing], facts: dict[str, Any], *, one_host: bool) ->
     }
     if one_host:
         speeds["transport_bytes_per_second"] = 2 * speeds["link_bytes_per_second"]
+    if device and device.to_host_bytes_per_second > 0:
+        speeds["link_bytes_per_second"] = 1 / (
+            1 / speeds["link_bytes_per_second"]
+            + 1 / device.to_host_bytes_per_second
+            + 1 / device.to_device_bytes_per_second
+        )
     return Profile(speeds, measured={"comm": facts | {"ranks": max(latency)[1] + 1}})

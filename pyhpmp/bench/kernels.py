@@ -1,4 +1,4 @@
-"""Speed of every op and shape of some networks, one thread, and what a machine profile keeps of it.
+"""Speed of every op and shape of some networks on a device, and what a machine profile keeps of it.
 
 A convolution's or dense layer's pass takes `work / rate + weights * seconds per weight element`:
 the second part (weights read, gradients written) does not shrink with the samples of a task, so it
@@ -12,17 +12,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pyhpmp import _core, world
 from pyhpmp.bench.summary import median, summary, undisturbed
+from pyhpmp.devices import CPU, Device
 from pyhpmp.profile import Profile
 
-MOST_SAMPLES = 32
-# Of one pass: long enough for the clock, short enough for twenty repeats of each of many shapes.
-PASS_FLOPS, PASS_BYTES = 1e9, 60e6
+
+class Limits(NamedTuple):
+    """Of one pass: enough for the clock, or to fill a GPU, and little enough for many of them."""
+
+    flops: float
+    bytes: float
+    samples: int
+
+
+LIMITS = {"cpu": Limits(1e9, 60e6, 32), "cuda": Limits(1e11, 500e6, 256)}
 # Of a pass that its weights dominate, what is at least put down to its work.
 LEAST_SHARE = 0.2
 NO_WORK = ("Input", "Output")
@@ -43,7 +51,7 @@ NONE = _core.Passes(0.0, 0.0, 0.0)
 class Effort:
     """repeats and seconds: per shape and round, whichever ends first. threads: that compute.
 
-    dtype: of activations.
+    dtype: of activations. device: of this rank. numerics: of its fp32 products.
     """
 
     repeats: int = 5
@@ -51,6 +59,8 @@ class Effort:
     threads: int = 1
     rounds: int = 4
     dtype: str = "fp32"
+    device: Device = CPU
+    numerics: str = "fp32"
 
 
 @dataclass(frozen=True)
@@ -146,8 +156,9 @@ def measured(
 
 
 def _measured(graph: _core.Graph, index: int, node: _core.NodeInfo, effort: Effort) -> Measured:
-    limit = PASS_FLOPS if node.is_mixing else PASS_BYTES
-    samples = int(min(MOST_SAMPLES, max(1, limit / max(*node.work, 1))))
+    limits = LIMITS[effort.device.kind]
+    limit = limits.flops if node.is_mixing else limits.bytes
+    samples = int(min(limits.samples, max(1, limit / max(*node.work, 1))))
     return _slowest(graph, index, samples, effort)
 
 
@@ -166,6 +177,7 @@ def _timed(graph: _core.Graph, index: int, samples: int, effort: Effort) -> _cor
         budget_seconds=effort.seconds,
         threads=effort.threads,
         dtype=effort.dtype,
+        **effort.device.bench_options(effort.numerics),
     )
 
 
@@ -188,7 +200,7 @@ def _per_weight(result: Measured) -> _core.Passes:
 def profile_of(
     results: list[Measured],
     weights: dict[str, Measured],
-    host: _core.HostFigures,
+    device: _core.DeviceFigures,
     facts: dict[str, Any],
     dtype: str = "fp32",
 ) -> Profile:
@@ -199,8 +211,8 @@ def profile_of(
     ]
     conv, dense = each["Conv"], each["Dense"]
     speeds = {
-        "pack_bytes_per_second": host.pack_bytes_per_second,
-        "update_seconds_per_elem": host.update_seconds_per_elem,
+        "pack_bytes_per_second": device.pack_bytes_per_second,
+        "update_seconds_per_elem": device.update_seconds_per_elem,
         "conv_load_seconds": undisturbed(weights["Conv"].times.load)
         / weights["Conv"].node.weight_elems,
         "conv_weight_forward_seconds": conv.forward,

@@ -19,6 +19,7 @@ from pathlib import Path
 from pyhpmp import _core, world
 from pyhpmp.bench import comm, kernels
 from pyhpmp.bench.summary import machine_facts
+from pyhpmp.devices import CPU, Device
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.profile import Profile, read_profile
 
@@ -37,14 +38,32 @@ class Own:
     path: Path | None
 
 
-def own_profile(graph: _core.Graph, *, dtype: str = "fp32", threads: int = 1) -> Own:
-    """What the ranks of this run need for `graph`, a prepared one; collective."""
+def own_profile(
+    graph: _core.Graph,
+    *,
+    dtype: str = "fp32",
+    threads: int = 1,
+    device: Device = CPU,
+    numerics: str = "fp32",
+) -> Own:
+    """What the ranks of this run need for `graph`, a prepared one; collective.
+
+    Args:
+        graph: whose operators are measured.
+        dtype: of activations.
+        threads: of a rank on a CPU.
+        device: this rank's.
+        numerics: of fp32 products on a GPU.
+    """
     ranks, began = world.current(), time.perf_counter()
     hosts = ranks.gather((socket.gethostname(), len(os.sched_getaffinity(0))))
-    target = ranks.on_root(lambda: _path(hosts, dtype, threads))
+    computes = [device.kind, numerics if device.kind == "cuda" else "", dtype]
+    target = ranks.on_root(lambda: _path(hosts, computes, threads))
     known = ranks.on_root(lambda: _known(target))
     path: Path | None = target
-    effort = kernels.Effort(QUICK_REPEATS, QUICK_SECONDS, threads, rounds=1, dtype=dtype)
+    effort = kernels.Effort(
+        QUICK_REPEATS, QUICK_SECONDS, threads, 1, dtype=dtype, device=device, numerics=numerics
+    )
     results = kernels.measured([graph], effort, known={rate.shape for rate in known.rates})
     if results or not known.speeds:
         merged = known.merged(_measured(results, effort, hosts))
@@ -52,22 +71,23 @@ def own_profile(graph: _core.Graph, *, dtype: str = "fp32", threads: int = 1) ->
         # As the next run will read it.
         known = ranks.on_root(lambda: _known(target)) if path else merged
         _forget_peak()
-    shared = replace(known, rank_speed=_shares(hosts, threads))
+    shares = _shares(hosts, threads) if device.kind == "cpu" else ()
+    shared = replace(known, rank_speed=shares)
     return Own(shared, len(results), time.perf_counter() - began, path)
 
 
 def _measured(
     results: list[kernels.Measured], effort: kernels.Effort, hosts: list[tuple[str, int]]
 ) -> Profile:
-    host = _core.measure_host(effort.repeats, effort.threads)
-    facts = machine_facts(effort.threads) | {"ranks": len(hosts)}
+    figures = effort.device.figures(effort.repeats, effort.threads)
+    facts = machine_facts(effort.threads, effort.device.kind) | {"ranks": len(hosts)}
     weights = kernels.weight_times(effort)
-    profile = kernels.profile_of(results, weights, host, facts, effort.dtype)
+    profile = kernels.profile_of(results, weights, figures, facts, effort.dtype)
     if len(hosts) == 1:
         return profile
     timings = list(comm.neighbours(LINK_SIZES, LINK_REPEATS))
     one_host = len({name for name, _ in hosts}) == 1
-    return profile.merged(comm.profile_of(timings, facts, one_host=one_host))
+    return profile.merged(comm.profile_of(timings, facts, one_host=one_host, device=figures))
 
 
 def _forget_peak() -> None:
@@ -83,8 +103,8 @@ def _shares(hosts: list[tuple[str, int]], threads: int) -> tuple[float, ...]:
     return shares if min(shares) < 1 else ()
 
 
-def _path(hosts: list[tuple[str, int]], dtype: str, threads: int) -> Path:
-    key = json.dumps([machine_facts(threads), hosts, dtype], sort_keys=True)
+def _path(hosts: list[tuple[str, int]], computes: list[str], threads: int) -> Path:
+    key = json.dumps([machine_facts(threads), hosts, computes], sort_keys=True)
     name = f"machine-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
     folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(folder) / "hpmp" / name

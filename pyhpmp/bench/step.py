@@ -71,9 +71,26 @@ def error_of(predicted: float, measured: float) -> float | None:
     return predicted / measured - 1 if measured > 0 else None
 
 
-def timed_steps(plan: Plan, *, steps: int, seconds: float, threads: int, seed: int) -> StepTiming:
+def timed_steps(
+    plan: Plan,
+    *,
+    steps: int,
+    seconds: float,
+    threads: int,
+    seed: int,
+    device: str = "auto",
+    numerics: str = "fp32",
+) -> StepTiming:
     """Runs training steps on random images until `steps` or `seconds` are over. Collective."""
-    trainer = Trainer(plan, SGD(lr=RATE), seed=seed, threads=threads, trace=True)
+    trainer = Trainer(
+        plan,
+        SGD(lr=RATE),
+        seed=seed,
+        threads=threads,
+        trace=True,
+        device=device,
+        numerics=numerics,
+    )
     generator = np.random.default_rng(seed)
     shape = (plan.batch, *plan.graph.input_shape)
     images = generator.standard_normal(shape, dtype=np.float32)

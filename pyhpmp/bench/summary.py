@@ -29,9 +29,10 @@ def undisturbed(samples: Sequence[float] | npt.NDArray[np.float64]) -> float:
     return float(np.percentile(np.asarray(samples, np.float64), 25))
 
 
-def machine_facts(threads: int) -> dict[str, Any]:
+def machine_facts(threads: int, device: str = "cpu") -> dict[str, Any]:
     """Processor, cores, system and build: what a figure is quoted beside."""
     return {
+        "device": device,
         "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": threads,

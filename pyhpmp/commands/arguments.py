@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from pyhpmp._core import DTYPES, RECOMPUTE
 from pyhpmp.data import IGNORED
+from pyhpmp.devices import DEVICES, NUMERICS
 from pyhpmp.engine import DEFAULT_TIMEOUT
 from pyhpmp.errors import USER_MISTAKE
 from pyhpmp.partitioners import PARTITIONERS
@@ -130,6 +131,21 @@ def add_planning(group: Any) -> None:
     )
 
 
+def add_device(parser: Any, *, numerics: bool = True) -> None:
+    """The flags that say what computes, and how."""
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="auto: GPUs where every rank has one"
+    )
+    if not numerics:
+        return
+    parser.add_argument(
+        "--numerics",
+        choices=NUMERICS,
+        default="fp32",
+        help="of fp32 products on a GPU; tf32 rounds them, for speed",
+    )
+
+
 def plan_parser() -> Parser:
     """hpmp-plan."""
     parser = _parser("hpmp-plan", "Compares ways to spread a network over ranks, and saves one.")
@@ -157,6 +173,7 @@ def run_parser() -> Parser:
     parser.add_argument("--trace", metavar="OUT.json", help="last step's times, for Perfetto")
     parser.add_argument("--dry-run", action="store_true", help="print the launch command and end")
     parser.add_argument("--threads", type=natural, default=0, help="compute threads per rank")
+    add_device(parser)
     parser.add_argument(
         "--timeout",
         type=positive,

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pyhpmp
-from pyhpmp import _core, launch, world
+from pyhpmp import _core, devices, launch, world
 from pyhpmp.bench import comm, kernels, step
 from pyhpmp.bench.summary import machine_facts
 from pyhpmp.commands import bench_tables as tables
 from pyhpmp.commands.bench_arguments import bench_parser, parsed_bench
 from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.results import print_json
-from pyhpmp.engine import check_dtype
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import check_writable
 from pyhpmp.profile import Profile, read_profile
@@ -77,38 +76,71 @@ def _older_profile(path: str | None) -> Profile:
     return read_profile(path) if Path(path).exists() else Profile()
 
 
-def _header(kind: str, words: list[str], threads: int, /, **facts: Any) -> dict[str, Any]:
-    return {"bench": kind, "command": words, "machine": machine_facts(threads), **facts}
+def _header(
+    kind: str, words: list[str], threads: int, device: str, /, **facts: Any
+) -> dict[str, Any]:
+    return {"bench": kind, "command": words, "machine": machine_facts(threads, device), **facts}
 
 
 def _kernels(arguments: argparse.Namespace, words: list[str]) -> Profile:
     quick = arguments.quick
-    rounds = 1 if quick else 4
+    ranks = world.current()
+    device = _device(arguments)
+    # A GPU is nobody else's for a while: what disturbs is not waited for.
+    rounds = 1 if quick or device.kind == "cuda" else 4
     effort = kernels.Effort(
         -(-(arguments.repeats or (5 if quick else 20)) // rounds),
         (arguments.seconds or (0.1 if quick else 1.0)) / rounds,
         arguments.threads,
         rounds,
         arguments.dtype,
+        device,
+        arguments.numerics,
     )
-    ranks = world.current()
-    ranks.on_root(lambda: check_dtype(arguments.dtype))
-    host = _core.measure_host(effort.repeats, effort.threads)
+    figures = device.figures(effort.repeats, effort.threads)
     weights = kernels.weight_times(effort)
     if ranks.is_root and arguments.json:
-        print_json(_header("host", words, arguments.threads, **host._asdict()))
+        kind = "host" if device.kind == "cpu" else "device"
+        print_json(_header(kind, words, arguments.threads, device.kind, **figures._asdict()))
     graphs = _graphs(arguments.models or (QUICK_MODELS if quick else MODELS))
     results = kernels.measured(graphs, effort)
     for result in results:
         if ranks.is_root and arguments.json:
             facts = {"dtype": arguments.dtype, **result.as_dict()}
-            print_json(_header("kernel", words, arguments.threads, **facts))
+            print_json(_header("kernel", words, arguments.threads, device.kind, **facts))
     if ranks.is_root and not arguments.json:
-        peak = host.fma_flops_per_second
-        print(f"multiply-add peak of one core: {peak / 1e9:.0f} GFLOP/s")
-        tables.show(tables.kernel_table(results, peak * arguments.threads))
-    facts = machine_facts(arguments.threads) | {"ranks": ranks.size}
-    return kernels.profile_of(results, weights, host, facts, arguments.dtype)
+        _show_kernels(results, figures, arguments.threads)
+    facts = machine_facts(arguments.threads, device.kind) | {"ranks": ranks.size}
+    return kernels.profile_of(results, weights, figures, facts, arguments.dtype)
+
+
+def _device(arguments: argparse.Namespace) -> devices.Device:
+    ranks = world.current()
+    dtype = getattr(arguments, "dtype", "fp32")
+    ranks.on_root(lambda: devices.check(arguments.device, dtype))
+    return devices.choose(arguments.device, ranks)
+
+
+def _show_kernels(
+    results: list[kernels.Measured], figures: _core.DeviceFigures, threads: int
+) -> None:
+    """A CPU's peak is measured; what a GPU does is held against the best that it did here."""
+    peak = figures.fma_flops_per_second * threads
+    if peak > 0:
+        print(f"multiply-add peak of one core: {peak / threads / 1e9:.0f} GFLOP/s")
+    else:
+        peak = max((max(r.rates()) for r in results if r.node.is_mixing), default=0.0)
+        _show_copies(figures)
+        print(f"fastest pass, taken as the peak: {peak / 1e9:.0f} GFLOP/s")
+    tables.show(tables.kernel_table(results, peak))
+
+
+def _show_copies(figures: _core.DeviceFigures) -> None:
+    print(
+        f"pinned copies: {figures.to_host_bytes_per_second / 1e9:.1f} GB/s to the host, "
+        f"{figures.to_device_bytes_per_second / 1e9:.1f} GB/s from it; messages packed at "
+        f"{figures.pack_bytes_per_second / 1e9:.0f} GB/s"
+    )
 
 
 def _graphs(models: Sequence[str]) -> list[_core.Graph]:
@@ -131,22 +163,29 @@ def _comm(arguments: argparse.Namespace, words: list[str]) -> Profile:
     ranks = world.current()
     if ranks.size < 2:
         raise InvalidArgumentError("a transport needs two ranks or more; use -n 2")
+    device = _device(arguments)
     sizes = comm.QUICK_SIZES if arguments.quick else comm.SIZES
+    repeats = arguments.repeats or (5 if arguments.quick else 20)
+    figures = device.figures(repeats, 1)
     found = []
-    for timing in comm.timings(sizes, arguments.repeats or (5 if arguments.quick else 20)):
+    if ranks.is_root and arguments.json and device.kind == "cuda":
+        print_json(_header("device", words, 1, device.kind, **figures._asdict()))
+    for timing in comm.timings(sizes, repeats):
         found.append(timing)
         if ranks.is_root and arguments.json:
-            print_json(_header("comm", words, 1, **timing.as_dict()))
+            print_json(_header("comm", words, 1, device.kind, **timing.as_dict()))
     if ranks.is_root and not arguments.json:
+        if device.kind == "cuda":
+            _show_copies(figures)
         tables.show(tables.comm_table(found))
     one_host = len(set(ranks.gather(platform.node()))) == 1
-    return comm.profile_of(found, machine_facts(1), one_host=one_host)
+    return comm.profile_of(found, machine_facts(1, device.kind), one_host=one_host, device=figures)
 
 
 def _step(arguments: argparse.Namespace, words: list[str]) -> None:
     ranks = world.current()
     arguments.ranks, arguments.infer = ranks.size, False
-    ranks.on_root(lambda: check_dtype(arguments.dtype))
+    device = _device(arguments)
     graph = pyhpmp.load(
         arguments.model, classes=arguments.classes, image=arguments.image, seed=arguments.seed
     )
@@ -157,12 +196,14 @@ def _step(arguments: argparse.Namespace, words: list[str]) -> None:
         seconds=5.0 if arguments.quick else arguments.seconds,
         threads=arguments.threads,
         seed=arguments.seed,
+        device=arguments.device,
+        numerics=arguments.numerics,
     )
     if not ranks.is_root:
         return
     if arguments.json:
         facts = {"seed": arguments.seed, **plan.as_dict(), **timing.as_dict()}
-        print_json(_header("step", words, arguments.threads, **facts))
+        print_json(_header("step", words, arguments.threads, device.kind, **facts))
     else:
         print(
             f"{graph.name}: {plan.comparison.chosen}, {ranks.size} ranks, batch {plan.batch}, "

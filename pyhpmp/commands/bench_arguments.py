@@ -6,7 +6,14 @@ import argparse
 from collections.abc import Sequence
 
 from pyhpmp._core import DTYPES
-from pyhpmp.commands.arguments import Parser, add_planning, count, natural, positive
+from pyhpmp.commands.arguments import (
+    Parser,
+    add_device,
+    add_planning,
+    count,
+    natural,
+    positive,
+)
 
 KINDS = {
     "kernels": "speed of every op and shape, one line each",
@@ -41,6 +48,7 @@ def bench_parser() -> Parser:
         )
     _add_kernels(made["kernels"])
     _add_step(made["step"])
+    add_device(made["comm"], numerics=False)
     for name, purpose in RANKS.items():
         made[name].add_argument("-n", dest="ranks", type=count, metavar="K", help=purpose)
     return parser
@@ -60,6 +68,7 @@ def _add_kernels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=count, default=1, help="that compute [1]")
     parser.add_argument("--seconds", type=positive, help="for each shape [1; quick: 0.1]")
     parser.add_argument("--dtype", choices=DTYPES, default="fp32", help="of activations")
+    add_device(parser)
 
 
 def _add_step(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +78,7 @@ def _add_step(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", type=count, metavar="SIDE", help="image side of a zoo model")
     parser.add_argument("--threads", type=natural, default=1, help="compute threads per rank [1]")
     parser.add_argument("--seconds", type=positive, default=60.0, help="of steps at most [60]")
+    add_device(parser)
     add_planning(parser.add_argument_group("planning"))
 
 

@@ -30,6 +30,8 @@ def infer(plan: Plan, data: Dataset, arguments: argparse.Namespace, say: Reporte
         threads=arguments.threads,
         trace=wants_trace(arguments),
         timeout=arguments.timeout,
+        device=arguments.device,
+        numerics=arguments.numerics,
     )
     synthetic = data.name == "synthetic"
     runs = (arguments.steps or SYNTHETIC_RUNS) if synthetic else 1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pyhpmp
-from pyhpmp import launch, world
+from pyhpmp import devices, launch, world
 from pyhpmp.bench.own import own_profile
 from pyhpmp.engine import share_of_cores
 from pyhpmp.profile import Profile
@@ -53,7 +53,14 @@ def _profile(
         return None if arguments.profile == "none" else arguments.profile
     threads = getattr(arguments, "threads", 0) or share_of_cores(world.current())
     prepared = graph.core.prepare(training=not arguments.infer)
-    own = own_profile(prepared, dtype=arguments.dtype, threads=threads)
+    device = devices.choose(getattr(arguments, "device", "cpu"), world.current())
+    own = own_profile(
+        prepared,
+        dtype=arguments.dtype,
+        threads=threads,
+        device=device,
+        numerics=getattr(arguments, "numerics", "fp32"),
+    )
     if own.ops:
         kept = f"; kept in {own.path}" if own.path else ""
         note(f"measured {own.ops} operators on this machine in {own.seconds:.1f} s{kept}")

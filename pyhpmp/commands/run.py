@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import pyhpmp
-from pyhpmp import launch, world
+from pyhpmp import devices, launch, world
 from pyhpmp.commands import results
 from pyhpmp.commands.arguments import parsed, run_parser
 from pyhpmp.commands.checkpoints import checkpoints_of
@@ -17,7 +17,6 @@ from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.recipe import recipe_of
 from pyhpmp.commands.terminal import Reporter, reporter
 from pyhpmp.data import Dataset, load
-from pyhpmp.engine import check_dtype
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import check_writable
 from pyhpmp.heads import heads_note
@@ -62,7 +61,7 @@ def _as_rank(arguments: argparse.Namespace, context: launch.RankContext) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     """What can be refused before the model is read."""
-    check_dtype(arguments.dtype)
+    devices.check(arguments.device, arguments.dtype)
     if arguments.infer and arguments.save:
         raise InvalidArgumentError("--save writes a trained model; it has no use with --infer")
     for path in (arguments.save, arguments.trace, arguments.report):
@@ -103,6 +102,8 @@ def _train(
         threads=arguments.threads,
         trace=results.wants_trace(arguments),
         timeout=arguments.timeout,
+        device=arguments.device,
+        numerics=arguments.numerics,
     )
     checkpoints = checkpoints_of(arguments, data, plan, recipe)
     if arguments.resume:

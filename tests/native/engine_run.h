@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -66,7 +68,15 @@ struct Run {
 
 constexpr int kSteps = 5;
 
-inline Run train(const Graph& graph, const Plan& plan, std::size_t nets) {
+/// Of the ranks that are compared with the CPU's one: HPMP_TEST_BACKEND=cuda is a GPU.
+inline DeviceKind device_under_test() {
+  const char* backend = std::getenv("HPMP_TEST_BACKEND");
+  const bool cuda = backend != nullptr && std::strcmp(backend, "cuda") == 0;
+  return cuda ? DeviceKind::cuda : DeviceKind::cpu;
+}
+
+inline Run train(const Graph& graph, const Plan& plan, std::size_t nets,
+                 DeviceKind device = DeviceKind::cpu) {
   Run run;
   run.params.resize(graph.params.size());
   for (std::size_t p = 0; p < graph.params.size(); ++p)
@@ -81,6 +91,7 @@ inline Run train(const Graph& graph, const Plan& plan, std::size_t nets) {
     threads.emplace_back([&, r] {
       try {
         EngineOptions options;
+        options.device = device;
         options.threads = 1;
         options.comm_timeout_seconds = 10;
         const auto engine = Engine::create(graph, plan, world.communicator(r), options);
@@ -164,7 +175,7 @@ inline void check_parity(const Hypergraph& h, const std::vector<Rank>& parts, in
   const Plan plan = build_plan(h, placement, Machine{}, name);
   verify_plan(h.graph, plan);
   CHECK(plan_text(parse_plan(plan_text(plan))) == plan_text(plan));
-  const Run run = train(h.graph, plan, h.nets.size());
+  const Run run = train(h.graph, plan, h.nets.size(), device_under_test());
   const double difference = worst_difference(run, one);
   std::printf("%s K=%d S=%ld: difference %.1e, %ld elements\n", name.c_str(), ranks,
               static_cast<long>(h.grid.shards), difference,

@@ -225,7 +225,7 @@ def test_a_flag_that_makes_no_sense(run: Run, words: tuple[str, ...], message: s
 def test_bf16_on_a_processor_that_does_not_compute_with_it(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_core, "runs_dtype", lambda dtype: dtype == "fp32")
+    monkeypatch.setattr(_core, "runs_dtype", lambda dtype, device="cpu": dtype == "fp32")
     said = run("zoo:lenet5", "--dtype", "bf16", "--steps", "1")
     assert said.is_one_line_mistake()
     assert "use --dtype fp32" in said.err

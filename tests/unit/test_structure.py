@@ -57,6 +57,8 @@ IMPORTERS = {
     "mpi4py": ("pyhpmp/launch/", "pyhpmp/world.py"),
     "kahypar": ("pyhpmp/partitioners/",),
     "mtkahypar": ("pyhpmp/partitioners/",),
+    "cupy": ("pyhpmp/cupy_memory.py",),
+    "cuda": ("pyhpmp/cuda_libraries.py",),
     "pyhpmp": ("pyhpmp/",),
 }
 

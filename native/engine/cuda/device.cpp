@@ -15,11 +15,11 @@ DeviceAddress address_of(const void* data) { return reinterpret_cast<DeviceAddre
 
 }  // namespace
 
-std::shared_ptr<Device> Device::open(int ordinal) {
-  return std::shared_ptr<Device>(new Device(ordinal));
+std::shared_ptr<Device> Device::open(int ordinal, const GpuMemory& memory) {
+  return std::shared_ptr<Device>(new Device(ordinal, memory));
 }
 
-Device::Device(int ordinal) : driver_(cuda::driver()) {
+Device::Device(int ordinal, const GpuMemory& memory) : driver_(cuda::driver()), memory_(memory) {
   int count = 0;
   check(driver_, driver_.device_count(&count), "count the GPUs");
   if (ordinal < 0 || ordinal >= count)
@@ -61,6 +61,28 @@ void Device::make_current() const {
   check(driver_, driver_.context_use(context_), "use the GPU in this thread");
 }
 
+void Device::use_in_destructor() const noexcept { driver_.context_use(context_); }
+
+std::byte* Device::allocate(std::size_t bytes, Result& result) const {
+  bytes = std::max<std::size_t>(bytes, 1);
+  if (memory_.allocate != nullptr) {
+    void* data = memory_.allocate(memory_.context, bytes);
+    result = data == nullptr ? kOutOfMemory : 0;
+    return static_cast<std::byte*>(data);
+  }
+  DeviceAddress address = 0;
+  result = driver_.allocate(&address, bytes);
+  return reinterpret_cast<std::byte*>(address);
+}
+
+void Device::release(std::byte* data) const noexcept {
+  use_in_destructor();
+  if (memory_.release != nullptr)
+    memory_.release(memory_.context, data);
+  else
+    driver_.free(address_of(data));
+}
+
 void* Device::function(const std::string& symbol) const {
   void* found = nullptr;
   check(driver_, driver_.module_function(&found, module_, symbol.c_str()),
@@ -70,14 +92,14 @@ void* Device::function(const std::string& symbol) const {
 
 DeviceBytes::DeviceBytes(std::shared_ptr<const Device> device, std::size_t bytes, const char* what)
     : device_(std::move(device)), bytes_(bytes) {
-  DeviceAddress address = 0;
-  check(device_->driver(), device_->driver().allocate(&address, std::max<std::size_t>(bytes, 1)),
+  Result result = 0;
+  data_ = device_->allocate(bytes, result);
+  check(device_->driver(), result,
         ("allocate " + std::to_string(bytes) + " bytes on the GPU for " + what).c_str());
-  data_ = reinterpret_cast<std::byte*>(address);
 }
 
 DeviceBytes::~DeviceBytes() {
-  if (data_ != nullptr) device_->driver().free(address_of(data_));
+  if (data_ != nullptr) device_->release(data_);
 }
 
 void DeviceBytes::swap(DeviceBytes& other) noexcept {
@@ -95,6 +117,9 @@ PinnedBytes::PinnedBytes(std::shared_ptr<const Device> device, std::size_t bytes
   data_ = static_cast<std::byte*>(data);
 }
 
-PinnedBytes::~PinnedBytes() { device_->driver().free_host(data_); }
+PinnedBytes::~PinnedBytes() {
+  device_->use_in_destructor();
+  device_->driver().free_host(data_);
+}
 
 }  // namespace hpmp::cuda

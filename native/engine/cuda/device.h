@@ -7,14 +7,16 @@
 #include <string>
 
 #include "engine/cuda/driver.h"
+#include "engine/engine.h"
 
 namespace hpmp::cuda {
 
 class Device {
  public:
   /// Retains the primary context, which it shares with whatever else uses the GPU in this process,
-  /// and makes it the thread's. Errors: `device_error`; `invalid_argument` where there are fewer.
-  static std::shared_ptr<Device> open(int ordinal);
+  /// and makes it the thread's. `memory`: where DeviceBytes come from. Errors: `device_error`;
+  /// `invalid_argument` where there are fewer.
+  static std::shared_ptr<Device> open(int ordinal, const GpuMemory& memory = {});
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
@@ -24,14 +26,21 @@ class Device {
   int processors() const { return processors_; }
   /// Of the calling thread.
   void make_current() const;
+  /// The same in destructors, which any thread may run.
+  void use_in_destructor() const noexcept;
+  /// Null where there is no more; `result` is the driver's.
+  std::byte* allocate(std::size_t bytes, Result& result) const;
+  /// In any thread.
+  void release(std::byte* data) const noexcept;
   /// A kernel of kernels/*.cu by its symbol. Errors: `device_error`.
   void* function(const std::string& symbol) const;
 
  private:
-  explicit Device(int ordinal);
+  Device(int ordinal, const GpuMemory& memory);
   void load_module();
 
   const Driver& driver_;
+  GpuMemory memory_;
   int device_ = 0, processors_ = 1;
   std::string name_;
   void *context_ = nullptr, *module_ = nullptr;

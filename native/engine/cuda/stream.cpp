@@ -12,13 +12,14 @@ DeviceAddress address_of(const void* data) { return reinterpret_cast<DeviceAddre
 
 }  // namespace
 
-Stream::Stream(std::shared_ptr<const Device> device) : device_(std::move(device)), owned_(true) {
-  check(device_->driver(), device_->driver().stream_create(&handle_, kNonBlocking),
-        "create a stream");
-}
+Stream::Stream(std::shared_ptr<const Device> device) : Stream(std::move(device), nullptr) {}
 
 Stream::Stream(std::shared_ptr<const Device> device, void* handle)
-    : device_(std::move(device)), handle_(handle), owned_(false) {}
+    : device_(std::move(device)), handle_(handle), owned_(handle == nullptr) {
+  if (owned_)
+    check(device_->driver(), device_->driver().stream_create(&handle_, kNonBlocking),
+          "create a stream");
+}
 
 Stream::~Stream() {
   if (owned_) device_->driver().stream_destroy(handle_);
@@ -109,6 +110,12 @@ void CapturedRun::end(Stream& stream) {
   const Result result = driver.graph_instantiate(&executable_, graph, 0);
   driver.graph_destroy(graph);
   check(driver, result, "make a captured run executable");
+}
+
+void CapturedRun::abandon(Stream& stream) const noexcept {
+  void* graph = nullptr;
+  device_->driver().capture_end(stream.handle(), &graph);
+  if (graph != nullptr) device_->driver().graph_destroy(graph);
 }
 
 void CapturedRun::launch(Stream& stream) const {

@@ -12,7 +12,7 @@ class Event;
 class Stream {
  public:
   explicit Stream(std::shared_ptr<const Device> device);
-  /// Works on a stream of somebody else's (CuPy's), which must outlive it.
+  /// Works on a stream of somebody else's (CuPy's), which must outlive it; null: one of its own.
   Stream(std::shared_ptr<const Device> device, void* handle);
   ~Stream();
   Stream(const Stream&) = delete;
@@ -60,11 +60,16 @@ class Event {
 /// What a stream was given between two points, launched again as one.
 class CapturedRun {
  public:
-  /// Nothing that `work` puts on the stream runs now; it may not synchronise.
+  /// Nothing that `work` puts on the stream runs now; it may neither synchronise nor allocate.
   template <class Work>
   CapturedRun(Stream& stream, const Work& work) : device_(stream.device()) {
     begin(stream);
-    work();
+    try {
+      work();
+    } catch (...) {
+      abandon(stream);
+      throw;
+    }
     end(stream);
   }
   ~CapturedRun();
@@ -76,6 +81,7 @@ class CapturedRun {
  private:
   void begin(Stream& stream) const;
   void end(Stream& stream);
+  void abandon(Stream& stream) const noexcept;
 
   std::shared_ptr<const Device> device_;
   void* executable_ = nullptr;

@@ -1,23 +1,25 @@
-// A libcuda whose GPU is the host: work is queued, and done when somebody waits for it, so that
-// what is read or freed too early is found. It cannot find races between threads of a kernel.
+// A libcuda whose GPU is the host. HPMP_FAKE_GPUS: how many there are.
 #include <dlfcn.h>
 
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
-#include <functional>
 #include <map>
 #include <string>
-#include <vector>
+
+#include "machine.h"
 
 using Result = int;
 using Address = unsigned long long;
-using Work = std::function<void()>;
+using fake_cuda::Event;
+using fake_cuda::machine;
+using fake_cuda::Stream;
+using fake_cuda::Work;
 
 namespace {
 
-constexpr Result kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kNotFound = 500;
+constexpr Result kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kInvalidContext = 201,
+                 kNotFound = 500, kNotReady = 600, kNotInCapture = 900;
 constexpr std::size_t kMemory = std::size_t{1} << 33;
 
 struct Kernel {
@@ -25,55 +27,39 @@ struct Kernel {
   unsigned args_bytes;
 };
 
-/// Of all streams, in the order of their calls, which is one that events allow.
-std::deque<Work>& queue() {
-  static std::deque<Work> work;
-  return work;
-}
-std::vector<Work>*& captured() {
-  static std::vector<Work>* graph = nullptr;
-  return graph;
-}
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+/// As the driver has them: of each thread.
+thread_local bool has_context = false;
+thread_local int captures = 0;
+
 std::map<Address, std::size_t>& blocks() {
-  static std::map<Address, std::size_t> all;
-  return all;
-}
-std::map<std::string, Kernel>& kernels() {
-  static std::map<std::string, Kernel> all;
-  return all;
-}
-
-Result submit(Work work) {
-  if (captured() != nullptr) {
-    captured()->push_back(std::move(work));
-  } else {
-    queue().push_back(std::move(work));
-  }
-  return kSuccess;
-}
-
-Result finish() {
-  if (captured() != nullptr) return kInvalidValue;  // as a stream that is captured says
-  while (!queue().empty()) {
-    const Work work = std::move(queue().front());
-    queue().pop_front();
-    work();
-  }
-  return kSuccess;
+  static auto* all = new std::map<Address, std::size_t>;
+  return *all;
 }
 
 void* own_symbol(const char* name) {
   static void* self = [] {
     Dl_info info;
-    dladdr(reinterpret_cast<void*>(&finish), &info);
+    dladdr(reinterpret_cast<void*>(&blocks), &info);
     return dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD);
   }();
   return dlsym(self, name);
 }
 
-Result copy(void* to, const void* from, std::size_t bytes) {
-  return submit([=] { std::memcpy(to, from, bytes); });
+Result submit(void* stream, Work work) {
+  if (!has_context) return kInvalidContext;
+  const Lock lock(machine().lock);
+  machine().stream(stream)->submit(std::move(work));
+  return kSuccess;
 }
+
+Result copy(void* stream, void* to, const void* from, std::size_t bytes) {
+  return submit(stream, [=] { std::memcpy(to, from, bytes); });
+}
+
+/// Nothing that allocates or waits may happen while a stream is captured.
+Result state() { return !has_context ? kInvalidContext : captures > 0 ? kNotInCapture : kSuccess; }
 
 void* at(Address address) { return reinterpret_cast<void*>(address); }
 
@@ -82,63 +68,108 @@ void* at(Address address) { return reinterpret_cast<void*>(address); }
 #define HPMP_FAKE extern "C" __attribute__((visibility("default"))) Result
 
 HPMP_FAKE cuInit(unsigned) { return kSuccess; }
-HPMP_FAKE cuDeviceGetCount(int* count) { return *count = 1, kSuccess; }
+HPMP_FAKE cuDeviceGetCount(int* count) {
+  const char* given = std::getenv("HPMP_FAKE_GPUS");
+  return *count = given == nullptr ? 1 : std::atoi(given), kSuccess;
+}
 HPMP_FAKE cuDeviceGet(int* device, int ordinal) { return *device = ordinal, kSuccess; }
-HPMP_FAKE cuDeviceGetName(char* name, int size, int) {
-  std::strncpy(name, "the host", static_cast<std::size_t>(size));
+HPMP_FAKE cuDeviceGetName(char* name, int size, int device) {
+  std::snprintf(name, static_cast<std::size_t>(size), "the host (%d)", device);
   return kSuccess;
 }
 HPMP_FAKE cuDeviceGetAttribute(int* value, int, int) { return *value = 1, kSuccess; }
 HPMP_FAKE cuDevicePrimaryCtxRetain(void** context, int) { return *context = nullptr, kSuccess; }
-HPMP_FAKE cuDevicePrimaryCtxRelease_v2(int) { return finish(); }
-HPMP_FAKE cuCtxSetCurrent(void*) { return kSuccess; }
+HPMP_FAKE cuDevicePrimaryCtxRelease_v2(int) {
+  const Lock lock(machine().lock);
+  return machine().finish(), kSuccess;
+}
+HPMP_FAKE cuCtxSetCurrent(void*) { return has_context = true, kSuccess; }
 
 HPMP_FAKE cuMemAlloc_v2(Address* address, std::size_t bytes) {
+  if (state() != kSuccess) return state();
   if (bytes > kMemory) return kOutOfMemory;
   void* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   std::memset(memory, 0xff, bytes);
   *address = reinterpret_cast<Address>(memory);
+  const Lock lock(machine().lock);
   blocks()[*address] = bytes;
   return kSuccess;
 }
 HPMP_FAKE cuMemFree_v2(Address address) {
+  if (state() != kSuccess) return state();
+  const Lock lock(machine().lock);
   if (blocks().erase(address) == 0) return kInvalidValue;
-  finish();
+  machine().finish();
   std::free(at(address));
   return kSuccess;
 }
 HPMP_FAKE cuMemHostAlloc(void** data, std::size_t bytes, unsigned) {
-  return *data = std::malloc(bytes), kSuccess;
+  if (state() != kSuccess) return state();
+  return *data = std::aligned_alloc(256, (bytes + 255) / 256 * 256), kSuccess;
 }
-HPMP_FAKE cuMemFreeHost(void* data) { return finish(), std::free(data), kSuccess; }
-
-HPMP_FAKE cuMemcpyHtoDAsync_v2(Address to, const void* from, std::size_t bytes, void*) {
-  return copy(at(to), from, bytes);
-}
-HPMP_FAKE cuMemcpyDtoHAsync_v2(void* to, Address from, std::size_t bytes, void*) {
-  return copy(to, at(from), bytes);
-}
-HPMP_FAKE cuMemcpyDtoDAsync_v2(Address to, Address from, std::size_t bytes, void*) {
-  return copy(at(to), at(from), bytes);
-}
-HPMP_FAKE cuMemsetD8Async(Address to, unsigned char value, std::size_t bytes, void*) {
-  return submit([=] { std::memset(at(to), value, bytes); });
+HPMP_FAKE cuMemFreeHost(void* data) {
+  const Lock lock(machine().lock);
+  return machine().finish(), std::free(data), kSuccess;
 }
 
-HPMP_FAKE cuStreamCreate(void** stream, unsigned) { return *stream = nullptr, kSuccess; }
-HPMP_FAKE cuStreamDestroy_v2(void*) { return finish(); }
-HPMP_FAKE cuStreamSynchronize(void*) { return finish(); }
-HPMP_FAKE cuStreamWaitEvent(void*, void*, unsigned) { return kSuccess; }
-HPMP_FAKE cuEventCreate(void** event, unsigned) { return *event = new bool(false), kSuccess; }
-HPMP_FAKE cuEventDestroy_v2(void* event) {
-  return finish(), delete static_cast<bool*>(event), kSuccess;
+HPMP_FAKE cuMemcpyHtoDAsync_v2(Address to, const void* from, std::size_t bytes, void* stream) {
+  return copy(stream, at(to), from, bytes);
 }
-HPMP_FAKE cuEventRecord(void* event, void*) {
-  *static_cast<bool*>(event) = false;
-  return submit([=] { *static_cast<bool*>(event) = true; });
+HPMP_FAKE cuMemcpyDtoHAsync_v2(void* to, Address from, std::size_t bytes, void* stream) {
+  return copy(stream, to, at(from), bytes);
 }
-HPMP_FAKE cuEventQuery(void* event) { return *static_cast<bool*>(event) ? kSuccess : 600; }
-HPMP_FAKE cuEventSynchronize(void*) { return finish(); }
+HPMP_FAKE cuMemcpyDtoDAsync_v2(Address to, Address from, std::size_t bytes, void* stream) {
+  return copy(stream, at(to), at(from), bytes);
+}
+HPMP_FAKE cuMemsetD8Async(Address to, unsigned char value, std::size_t bytes, void* stream) {
+  return submit(stream, [=] { std::memset(at(to), value, bytes); });
+}
+
+HPMP_FAKE cuStreamCreate(void** stream, unsigned) {
+  if (state() != kSuccess) return state();
+  const Lock lock(machine().lock);
+  return *stream = machine().create_stream(), kSuccess;
+}
+HPMP_FAKE cuStreamDestroy_v2(void* stream) {
+  const Lock lock(machine().lock);
+  return machine().destroy_stream(stream), kSuccess;
+}
+HPMP_FAKE cuStreamSynchronize(void* stream) {
+  if (state() != kSuccess) return state();
+  const Lock lock(machine().lock);
+  const auto of = machine().stream(stream);
+  return of->run_to(of->given), kSuccess;
+}
+HPMP_FAKE cuStreamWaitEvent(void* stream, void* event, unsigned) {
+  const Event waited = *static_cast<Event*>(event);
+  return submit(stream, [waited] {
+    if (waited.stream != nullptr) waited.stream->run_to(waited.ticket);
+  });
+}
+HPMP_FAKE cuEventCreate(void** event, unsigned) { return *event = new Event, kSuccess; }
+HPMP_FAKE cuEventDestroy_v2(void* event) { return delete static_cast<Event*>(event), kSuccess; }
+HPMP_FAKE cuEventRecord(void* event, void* stream) {
+  if (state() != kSuccess) return state();
+  const Lock lock(machine().lock);
+  const auto of = machine().stream(stream);
+  *static_cast<Event*>(event) = {of, of->given};
+  return kSuccess;
+}
+/// Whoever asks often enough sees the work done.
+HPMP_FAKE cuEventQuery(void* event) {
+  if (state() != kSuccess) return state();
+  const Lock lock(machine().lock);
+  const Event& asked = *static_cast<Event*>(event);
+  if (!asked.has_passed()) asked.stream->run_to(asked.stream->done + 1);
+  return asked.has_passed() ? kSuccess : kNotReady;
+}
+HPMP_FAKE cuEventSynchronize(void* event) {
+  if (state() != kSuccess) return state();
+  const Lock lock(machine().lock);
+  const Event& asked = *static_cast<Event*>(event);
+  if (asked.stream != nullptr) asked.stream->run_to(asked.ticket);
+  return kSuccess;
+}
 HPMP_FAKE cuEventElapsedTime(float* milliseconds, void*, void*) {
   return *milliseconds = 0, kSuccess;
 }
@@ -146,37 +177,42 @@ HPMP_FAKE cuEventElapsedTime(float* milliseconds, void*, void*) {
 HPMP_FAKE cuModuleLoadData(void** module, const void*) { return *module = nullptr, kSuccess; }
 HPMP_FAKE cuModuleUnload(void*) { return kSuccess; }
 HPMP_FAKE cuModuleGetFunction(void** function, void*, const char* name) {
+  static auto* kernels = new std::map<std::string, Kernel>;
   void* run = own_symbol(name);
   void* bytes = own_symbol((std::string(name) + "_bytes").c_str());
   if (run == nullptr || bytes == nullptr) return kNotFound;
-  Kernel& kernel = kernels()[name];
+  const Lock lock(machine().lock);
+  Kernel& kernel = (*kernels)[name];
   kernel = {reinterpret_cast<void (*)(const void*, unsigned, unsigned)>(run),
             *static_cast<const unsigned*>(bytes)};
   *function = &kernel;
   return kSuccess;
 }
 HPMP_FAKE cuLaunchKernel(void* function, unsigned grid, unsigned, unsigned, unsigned block,
-                         unsigned, unsigned, unsigned, void*, void** params, void**) {
+                         unsigned, unsigned, unsigned, void* stream, void** params, void**) {
   if (grid == 0 || block == 0 || block > 1024) return kInvalidValue;
   const Kernel kernel = *static_cast<const Kernel*>(function);
   std::vector<std::max_align_t> args(kernel.args_bytes / sizeof(std::max_align_t) + 1);
   std::memcpy(args.data(), params[0], kernel.args_bytes);
-  return submit([kernel, args, grid, block] { kernel.run(args.data(), grid, block); });
+  return submit(stream, [kernel, args, grid, block] { kernel.run(args.data(), grid, block); });
 }
 
-HPMP_FAKE cuStreamBeginCapture_v2(void*, int) {
-  return captured() = new std::vector<Work>, kSuccess;
+HPMP_FAKE cuStreamBeginCapture_v2(void* stream, int) {
+  const Lock lock(machine().lock);
+  machine().stream(stream)->captured = new std::vector<Work>;
+  return ++captures, kSuccess;
 }
-HPMP_FAKE cuStreamEndCapture(void*, void** graph) {
-  *graph = captured();
-  captured() = nullptr;
-  return kSuccess;
+HPMP_FAKE cuStreamEndCapture(void* stream, void** graph) {
+  const Lock lock(machine().lock);
+  *graph = machine().stream(stream)->captured;
+  machine().stream(stream)->captured = nullptr;
+  return --captures, kSuccess;
 }
 HPMP_FAKE cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) {
   return *executable = new std::vector<Work>(*static_cast<std::vector<Work>*>(graph)), kSuccess;
 }
-HPMP_FAKE cuGraphLaunch(void* executable, void*) {
-  for (const Work& work : *static_cast<std::vector<Work>*>(executable)) submit(work);
+HPMP_FAKE cuGraphLaunch(void* executable, void* stream) {
+  for (const Work& work : *static_cast<std::vector<Work>*>(executable)) submit(stream, work);
   return kSuccess;
 }
 HPMP_FAKE cuGraphDestroy(void* graph) {
@@ -187,9 +223,11 @@ HPMP_FAKE cuGraphExecDestroy(void* executable) {
 }
 
 HPMP_FAKE cuGetErrorName(Result error, const char** name) {
-  *name = error == kOutOfMemory ? "CUDA_ERROR_OUT_OF_MEMORY"
-          : error == kNotFound  ? "CUDA_ERROR_NOT_FOUND"
-                                : "CUDA_ERROR_INVALID_VALUE";
+  *name = error == kOutOfMemory      ? "CUDA_ERROR_OUT_OF_MEMORY"
+          : error == kNotFound       ? "CUDA_ERROR_NOT_FOUND"
+          : error == kInvalidContext ? "CUDA_ERROR_INVALID_CONTEXT"
+          : error == kNotInCapture   ? "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"
+                                     : "CUDA_ERROR_INVALID_VALUE";
   return kSuccess;
 }
 HPMP_FAKE cuGetErrorString(Result, const char** text) { return *text = "fake", kSuccess; }

@@ -3,6 +3,7 @@
 #include "engine/cuda/kernels/conv.cu"
 #include "engine/cuda/kernels/depth_space.cu"
 #include "engine/cuda/kernels/elementwise.cu"
+#include "engine/cuda/kernels/exchange.cu"
 #include "engine/cuda/kernels/layer_norm.cu"
 #include "engine/cuda/kernels/layout.cu"
 #include "engine/cuda/kernels/lrn.cu"
