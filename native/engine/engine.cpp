@@ -286,7 +286,7 @@ class RankEngine final : public Engine {
 
   /// The running statistics have been told already.
   void redo_task(Step& step) {
-    TaskContext c = context(step, true);
+    TaskContext c = context(step);
     c.step.statistics_weight = 0;
     run_forward(graph_, *step.task, c);
   }
