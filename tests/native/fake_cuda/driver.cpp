@@ -188,8 +188,11 @@ HPMP_FAKE cuModuleGetFunction(void** function, void*, const char* name) {
   *function = &kernel;
   return kSuccess;
 }
+
+extern "C" {
 /// Kernels launched one by one, not of captured runs: for tests.
-extern "C" __attribute__((visibility("default"))) long long hpmp_fake_launches = 0;
+__attribute__((visibility("default"))) long long hpmp_fake_launches = 0;
+}
 
 HPMP_FAKE cuLaunchKernel(void* function, unsigned grid, unsigned, unsigned, unsigned block,
                          unsigned, unsigned, unsigned, void* stream, void** params, void**) {
