@@ -59,14 +59,22 @@ def test_finer_grids_are_tried_where_no_coarse_one_fits(network: _core.Graph) ->
     assert max(memory_bytes(plan)) <= limit
 
 
-def test_an_arena_that_does_not_fit_is_refused_though_its_prediction_did(
-    network: _core.Graph,
+@pytest.mark.parametrize("recompute", ["auto", "never"])
+def test_a_limit_that_only_an_arenas_holes_exceed_is_kept(
+    network: _core.Graph, recompute: str
 ) -> None:
-    request = replace(REQUEST, strategy="owt", shards=4)
+    request = replace(REQUEST, strategy="owt", shards=4, recompute=recompute)
     plan, _ = planning.choose(network, request)
     lives = [
         plan.rank(rank).param_bytes + int(plan.program(rank).live_bytes.max()) for rank in (0, 1)
     ]
     assert max(lives) < max(memory_bytes(plan)), "the arena has holes"
+    smaller, _ = planning.choose(network, replace(request, memory_bytes=max(lives)))
+    assert max(memory_bytes(smaller)) <= max(lives)
+
+
+def test_what_fits_no_rank_is_refused(network: _core.Graph) -> None:
+    request = replace(REQUEST, strategy="owt", shards=4)
+    plan, _ = planning.choose(network, request)
     with pytest.raises(InfeasiblePlanError, match="'owt'"):
-        planning.choose(network, replace(request, memory_bytes=max(lives)))
+        planning.choose(network, replace(request, memory_bytes=max(memory_bytes(plan)) // 3))

@@ -32,6 +32,7 @@ def test_json_has_every_field_for_the_chosen_strategy_and_every_baseline(plan: P
         "bn",
         "bn_group",
         "chosen",
+        "recomputed",
         "strategies",
         "data_parallel_crossover_batch",
     }

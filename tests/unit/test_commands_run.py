@@ -40,6 +40,7 @@ PLAN = {
     "bn",
     "bn_group",
     "chosen",
+    "recomputed",
     "strategies",
     "data_parallel_crossover_batch",
 }
