@@ -20,6 +20,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -156,8 +157,11 @@ def in_a_child(target: Target, seconds: float, seed: int) -> int:
     """`run_guided` in a fork: libFuzzer ends its process without cleaning up."""
     pid = os.fork()
     if pid == 0:
-        run_guided(target, corpus(), seconds, seed)
-        os._exit(0)
+        try:
+            run_guided(target, corpus(), seconds, seed)
+        except BaseException:  # of the mutator; leaving by it would hang in libFuzzer's own exit
+            traceback.print_exc()
+        os._exit(1)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if code == 0:
         target.close()

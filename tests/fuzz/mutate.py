@@ -44,11 +44,11 @@ def mutated(data: bytes, others: list[bytes], seed: int) -> bytes:
     except DecodeError:
         return _bytes_changed(data, chance)
     donor = onnx.ModelProto.FromString(chance.choice(others))
-    for _ in range(chance.randint(1, _MOST_CHANGES)):
-        _change(model, donor, chance)
     try:
+        for _ in range(chance.randint(1, _MOST_CHANGES)):
+            _change(model, donor, chance)
         result = model.SerializeToString()
-    except (ValueError, UnicodeError):
+    except ValueError:  # text that is not UTF-8 can be parsed but not set
         return _bytes_changed(data, chance)
     return _bytes_changed(result, chance) if chance.random() < 0.05 else result
 
