@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,15 +72,14 @@ def choose(asked: str, ranks: World) -> Device:
     check(asked, "fp32")
     if asked == "cpu":
         return Device()
-    found = ranks.gather((socket.gethostname(), *gpus_here()))
-    for rank, (_, gpus, why) in enumerate(found):
+    found, hosts = ranks.gather(gpus_here()), ranks.hosts()
+    for rank, (gpus, why) in enumerate(found):
         if gpus == 0 and asked == "cuda":
             raise InvalidArgumentError(f"--device cuda: rank {rank}: {why}; or use --device cpu")
-    if any(gpus == 0 for _, gpus, _ in found):
+    if any(gpus == 0 for gpus, _ in found):
         return Device()
-    host, gpus, _ = found[ranks.rank]
-    before = sum(other == host for other, _, _ in found[: ranks.rank])
-    return Device("cuda", before % gpus)
+    before = hosts[: ranks.rank].count(hosts[ranks.rank])
+    return Device("cuda", before % found[ranks.rank][0])
 
 
 def gpus_here() -> tuple[int, str]:

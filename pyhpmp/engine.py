@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 
 import numpy as np
@@ -158,8 +157,8 @@ def share_of_cores(ranks: world.World) -> int:
 
     OMP_NUM_THREADS, where it is a number, is obeyed.
     """
-    host = socket.gethostname()
-    here = sum(name == host for name in ranks.gather(host))
+    hosts = ranks.hosts()
+    here = hosts.count(hosts[ranks.rank])
     wished = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if wished.isdecimal() and int(wished):
         return int(wished)

@@ -6,6 +6,7 @@ These calls prepare a step and look at its results; nothing here is on the path 
 from __future__ import annotations
 
 import contextlib
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -54,6 +55,10 @@ class World(ABC):
     @abstractmethod
     def communicator(self) -> _core.Communicator:
         """The transport that an engine of this rank uses."""
+
+    def hosts(self) -> list[str]:
+        """Of every rank, on every rank."""
+        return self.gather(socket.gethostname())
 
     def on_root(self, work: Callable[[], T]) -> T:
         """Runs `work` on rank 0; its result, or its exception, is that of every rank."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,21 @@ from oracle_graph import OracleGraph
 
 import onnx_import
 from onnx_import import ImportedModel
+
+Case = Callable[[], onnx.ModelProto]
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def number(value: float) -> np.ndarray:
+    return np.array(value, np.float32)
+
+
+def normals(generator: np.random.Generator) -> Callable[..., np.ndarray]:
+    """Draws an array of the shape that it is called with."""
+    return lambda *shape: generator.standard_normal(shape, dtype=np.float32)
 
 
 def make_model(

@@ -26,7 +26,7 @@ def limit(group: str, cores: float) -> Path:
     """
     quota = round(PERIOD_US * cores)
     try:
-        if (V1 / "cpu.cfs_period_us").exists() or (V1 / "cpu.shares").exists():
+        if (V1 / "cpu.shares").exists():
             return _limit(V1 / group, {"cpu.cfs_period_us": PERIOD_US, "cpu.cfs_quota_us": quota})
         return _limit(V2 / group, {"cpu.max": f"{quota} {PERIOD_US}"})
     except OSError as error:

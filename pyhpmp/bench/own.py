@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import socket
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -56,7 +55,8 @@ def own_profile(
         numerics: of fp32 products on a GPU.
     """
     ranks, began = world.current(), time.perf_counter()
-    hosts = ranks.gather((socket.gethostname(), len(os.sched_getaffinity(0))))
+    cores = ranks.gather(len(os.sched_getaffinity(0)))
+    hosts = list(zip(ranks.hosts(), cores, strict=True))
     computes = [device.kind, numerics if device.kind == "cuda" else "", dtype]
     target = ranks.on_root(lambda: _path(hosts, computes, threads))
     known = ranks.on_root(lambda: _known(target))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -178,7 +177,7 @@ def _comm(arguments: argparse.Namespace, words: list[str]) -> Profile:
         if device.kind == "cuda":
             _show_copies(figures)
         tables.show(tables.comm_table(found))
-    one_host = len(set(ranks.gather(platform.node()))) == 1
+    one_host = len(set(ranks.hosts())) == 1
     return comm.profile_of(found, machine_facts(1, device.kind), one_host=one_host, device=figures)
 
 

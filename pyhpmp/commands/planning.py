@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pyhpmp
-from pyhpmp import devices, launch, world
+from pyhpmp import devices, launch, plan_files, world
 from pyhpmp.bench.own import own_profile
 from pyhpmp.engine import share_of_cores
 from pyhpmp.profile import Profile
@@ -34,7 +34,7 @@ def plan_of(
         seed=arguments.seed,
         partitioner=arguments.partitioner,
         network=arguments.network,
-        profile=_profile(graph, arguments, note),
+        profile=_profile(graph, arguments, note, compare),
         memory=arguments.memory,
         recompute=arguments.recompute,
         training=not arguments.infer,
@@ -46,11 +46,19 @@ def plan_of(
 
 
 def _profile(
-    graph: pyhpmp.Graph, arguments: argparse.Namespace, note: Callable[[str], None]
+    graph: pyhpmp.Graph,
+    arguments: argparse.Namespace,
+    note: Callable[[str], None],
+    compare: bool,
 ) -> str | Profile | None:
-    """`auto`: of this machine, measured; `none`: the planner's default machine; else a file."""
+    """`auto`: of this machine, measured; `none`: the planner's default machine; else a file.
+
+    A saved plan that is compared with nothing is not predicted anew: there nothing is measured.
+    """
     if arguments.profile != "auto":
         return None if arguments.profile == "none" else arguments.profile
+    if plan_files.is_file(arguments.strategy) and not compare:
+        return None
     threads = getattr(arguments, "threads", 0) or share_of_cores(world.current())
     prepared = graph.core.prepare(training=not arguments.infer)
     device = devices.choose(getattr(arguments, "device", "cpu"), world.current())

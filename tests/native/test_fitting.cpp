@@ -4,6 +4,7 @@
 #include "check.h"
 #include "plan/fitting.h"
 #include "plan_case.h"
+#include "plan_figures.h"
 
 using namespace hpmp;
 
@@ -18,12 +19,6 @@ Plan plan_within(std::int64_t goal, const char* strategy, int ranks, std::int64_
   Machine machine;
   machine.memory_goal_bytes = goal;
   return build_plan(h, baseline(h, strategy, ranks), machine, strategy);
-}
-
-std::int64_t most_arena(const Plan& plan) {
-  std::int64_t most = 0;
-  for (const RankProgram& program : plan.programs) most = std::max(most, program.arena_bytes);
-  return most;
 }
 
 /// The most shards of which a rank has run a forward task and has backward tasks to run.

@@ -8,6 +8,7 @@
 #include "engine/cuda/copies.h"
 #include "engine/cuda/kernels/update.h"
 #include "gpu_memory.h"
+#include "one_op.h"
 
 using namespace hpmp;
 using namespace kernel_test;
@@ -130,17 +131,7 @@ TEST(channels_are_copied_and_added_whatever_their_alignment) {
 }
 
 TEST(dropout_draws_the_same_bits_as_on_the_cpu) {
-  Graph graph;
-  graph.values.push_back({"in", {24, 5, 3}, NodeId(0)});
-  graph.nodes.push_back({});
-  Attrs attrs;
-  attrs.ratio = 0.3;
-  add_node(graph, OpKind::dropout, "drop", {ValueId(0)}, {}, attrs, "out");
-  KernelSpec spec;
-  spec.graph = &graph;
-  spec.node = NodeId(1);
-  spec.samples = 3;
-  spec.channels = {{2, 9}, {20, 21}};
+  const OneDropout op({{2, 9}, {20, 21}});
   const std::vector<float> x = numbers<float>(3 * 8 * 15);
   std::vector<float> here(x.size()), there(x.size());
   ForwardArgs args;
@@ -149,9 +140,9 @@ TEST(dropout_draws_the_same_bits_as_on_the_cpu) {
   args.step.step = 5;
   args.step.first_sample = 6;
   args.output = {here.data(), 3, 8, 5, 3, 8};
-  prepare_cpu_kernel(spec)->forward(args);
+  prepare_cpu_kernel(op.spec)->forward(args);
   args.output = {there.data(), 3, 8, 5, 3, 8};
-  prepare_kernel(spec)->forward(args);
+  prepare_kernel(op.spec)->forward(args);
   CHECK(here == there);
 }
 

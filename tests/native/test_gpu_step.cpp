@@ -10,8 +10,8 @@
 #include "engine/cuda/sgd_all.h"
 #include "engine/cuda/step_memory.h"
 #include "gpu_memory.h"
-#include "graph/ops.h"
 #include "kernel_tensors.h"
+#include "one_op.h"
 
 using namespace hpmp;
 using namespace kernel_test;
@@ -52,7 +52,7 @@ struct Held {
         grad(on_device(grads)),
         velocity(on_device(velocities)) {}
 
-  cuda::SgdAll::Rows rows() const {
+  UpdateRange range() const {
     return {at(*grad) + first, at(*weight) + first, at(*velocity) + first,
             static_cast<std::int64_t>(weights.size() - first)};
   }
@@ -82,9 +82,9 @@ TEST(all_parameters_are_updated_in_one_captured_run_whose_factors_change) {
   std::deque<Held> params;
   for (auto [size, first] : {std::pair{1, 0}, {5, 0}, {4096, 0}, {9000, 0}, {4099, 2}, {12, 4}})
     params.emplace_back(static_cast<std::size_t>(size), static_cast<std::size_t>(first));
-  std::vector<cuda::SgdAll::Rows> rows;
-  for (const Held& p : params) rows.push_back(p.rows());
-  const cuda::SgdAll sgd(stream(), rows);
+  std::vector<UpdateRange> ranges;
+  for (const Held& p : params) ranges.push_back(p.range());
+  const cuda::SgdAll sgd(stream(), ranges);
   cuda::StepMemory memory(Gpu::get().device);
   const cuda::CapturedRun run(stream(), [&] { sgd.run(memory.data()); });
   for (float lr : {0.5F, 0.125F}) {
@@ -181,17 +181,7 @@ TEST(rows_of_parameters_are_pieces_too) {
 
 TEST(a_captured_dropout_draws_by_the_seed_and_step_that_it_finds) {
   if (!on_gpu()) return;
-  Graph graph;
-  graph.values.push_back({"in", {24, 5, 3}, NodeId(0)});
-  graph.nodes.push_back({});
-  Attrs attrs;
-  attrs.ratio = 0.3;
-  add_node(graph, OpKind::dropout, "drop", {ValueId(0)}, {}, attrs, "out");
-  KernelSpec spec;
-  spec.graph = &graph;
-  spec.node = NodeId(1);
-  spec.samples = 3;
-  spec.channels = {{0, 24}};
+  const OneDropout op({{0, 24}});
   std::vector<float> x = drawn(3 * 24 * 15), here(x.size());
   const auto from = on_device(x), to = on_device(x);
   cuda::StepMemory memory(Gpu::get().device);
@@ -199,7 +189,7 @@ TEST(a_captured_dropout_draws_by_the_seed_and_step_that_it_finds) {
   args.inputs = {{at(*from), 3, 24, 5, 3, 24}};
   args.output = {at(*to), 3, 24, 5, 3, 24};
   args.step.numbers = memory.data();
-  const auto kernel = prepare_cuda_kernel(spec, stream());
+  const auto kernel = prepare_cuda_kernel(op.spec, stream());
   const cuda::CapturedRun run(stream(), [&] { kernel->forward(args); });
   for (std::uint64_t step : {4, 5}) {
     memory.set(stream(), {11, step, 0, 0, 0, 0});
@@ -209,25 +199,17 @@ TEST(a_captured_dropout_draws_by_the_seed_and_step_that_it_finds) {
     same.output.data = here.data();
     same.step.seed = 11;
     same.step.step = step;
-    prepare_cpu_kernel(spec)->forward(same);
+    prepare_cpu_kernel(op.spec)->forward(same);
     CHECK(floats(*to) == here);
   }
 }
 
 TEST(a_captured_loss_shares_by_the_labels_that_it_finds) {
   if (!on_gpu()) return;
-  Graph graph;
-  graph.values.push_back({"in", {4, 1, 1}, NodeId(0)});
-  graph.nodes.push_back({});
-  add_node(graph, OpKind::loss, "loss", {ValueId(0)}, {}, {}, "out");
-  KernelSpec spec;
-  spec.graph = &graph;
-  spec.node = NodeId(1);
-  spec.samples = 1;
-  spec.channels = {{0, 2}};
-  spec.input_channels = {{{0, 4}}};
-  spec.input_shapes = {{4, 1, 1}};
-  spec.output_shape = {2, 1, 1};
+  OneOp op(OpKind::loss, {4, 1, 1}, 1, {{0, 2}});
+  op.spec.input_channels = {{{0, 4}}};
+  op.spec.input_shapes = {{4, 1, 1}};
+  op.spec.output_shape = {2, 1, 1};
   const auto logits = on_device({0, 0, 0, 0}), grad = on_device({1, 1, 1, 1});
   GpuBytes label(8);
   const std::int64_t value = 2;
@@ -239,7 +221,7 @@ TEST(a_captured_loss_shares_by_the_labels_that_it_finds) {
   args.accumulate = {false};
   args.labels = reinterpret_cast<const std::int64_t*>(label.data());
   args.step.numbers = memory.data();
-  const auto kernel = prepare_cuda_kernel(spec, stream());
+  const auto kernel = prepare_cuda_kernel(op.spec, stream());
   GpuBytes scratch(kernel->scratch_bytes());
   args.scratch = scratch.data();
   const cuda::CapturedRun run(stream(), [&] { kernel->backward(args); });

@@ -1,5 +1,6 @@
 // Forward tasks that run twice: the same training in less memory, and what the verifier refuses.
 #include "engine_run.h"
+#include "plan_figures.h"
 
 using namespace engine_run;
 
@@ -56,12 +57,6 @@ Plan plan_with(const Machine& machine, const char* strategy = "data", int ranks 
                std::int64_t shards = 1) {
   const Hypergraph h = cut(training_graph(kGraph), shards, 4);
   return build_plan(h, baseline(h, strategy, ranks), machine, strategy);
-}
-
-std::int64_t most_arena(const Plan& plan) {
-  std::int64_t most = 0;
-  for (const RankProgram& p : plan.programs) most = std::max(most, p.arena_bytes);
-  return most;
 }
 
 std::int64_t redone(const Plan& plan) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,13 @@ import onnx
 import pytest
 from onnx.helper import make_node
 from onnx_reference import (
+    Case,
     assert_imported_same,
     assert_same,
     images_for,
     make_model,
+    normals,
+    number,
     run_onnx,
     run_oracle,
 )
@@ -21,15 +23,7 @@ from onnx_reference import (
 import onnx_import
 
 RNG = np.random.default_rng(11)
-Case = Callable[[], onnx.ModelProto]
-
-
-def weight(*shape: int) -> np.ndarray:
-    return RNG.standard_normal(shape, dtype=np.float32)
-
-
-def number(value: float) -> np.ndarray:
-    return np.array(value, np.float32)
+weight = normals(RNG)
 
 
 def function(op: str, *constants: np.ndarray, **attributes: object) -> onnx.ModelProto:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,11 @@ import onnx
 import pytest
 from onnx.helper import make_node
 from onnx_reference import (
+    Case,
     assert_exported_same,
     assert_imported_same,
     assert_same,
+    ints,
     make_model,
     run_onnx,
 )
@@ -20,17 +21,12 @@ from onnx_reference import (
 import onnx_import
 import pyhpmp
 
-Case = Callable[[], onnx.ModelProto]
 RNG = np.random.default_rng(17)
 NHWC, NCHW = [0, 2, 3, 1], [0, 3, 1, 2]
 
 
 def weight(*shape: int) -> np.ndarray:
     return RNG.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(np.prod(shape[1:])))
-
-
-def ints(*values: int) -> np.ndarray:
-    return np.array(values, dtype=np.int64)
 
 
 def normalised(name: str, x: str, channels: int) -> tuple[list[onnx.NodeProto], dict[str, object]]:

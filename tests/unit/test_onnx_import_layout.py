@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,32 +9,24 @@ import onnx
 import pytest
 from onnx.helper import make_node
 from onnx_reference import (
+    Case,
     assert_exported_same,
     assert_imported_same,
     assert_same,
     images_for,
+    ints,
     make_model,
+    normals,
+    number,
     run_onnx,
     run_oracle,
 )
 
 import onnx_import
 
-Case = Callable[[], onnx.ModelProto]
 RNG = np.random.default_rng(13)
+weight = normals(RNG)
 NHWC, NCHW = [0, 2, 3, 1], [0, 3, 1, 2]
-
-
-def weight(*shape: int) -> np.ndarray:
-    return RNG.standard_normal(shape, dtype=np.float32)
-
-
-def ints(*values: int) -> np.ndarray:
-    return np.array(values, dtype=np.int64)
-
-
-def number(value: float) -> np.ndarray:
-    return np.array(value, np.float32)
 
 
 def transposed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,31 +10,26 @@ import pytest
 from onnx import TensorProto, helper
 from onnx.helper import make_node
 from onnx_reference import (
+    Case,
     assert_exported_same,
     assert_imported_same,
     assert_same,
     images_for,
+    ints,
     make_model,
+    normals,
     run_onnx,
     run_oracle,
 )
 
 import onnx_import
 
-Case = Callable[[], onnx.ModelProto]
 RNG = np.random.default_rng(7)
-
-
-def weight(*shape: int) -> np.ndarray:
-    return RNG.standard_normal(shape, dtype=np.float32)
+weight = normals(RNG)
 
 
 def positive(*shape: int) -> np.ndarray:
     return RNG.uniform(0.5, 2, shape).astype(np.float32)
-
-
-def ints(*values: int) -> np.ndarray:
-    return np.array(values, dtype=np.int64)
 
 
 def conv(**attributes: object) -> onnx.ModelProto:

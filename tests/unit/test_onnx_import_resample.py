@@ -9,7 +9,7 @@ import onnx
 import onnx.reference
 import pytest
 from onnx.helper import make_node
-from onnx_reference import assert_same, images_for, make_model, run_onnx, run_oracle
+from onnx_reference import assert_same, images_for, ints, make_model, run_onnx, run_oracle
 
 import onnx_import
 from onnx_import import ModelError
@@ -30,10 +30,6 @@ SCALES: tuple[Floats, ...] = ((2.0, 3.0), (1.0, 0.5), (0.6, 0.25), (3.0, 0.75))
 
 def floats(*values: float) -> np.ndarray:
     return np.array(values, np.float32)
-
-
-def ints(*values: int) -> np.ndarray:
-    return np.array(values, np.int64)
 
 
 def resize(

@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from command_line import say
 
 import pyhpmp
 from pyhpmp import _core
 from pyhpmp.bench.own import Own, own_profile
+from pyhpmp.commands.plan import main as plan_main
+from pyhpmp.commands.run import main as run_main
 from pyhpmp.profile import read_profile
 
 
@@ -71,3 +74,16 @@ def test_a_cache_that_cannot_be_written_stops_nothing(cache: Path) -> None:
     found = own(1)
     assert found.path is None
     assert found.ops > 0
+
+
+def test_a_saved_plan_needs_no_measuring(
+    cache: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    saved = tmp_path / "p.hpmp"
+    made = say(capsys, plan_main, "zoo:lenet5", "-n", 1, "--batch", 8, "--save", saved)
+    words = ("zoo:lenet5", "--steps", 1, "--batch", 8, "--profile", "auto")
+    replayed = say(capsys, run_main, *words, "--strategy", f"file:{saved}")
+    assert (made.code, replayed.code) == (0, 0)
+    assert not (cache / "hpmp").exists()
+    assert say(capsys, run_main, *words).code == 0
+    assert (cache / "hpmp").exists()

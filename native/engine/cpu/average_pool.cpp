@@ -35,7 +35,7 @@ class AveragePool : public Kernel {
       const T* from = dy.data + dy.at(i, chunk.channel, 0);
       T* to = dx.data + dx.at(i, chunk.channel, 0);
       with_width(chunk.width, [&](auto width) {
-        if (!args.accumulate[0]) clear_plane(to, dx, width);
+        if (!args.accumulate[0]) clear_pixels(to, dx.pixels(), dx.block, width);
         spread_plane(from, dx, to, width);
       });
     });
@@ -70,12 +70,6 @@ class AveragePool : public Kernel {
         y += in.block;
       }
     }
-  }
-
-  template <class Width>
-  static void clear_plane(T* dx, const TensorRef& in, Width width) {
-    for (std::int64_t p = 0; p < in.pixels(); ++p, dx += in.block)
-      std::fill_n(dx, int{width}, T(0.f));
   }
 
   template <class Width>

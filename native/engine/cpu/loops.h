@@ -87,6 +87,12 @@ void with_width(int width, const F& f) {
   f(width);
 }
 
+/// Zero in `width` elements of each of `pixels` pixels, which lie `stride` elements apart.
+template <class T, class Width>
+void clear_pixels(T* to, std::int64_t pixels, std::int64_t stride, Width width) {
+  for (std::int64_t p = 0; p < pixels; ++p, to += stride) std::fill_n(to, int{width}, T(0.F));
+}
+
 /// Calls f with the flag as a compile-time constant.
 template <class F>
 void with_flag(bool flag, const F& f) {

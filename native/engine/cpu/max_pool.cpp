@@ -58,7 +58,7 @@ class MaxPool : public Kernel {
       const std::int64_t at = dy.at(i, chunk.channel, 0);
       T* to = dx.data + dx.at(i, chunk.channel, 0);
       const bool overwrites = tiles_ && !args.accumulate[0];
-      if (!tiles_ && !args.accumulate[0]) clear_plane(to, dx, chunk.width);
+      if (!tiles_ && !args.accumulate[0]) clear_pixels(to, dx.pixels(), dx.block, chunk.width);
       with_flag(!overwrites, [&](auto add) {
         spread_plane(dy.data + at, winners + at, dx, to, chunk.width, add);
       });
@@ -107,10 +107,6 @@ class MaxPool : public Kernel {
     }
     store_held_lanes(y, best);
     if (winners) store_lanes(winners, winner);
-  }
-
-  static void clear_plane(T* dx, const TensorRef& in, int width) {
-    for (std::int64_t p = 0; p < in.pixels(); ++p, dx += in.block) std::fill_n(dx, width, T(0.f));
   }
 
   template <class Accumulate>

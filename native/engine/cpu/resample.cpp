@@ -51,7 +51,7 @@ class Resample : public Kernel {
       const T* from = dy.data + dy.at(i, chunk.channel, 0);
       T* to = dx.data + dx.at(i, chunk.channel, 0);
       with_width(chunk.width, [&](auto width) {
-        if (!args.accumulate[0]) clear(to, dx.pixels(), dx.block, width);
+        if (!args.accumulate[0]) clear_pixels(to, dx.pixels(), dx.block, width);
         for (std::int64_t h = 0; h < dy.h; ++h, from += dy.w * dy.block)
           backward_row(from, dy, h, line(args.scratch), to, dx, width);
       });
@@ -62,11 +62,6 @@ class Resample : public Kernel {
   std::int64_t line_elems() const { return input_.w * kLanes; }
   Line line(std::byte* scratch) const {
     return reinterpret_cast<float*>(scratch) + omp_get_thread_num() * line_elems();
-  }
-
-  template <class To, class Width>
-  static void clear(To* to, std::int64_t pixels, std::int64_t stride, Width width) {
-    for (std::int64_t p = 0; p < pixels; ++p, to += stride) std::fill_n(to, int{width}, To(0.F));
   }
 
   /// to[pixel] += from[pixel] * weight over a row.
@@ -82,7 +77,7 @@ class Resample : public Kernel {
   template <class Width>
   void forward_row(const T* x, const TensorRef& in, std::int64_t h, Line mixed, T* y,
                    const TensorRef& out, Width width) const {
-    clear(mixed, in.w, width, width);
+    clear_pixels(mixed, in.w, width, width);
     for_taps(rows_, h, [&](std::int64_t at, float weight) {
       add_row(x + at * in.w * in.block, in.block, mixed, width, in.w, weight, width);
     });
@@ -102,7 +97,7 @@ class Resample : public Kernel {
   template <class Width>
   void backward_row(const T* dy, const TensorRef& out, std::int64_t h, Line mixed, T* dx,
                     const TensorRef& in, Width width) const {
-    clear(mixed, in.w, width, width);
+    clear_pixels(mixed, in.w, width, width);
     for (std::int64_t w = 0; w < out.w; ++w, dy += out.block) {
       for_taps(columns_, w, [&](std::int64_t at, float weight) {
         add_row(dy, out.block, mixed + at * width, width, 1, weight, width);

@@ -60,16 +60,10 @@ class ResetRoutine final : public Routine {
 class UpdateRoutine final : public Routine {
  public:
   UpdateRoutine(Stream& stream, const StepNumbers* numbers, const std::vector<UpdateRange>& ranges)
-      : numbers_(numbers), sgd_(stream, rows_of(ranges)) {}
+      : numbers_(numbers), sgd_(stream, ranges) {}
   void run() override { sgd_.run(numbers_); }
 
  private:
-  static std::vector<SgdAll::Rows> rows_of(const std::vector<UpdateRange>& ranges) {
-    std::vector<SgdAll::Rows> all;
-    for (const UpdateRange& r : ranges) all.push_back({r.grad, r.weight, r.momentum, r.count});
-    return all;
-  }
-
   const StepNumbers* numbers_;
   SgdAll sgd_;
 };

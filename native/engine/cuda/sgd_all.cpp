@@ -3,20 +3,20 @@
 namespace hpmp::cuda {
 namespace {
 
-std::vector<SgdPiece> pieces_of(const std::vector<SgdAll::Rows>& rows) {
+std::vector<SgdPiece> pieces_of(const std::vector<UpdateRange>& ranges) {
   std::vector<SgdPiece> pieces;
-  for (const SgdAll::Rows& r : rows) {
-    const bool wide = is_aligned(r.grad) && is_aligned(r.weight) && is_aligned(r.velocity);
-    pieces.push_back({r.grad, r.weight, r.velocity, r.count, wide});
+  for (const UpdateRange& r : ranges) {
+    const bool wide = is_aligned(r.grad) && is_aligned(r.weight) && is_aligned(r.momentum);
+    pieces.push_back({r.grad, r.weight, r.momentum, r.count, wide});
   }
   return pieces;
 }
 
 }  // namespace
 
-SgdAll::SgdAll(Stream& stream, const std::vector<Rows>& rows)
+SgdAll::SgdAll(Stream& stream, const std::vector<UpdateRange>& ranges)
     : stream_(stream),
-      pieces_(stream, pieces_of(rows), [](const SgdPiece& p) { return (p.count + 3) / 4; }),
+      pieces_(stream, pieces_of(ranges), [](const SgdPiece& p) { return (p.count + 3) / 4; }),
       sgd_(*stream.device(), "sgd_all") {}
 
 void SgdAll::run(const StepNumbers* numbers) const {

@@ -1,6 +1,7 @@
 // The update of every parameter of a rank in one launch.
 #pragma once
 
+#include "engine/backend.h"
 #include "engine/cuda/kernels/update.h"
 #include "engine/cuda/tiles.h"
 
@@ -8,14 +9,8 @@ namespace hpmp::cuda {
 
 class SgdAll {
  public:
-  /// Rows that lie together: gradient, weight and momentum of the same elements, on the GPU.
-  struct Rows {
-    const float* grad;
-    float *weight, *velocity;
-    std::int64_t count;
-  };
-
-  SgdAll(Stream& stream, const std::vector<Rows>& rows);
+  /// `ranges`: on the GPU.
+  SgdAll(Stream& stream, const std::vector<UpdateRange>& ranges);
 
   /// `numbers`: on the GPU, read when the stream gets there.
   void run(const StepNumbers* numbers) const;

@@ -7,11 +7,6 @@
 namespace hpmp::cuda {
 
 template <class T>
-HPMP_DEVICE float layer_element(const void* data, long long at) {
-  return widen(static_cast<const T*>(data)[at]);
-}
-
-template <class T>
 struct layer_norm_forward {
   static constexpr int kPhases = 3;
   static HPMP_DEVICE void run(const LayerNormArgs& a, int row, int thread, int phase,
@@ -23,7 +18,7 @@ struct layer_norm_forward {
     const double variance = sum_of(shared.highest) / a.c;
     const float invstd = static_cast<float>(1 / sqrt(variance + a.epsilon));
     for (int k = thread; k < a.c; k += kRowThreads) {
-      const float normal = (layer_element<T>(a.x, start + k) - mean) * invstd;
+      const float normal = (element<T>(a.x, start + k) - mean) * invstd;
       const float y = normal * (a.scale ? a.scale[k] : 1.f) + (a.shift ? a.shift[k] : 0.f);
       store<T, 1>(a.y, start + k, {{y}});
     }
@@ -36,14 +31,14 @@ struct layer_norm_forward {
   static HPMP_DEVICE void leave_sum(const LayerNormArgs& a, long long start, int thread,
                                     RowShared& shared) {
     double sum = 0;
-    for (int k = thread; k < a.c; k += kRowThreads) sum += layer_element<T>(a.x, start + k);
+    for (int k = thread; k < a.c; k += kRowThreads) sum += element<T>(a.x, start + k);
     shared.sum[thread] = sum;
   }
   static HPMP_DEVICE void leave_squares(const LayerNormArgs& a, long long start, int thread,
                                         float mean, RowShared& shared) {
     float sum = 0;
     for (int k = thread; k < a.c; k += kRowThreads) {
-      const float d = layer_element<T>(a.x, start + k) - mean;
+      const float d = element<T>(a.x, start + k) - mean;
       sum = fmaf(d, d, sum);
     }
     shared.highest[thread] = sum;
@@ -66,8 +61,8 @@ struct layer_norm_backward {
       slope = static_cast<float>(sum_of(shared.highest) / a.c);
     }
     for (int k = thread; k < a.c; k += kRowThreads) {
-      const float normal = (layer_element<T>(a.x, start + k) - mean) * invstd;
-      const float g = layer_element<T>(a.dy, start + k) * (a.scale ? a.scale[k] : 1.f);
+      const float normal = (element<T>(a.x, start + k) - mean) * invstd;
+      const float g = element<T>(a.dy, start + k) * (a.scale ? a.scale[k] : 1.f);
       sum += g;
       product += g * normal;
       if (phase == 1)

@@ -25,6 +25,11 @@ HPMP_DEVICE double sum_of(const T (&left)[kRowThreads]) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+template <class T>
+HPMP_DEVICE float element(const void* data, long long at) {
+  return widen(static_cast<const T*>(data)[at]);
+}
+
 /// Body::run(args, block, thread, phase, shared) for each phase of [0, Body::kPhases) in turn, by
 /// all of Body::kThreads threads, for every block < args.items.
 #if defined(__CUDACC__)

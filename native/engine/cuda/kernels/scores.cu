@@ -8,7 +8,7 @@ namespace hpmp::cuda {
 
 template <class T>
 HPMP_DEVICE float element(const void* data, int row, int c, int k) {
-  return widen(static_cast<const T*>(data)[static_cast<long long>(row) * c + k]);
+  return element<T>(data, static_cast<long long>(row) * c + k);
 }
 
 /// Leaves this thread's greatest element, the first of equal ones.
@@ -50,82 +50,73 @@ HPMP_DEVICE void leave_exp_sum(const void* x, int row, int c, int thread, RowSha
   shared.sum[thread] = sum;
 }
 
-template <class T>
-struct softmax_forward {
+/// y from x - highest and the row's sum of exp(x - highest); dx from dy and the row's sum of terms.
+struct Softmax {
+  static HPMP_DEVICE float factor(double sum) { return static_cast<float>(1 / sum); }
+  static HPMP_DEVICE float y(float x, float factor) { return expf(x) * factor; }
+  static HPMP_DEVICE double term(float y, float dy) { return static_cast<double>(y) * dy; }
+  static HPMP_DEVICE float dx(float y, float dy, float sum) { return y * (dy - sum); }
+};
+
+struct LogSoftmax {
+  static HPMP_DEVICE float factor(double sum) { return static_cast<float>(log(sum)); }
+  static HPMP_DEVICE float y(float x, float log_sum) { return x - log_sum; }
+  static HPMP_DEVICE double term(float, float dy) { return dy; }
+  static HPMP_DEVICE float dx(float y, float dy, float sum) { return dy - expf(y) * sum; }
+};
+
+template <class T, class Rule>
+struct ScoresForward {
   static constexpr int kPhases = 3;
   static HPMP_DEVICE void run(const SoftmaxArgs& a, int row, int thread, int phase,
                               RowShared& shared) {
     if (phase == 0) return leave_highest<T>(a.x, row, a.c, thread, shared);
     if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
     const float highest = highest_of(shared).value;
-    const float factor = static_cast<float>(1 / sum_of(shared.sum));
+    const float factor = Rule::factor(sum_of(shared.sum));
     for (int k = thread; k < a.c; k += kRowThreads) {
-      const float e = expf(element<T>(a.x, row, a.c, k) - highest);
-      store<T, 1>(a.y, static_cast<long long>(row) * a.c + k, {{e * factor}});
-    }
-  }
-};
-HPMP_ROW_KERNEL(softmax_forward, SoftmaxArgs)
-
-template <class T>
-struct softmax_backward {
-  static constexpr int kPhases = 2;
-  static HPMP_DEVICE void run(const SoftmaxGradArgs& a, int row, int thread, int phase,
-                              RowShared& shared) {
-    double dot = 0;
-    for (int k = thread; phase == 0 && k < a.c; k += kRowThreads)
-      dot += static_cast<double>(element<T>(a.y, row, a.c, k)) * element<T>(a.dy, row, a.c, k);
-    if (phase == 0) {
-      shared.sum[thread] = dot;
-      return;
-    }
-    const float mean = static_cast<float>(sum_of(shared.sum));
-    for (int k = thread; k < a.c; k += kRowThreads) {
-      const float y = element<T>(a.y, row, a.c, k), dy = element<T>(a.dy, row, a.c, k);
-      put<T, 1>(a.dx, static_cast<long long>(row) * a.c + k, {{y * (dy - mean)}}, a.accumulate);
-    }
-  }
-};
-HPMP_ROW_KERNEL(softmax_backward, SoftmaxGradArgs)
-
-template <class T>
-struct log_softmax_forward {
-  static constexpr int kPhases = 3;
-  static HPMP_DEVICE void run(const SoftmaxArgs& a, int row, int thread, int phase,
-                              RowShared& shared) {
-    if (phase == 0) return leave_highest<T>(a.x, row, a.c, thread, shared);
-    if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
-    const float highest = highest_of(shared).value;
-    const float log_sum = static_cast<float>(log(sum_of(shared.sum)));
-    for (int k = thread; k < a.c; k += kRowThreads) {
-      const float y = element<T>(a.x, row, a.c, k) - highest - log_sum;
+      const float y = Rule::y(element<T>(a.x, row, a.c, k) - highest, factor);
       store<T, 1>(a.y, static_cast<long long>(row) * a.c + k, {{y}});
     }
   }
 };
-HPMP_ROW_KERNEL(log_softmax_forward, SoftmaxArgs)
 
-/// dx (=|+=) dy - exp(y) times the sum of dy.
-template <class T>
-struct log_softmax_backward {
+/// dx (=|+=) what the rule says.
+template <class T, class Rule>
+struct ScoresBackward {
   static constexpr int kPhases = 2;
   static HPMP_DEVICE void run(const SoftmaxGradArgs& a, int row, int thread, int phase,
                               RowShared& shared) {
-    double sum = 0;
-    for (int k = thread; phase == 0 && k < a.c; k += kRowThreads)
-      sum += element<T>(a.dy, row, a.c, k);
-    if (phase == 0) {
-      shared.sum[thread] = sum;
-      return;
-    }
-    const float total = static_cast<float>(sum_of(shared.sum));
+    if (phase == 0) return leave_terms(a, row, thread, shared);
+    const float sum = static_cast<float>(sum_of(shared.sum));
     for (int k = thread; k < a.c; k += kRowThreads) {
       const float y = element<T>(a.y, row, a.c, k), dy = element<T>(a.dy, row, a.c, k);
-      put<T, 1>(a.dx, static_cast<long long>(row) * a.c + k, {{dy - expf(y) * total}},
+      put<T, 1>(a.dx, static_cast<long long>(row) * a.c + k, {{Rule::dx(y, dy, sum)}},
                 a.accumulate);
     }
   }
+
+ private:
+  static HPMP_DEVICE void leave_terms(const SoftmaxGradArgs& a, int row, int thread,
+                                      RowShared& shared) {
+    double sum = 0;
+    for (int k = thread; k < a.c; k += kRowThreads)
+      sum += Rule::term(element<T>(a.y, row, a.c, k), element<T>(a.dy, row, a.c, k));
+    shared.sum[thread] = sum;
+  }
 };
+
+template <class T>
+using softmax_forward = ScoresForward<T, Softmax>;
+template <class T>
+using softmax_backward = ScoresBackward<T, Softmax>;
+template <class T>
+using log_softmax_forward = ScoresForward<T, LogSoftmax>;
+template <class T>
+using log_softmax_backward = ScoresBackward<T, LogSoftmax>;
+HPMP_ROW_KERNEL(softmax_forward, SoftmaxArgs)
+HPMP_ROW_KERNEL(softmax_backward, SoftmaxGradArgs)
+HPMP_ROW_KERNEL(log_softmax_forward, SoftmaxArgs)
 HPMP_ROW_KERNEL(log_softmax_backward, SoftmaxGradArgs)
 
 template <class T>
