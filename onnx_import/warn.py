@@ -43,7 +43,7 @@ def folded_convolutions(graph: onnx.GraphProto) -> int:
     traces = [
         node
         for node in convs
-        if re.match(r"getitem(_\d+)?$", node.output[0])
+        if any(re.match(r"getitem(_\d+)?$", name) for name in node.output)
         or (len(node.input) > 1 and node.input[1].startswith("onnx::Conv_"))
     ]
     if traces:

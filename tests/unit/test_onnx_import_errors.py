@@ -141,6 +141,13 @@ def test_unsorted_nodes_are_sorted() -> None:
     assert lines[-3:] == ["node Relu a : x : : a", "node Relu y : a : : y", "output y"]
 
 
+@pytest.mark.parametrize("op", ["Conv", "Relu", "BatchNormalization"])
+def test_a_node_without_outputs_is_left_out(op: str) -> None:
+    used, unused = make_node("Relu", ["x"], ["y"]), make_node(op, ["x"], [])
+    imported, plain = (onnx_import.load(make_model(n)) for n in ([used, unused], [used]))
+    assert imported.graph_text == plain.graph_text
+
+
 def test_names_with_line_ends_stay_in_one_line() -> None:
     assert "No Such" in refused(make_model([make_node("No\nSuch", ["x"], ["y"])]))
 
