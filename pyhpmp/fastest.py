@@ -2,7 +2,8 @@
 
 The starts are the classical strategies, replicated pipelines, placements of least volume under a
 tight and a loose balance, and what was found on fewer ranks. Every grid is searched a little, the
-two best ones deeply.
+two best ones deeply. Which basin a search ends in is chance, and staying in it longer gains little:
+more time than the default is spent on whole searches of other seeds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyhpmp import _core
 from pyhpmp.errors import HpmpError, InfeasiblePlanError
@@ -20,7 +21,7 @@ from pyhpmp.partitioners import partition
 from pyhpmp.partitioners.partition import LIBRARIES
 from pyhpmp.partitioners.portfolio import spread
 from pyhpmp.partitioners.problem import Ints32
-from pyhpmp.request import Request
+from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import BASELINES
 
 # Tasks simulated for each second of planning that is allowed, half of what two server cores do.
@@ -50,15 +51,36 @@ class Placed:
 
 
 def search(grids: Grids, counts: list[int], request: Request, deadline: float) -> list[Placed]:
-    """Placements of one grid each, fastest first.
-
-    Grids are searched side by side, as many as there are cores; what is found does not depend on
-    how many that are, unless time runs out.
+    """Placements of one grid each, fastest first: the best of one or more searches.
 
     Raises:
         HpmpError: no grid can be placed, or nothing fits the memory; the first reason.
     """
     counts = _affordable(grids, counts)
+    tries = max(1, int(request.seconds / DEFAULT_SECONDS))
+    begin = time.monotonic()
+    best: dict[int, Placed] = {}
+    for turn in range(tries):
+        one = replace(request, seed=request.seed + turn, seconds=request.seconds / tries)
+        end = begin + (turn + 1) * (deadline - begin) / tries
+        try:
+            found = _searched(grids, counts, one, end)
+        except HpmpError:
+            if not best:
+                raise
+            continue
+        for placed in found:
+            known = best.setdefault(placed.shards, placed)
+            best[placed.shards] = min(known, placed, key=_order)
+    return sorted(best.values(), key=_order)
+
+
+def _searched(grids: Grids, counts: list[int], request: Request, deadline: float) -> list[Placed]:
+    """What one search finds.
+
+    Grids are searched side by side, as many as there are cores; what is found does not depend on
+    how many that are, unless time runs out.
+    """
     work = _work(grids, counts, request)
     share = int(work * FIRST_LOOK / len(counts))
     workers = min(len(counts), os.cpu_count() or 1)

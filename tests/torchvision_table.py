@@ -33,7 +33,9 @@ from pyhpmp import local
 CLASSES, BATCH = 10, 8
 OUTPUTS, GRADIENTS = 1e-4, 1e-3
 ZERO = 1e-12  # of the largest gradient
-SEEDS = range(1, 6)  # tried until no kink stands between float32 and float64
+#: Tried until rounding decides no kink and no tie of a max pool otherwise than in float64, neither
+#: on one rank nor on four, which sum in another order.
+SEEDS = range(1, 6)
 AUX, AUX_WEIGHT = "+aux", 0.3
 #: The smallest member of each family, and the smallest side that it and its exporters take.
 MEMBERS = {
@@ -231,9 +233,10 @@ def measured(name: str, form: str, folder: Path) -> Row:
             exact |= module_grads(network, images, labels, exact)
         grads = trained(path, images, labels, 1)
         row.gradients = excess(grads, exact, rounded, exact)
-        if row.gradients <= GRADIENTS:
+        of_four = trained(path, images, labels, 4)
+        row.gradients_of_four = excess(of_four, grads, rounded, exact)
+        if row.good:
             break
-    row.gradients_of_four = excess(trained(path, images, labels, 4), grads, rounded, exact)
     return row
 
 

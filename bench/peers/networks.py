@@ -175,7 +175,7 @@ def mobilenet_v2() -> Network:
     )
 
 
-def build(name: str, image: int) -> Network:
+def build(name: str, image: int, seed: int = 0) -> Network:
     """The network `name` for square images of side `image`, with torch's initial weights."""
     wide = (64, 128, 256, 512)
     networks = {
@@ -186,7 +186,7 @@ def build(name: str, image: int) -> Network:
         "resnet20": lambda: resnet((3, 3, 3), (16, 32, 64), False, image),
         "mobilenet_v2": mobilenet_v2,
     }
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     return networks[name]()
 
 

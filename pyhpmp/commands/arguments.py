@@ -109,7 +109,10 @@ def add_planning(group: Any) -> None:
     group.add_argument("--seed", type=natural, default=0, help="of all random choices")
     group.add_argument("--partitioner", choices=PARTITIONERS, default="native")
     group.add_argument(
-        "--plan-seconds", type=nonnegative, default=DEFAULT_SECONDS, help="for the search [10]"
+        "--plan-seconds",
+        type=nonnegative,
+        default=DEFAULT_SECONDS,
+        help="for the search [10]; every further 10 search again with another seed",
     )
     group.add_argument(
         "--dtype", choices=DTYPES, default="fp32", help="of activations and their gradients"

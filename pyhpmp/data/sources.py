@@ -52,10 +52,8 @@ def load(
         raise DataError("data 'digits' has one class per image, the model labels every pixel")
     elif kind == "npz" and rest:
         data = _npz(Path(rest), shape, target)
-    elif kind == "folder" and rest and pixels:
-        data = _folder(Path(rest), shape, target)
     elif kind == "folder" and rest:
-        raise DataError(f"--data {spec}: masks label pixels, the model labels images")
+        data = _folder(Path(rest), shape, target)
     elif spec == "synthetic":
         data = _synthetic(shape, classes, batch, seed, target)
     else:
@@ -95,7 +93,8 @@ def _synthetic(shape: Shape, classes: int, batch: int, seed: int, target: Target
 
 
 def _folder(path: Path, shape: Shape, target: Target) -> Dataset:
-    train, test = folder.read(path, shape)
+    read = folder.read_masked if target.shape else folder.read_classes
+    train, test = read(path, shape)
     classes = _classes(path, (train, test), target)
     return Dataset(path.name, classes, train, test, _standardised(train, shape), target)
 

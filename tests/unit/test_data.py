@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pyhpmp import data
 from pyhpmp.data.resize import resized
@@ -139,3 +140,52 @@ def test_files_that_are_no_npz_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:300] + path.read_bytes()[-300:])
     with pytest.raises(DataError):
         data.load(f"npz:{path}", (3, 4, 4), 10)
+
+
+def write_classes(path: Path, classes: dict[str, int], images: int = 2, size: int = 12) -> None:
+    """Images of one shade per class."""
+    for name, shade in classes.items():
+        (path / name).mkdir(parents=True)
+        for i in range(images):
+            Image.fromarray(np.full((size, size, 3), shade + i, np.uint8)).save(
+                path / name / f"{i}.png"
+            )
+
+
+def test_a_folder_per_class_is_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    write_classes(tmp_path / "train", {"dog": 100, "ant": 20, "cat": 60})
+    write_classes(tmp_path / "val", {"cat": 60, "dog": 100}, images=1)
+    (tmp_path / "train" / "ant" / "notes.txt").write_text("no image, and not read as one")
+    found = data.load(f"folder:{tmp_path}", (3, 6, 6), 5)
+    assert found.test is not None
+    assert (found.classes, found.train.images.shape) == (3, (6, 3, 6, 6))
+    assert found.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert found.train.images[:, 0, 0, 0].tolist() == [20, 21, 60, 61, 100, 101]
+    assert found.test.labels.tolist() == [1, 2]
+
+
+def test_a_folder_of_classes_without_parts_has_no_test_images(tmp_path: Path) -> None:
+    write_classes(tmp_path, {"ant": 20, "cat": 60})
+    found = data.load(f"folder:{tmp_path}", (1, 6, 6), 2)
+    assert (len(found.train), found.test) == (4, None)
+
+
+def test_a_folder_that_has_no_classes_is_refused(tmp_path: Path) -> None:
+    def opened(classes: int = 5) -> data.Dataset:
+        return data.load(f"folder:{tmp_path / 'photos'}", (3, 6, 6), classes)
+
+    with pytest.raises(DataError, match="photos: no such folder"):
+        opened()
+    (tmp_path / "photos" / "ant").mkdir(parents=True)
+    with pytest.raises(DataError, match="no images; put those of each class into a folder"):
+        opened()
+    (tmp_path / "photos" / "ant" / "a.png").write_text("no image")
+    with pytest.raises(DataError, match=r"a[.]png: cannot be read as an image"):
+        opened()
+    (tmp_path / "photos" / "ant" / "a.png").unlink()
+    write_classes(tmp_path / "photos" / "train", {"ant": 20, "cat": 60})
+    with pytest.raises(DataError, match=r"classes 0[.][.]1, the model has 1 outputs"):
+        opened(classes=1)
+    write_classes(tmp_path / "photos" / "test", {"bee": 20})
+    with pytest.raises(DataError, match="'bee' is no class of the training images"):
+        opened()

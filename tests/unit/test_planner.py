@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import pyhpmp
 import pyhpmp.local
 from pyhpmp import _core, planning
-from pyhpmp.request import Request
+from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import BASELINES
 
 SLOW_NETWORK = {"link_bytes_per_second": 4e6}
@@ -50,8 +51,17 @@ def test_a_slow_network_is_used_less_than_by_the_classical_strategies(
 
 
 def test_the_same_seed_gives_the_same_plan(network: _core.Graph) -> None:
-    wish = request(4, SLOW_NETWORK, seconds=60.0, shards=8, batch=32)
+    wish = request(4, SLOW_NETWORK, seconds=20.0, patience=30.0, shards=8, batch=32)
     assert planning.choose(network, wish)[0].text() == planning.choose(network, wish)[0].text()
+
+
+def test_twice_the_time_finds_nothing_slower(network: _core.Graph) -> None:
+    wish = request(4, SLOW_NETWORK, patience=30.0, shards=4, batch=16)
+    steps = [
+        planning.choose(network, replace(wish, seconds=DEFAULT_SECONDS * turns))[0].step_seconds
+        for turns in (1, 2)
+    ]
+    assert steps[1] <= steps[0]
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
