@@ -46,6 +46,10 @@ STUCK_SECONDS = 120
 BYTES_PER_INPUT = 2**30
 
 
+class TooSlow(BaseException):
+    """An input takes too long. No Exception: the code that is tried could take it for its own."""
+
+
 class Target:
     """Loads and plans one input; raises for what must not happen."""
 
@@ -55,6 +59,8 @@ class Target:
         self.crashes = crashes
         memory = Path("/dev/shm")  # an fsync there is free
         self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+        signal.signal(signal.SIGALRM, too_slow)
+        signal.signal(signal.SIGPROF, too_slow)
         self.current = self.folder / "current.onnx"
         print(f"the input that is being tried: {self.current}", flush=True)
         self.count = self.imported = self.planned = 0
@@ -85,8 +91,8 @@ class Target:
             pyhpmp.plan(graph, ranks=2, batch=4, training=training, seconds=0)
             self.planned += 1
 
-    def keep(self, data: bytes, error: BaseException) -> Path:
-        path = self.crashes / f"{type(error).__name__}-{hashlib.sha256(data).hexdigest()[:12]}.onnx"
+    def keep(self, data: bytes, failure: str) -> Path:
+        path = self.crashes / f"{failure}-{hashlib.sha256(data).hexdigest()[:12]}.onnx"
         path.write_bytes(data)
         return path
 
@@ -104,7 +110,7 @@ def limit_memory() -> None:
 
 def too_slow(number: int, frame: object) -> None:
     what = "work" if number == signal.SIGPROF else f"waiting, {STUCK_SECONDS} s"
-    raise TimeoutError(f"too much {what}")
+    raise TooSlow(f"too much {what}")
 
 
 def run_plain(target: Target, seeds: list[bytes], seconds: float, seed: int) -> int:
@@ -122,11 +128,12 @@ def run_plain(target: Target, seeds: list[bytes], seconds: float, seed: int) -> 
 def _tried(target: Target, data: bytes, places: set[str]) -> None:
     try:
         target(data)
-    except Exception as error:
+    except (Exception, TooSlow) as error:
         place = _place(error)
         if place not in places:
             places.add(place)
-            print(f"{type(error).__name__} in {place}: {error}: {target.keep(data, error)}")
+            name = type(error).__name__
+            print(f"{name} in {place}: {error}: {target.keep(data, name)}")
 
 
 def _place(error: BaseException) -> str:
@@ -154,7 +161,10 @@ def run_guided(target: Target, seeds: list[bytes], seconds: float, seed: int) ->
 
 
 def in_a_child(target: Target, seconds: float, seed: int) -> int:
-    """`run_guided` in a fork: libFuzzer ends its process without cleaning up."""
+    """`run_guided` in a fork: libFuzzer ends its process without cleaning up.
+
+    What was tried last is kept here where the fork fails: nothing is written by one that is killed.
+    """
     pid = os.fork()
     if pid == 0:
         try:
@@ -163,8 +173,9 @@ def in_a_child(target: Target, seconds: float, seed: int) -> int:
             traceback.print_exc()
         os._exit(1)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if code == 0:
-        target.close()
+    if code and target.current.exists():
+        print(f"tried last: {target.keep(target.current.read_bytes(), 'last')}")
+    target.close()
     return 1 if code else 0
 
 
@@ -179,8 +190,6 @@ def main() -> int:
     parser.add_argument("--plain", action="store_true", help="without atheris")
     parser.add_argument("--replay", nargs="+", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGALRM, too_slow)
-    signal.signal(signal.SIGPROF, too_slow)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     target = Target(arguments.crashes, arguments.input_seconds)
     if arguments.replay:
