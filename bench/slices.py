@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pyhpmp import _core
+from pyhpmp.records import PassTimes
 
 PASSES = ("forward", "backward", "weights")
 SAMPLES = 8
@@ -66,7 +67,7 @@ LAYERS = (
 )
 
 
-def timed(graph: _core.Graph) -> _core.PassTimes:
+def timed(graph: _core.Graph) -> PassTimes:
     index = next(i for i, node in enumerate(graph.nodes) if node.shape.op == "Conv")
     return graph.time_node(index, samples=SAMPLES, repeats=3, budget_seconds=1.0, threads=1)
 

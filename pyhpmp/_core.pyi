@@ -1,129 +1,35 @@
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Ints32 = npt.NDArray[np.int32]
-Ints64 = npt.NDArray[np.int64]
+from pyhpmp.records import (
+    DeviceFigures,
+    Floats64,
+    GroupInfo,
+    Ints32,
+    Ints64,
+    Messages,
+    Metrics,
+    NodeInfo,
+    ParamInfo,
+    PassTimes,
+    Prediction,
+    Program,
+    RankInfo,
+    StepResult,
+    Tasks,
+    ValueInfo,
+)
+
 Floats32 = npt.NDArray[np.float32]
-Floats64 = npt.NDArray[np.float64]
-
-class ParamInfo(NamedTuple):
-    name: str
-    role: str
-    dims: tuple[int, ...]
-    trainable: bool
-    elems: int
-
-class ValueInfo(NamedTuple):
-    name: str
-    shape: tuple[int, int, int]
-
-class OpShape(NamedTuple):
-    op: str
-    kernel: int
-    stride: int
-    groups: int
-    c_in: int
-    c_out: int
-    pixels: int
-
-class Passes(NamedTuple):
-    forward: float
-    backward: float
-    weights: float
-
-class PassTimes(NamedTuple):
-    forward: Floats64
-    backward: Floats64
-    weights: Floats64
-    load: Floats64
-
-class Rate(NamedTuple):
-    shape: OpShape
-    per_second: Passes
-
-class NodeInfo(NamedTuple):
-    name: str
-    shape: OpShape
-    weight_elems: int
-    is_index_map: bool
-    is_mixing: bool
-    work: Passes
-
-class DeviceFigures(NamedTuple):
-    fma_flops_per_second: float
-    pack_bytes_per_second: float
-    update_seconds_per_elem: float
-    to_host_bytes_per_second: float
-    to_device_bytes_per_second: float
-
-class StepResult(NamedTuple):
-    loss: float
-    correct: int
-    counted: int
-    confusion: Ints64 | None
-    host_seconds: float
-
-class GroupInfo(NamedTuple):
-    name: str
-    op: str
-    shape: tuple[int, int, int]
-    blocks: int
-
-class Metrics(NamedTuple):
-    activation_elems: int
-    parameter_elems: int
-    imbalance: float
-    part_weight: Ints64
-    pair_elems: Ints64
-    net_volume: Ints64
-
-class Prediction(NamedTuple):
-    messages: int
-    activation_elems: int
-    parameter_elems: int
-    imbalance: float
-    step_seconds: float
-    bubble_fraction: float
-    compute_seconds: float
-    network_seconds: float
-    activation_bytes: int
-    parameter_bytes: int
-    memory_bytes: list[int]
-
-class RankInfo(NamedTuple):
-    instructions: int
-    arena_bytes: int
-    param_bytes: int
-    sent_elems: int
-    sent_bytes: int
 
 INSTRUCTIONS: tuple[str, ...]
 MESSAGES: tuple[str, ...]
 DTYPES: tuple[str, ...]
 DEVICES: tuple[str, ...]
 RECOMPUTE: tuple[str, ...]
-
-class Program(NamedTuple):
-    kind: Ints32
-    group: Ints32
-    shard: Ints32
-    message: Ints32
-    live_bytes: Ints64
-
-class Messages(NamedTuple):
-    kind: Ints32
-    sender: Ints32
-    receiver: Ints32
-    elems: Ints64
-    bytes: Ints64
-
-class Tasks(NamedTuple):
-    group: Ints32
-    shard: Ints32
-    channels: Ints64
 
 class Graph:
     @staticmethod

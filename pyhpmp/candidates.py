@@ -16,6 +16,7 @@ from pyhpmp.figures import figures
 from pyhpmp.grids import Grids, shard_counts
 from pyhpmp.partitioners import partition_best
 from pyhpmp.partitioners.portfolio import WORK
+from pyhpmp.records import Metrics, Prediction
 from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import BASELINES
 
@@ -43,7 +44,7 @@ class Candidate:
         self._plan: _core.Plan | None = None
 
     @cached_property
-    def metrics(self) -> _core.Metrics:
+    def metrics(self) -> Metrics:
         return self._hypergraph.measure(self._part, self._request.ranks)
 
     @property
@@ -52,17 +53,17 @@ class Candidate:
         return self.metrics.activation_elems + self.metrics.parameter_elems
 
     @property
-    def figures(self) -> _core.Prediction:
+    def figures(self) -> Prediction:
         """Predicted; those of its plan once it is made."""
         return self._predicted if self._plan is None else self._planned
 
     @cached_property
-    def _predicted(self) -> _core.Prediction:
+    def _predicted(self) -> Prediction:
         request = self._request
         return self._hypergraph.predict(self._part, request.ranks, request.within)
 
     @cached_property
-    def _planned(self) -> _core.Prediction:
+    def _planned(self) -> Prediction:
         return figures(self.plan, self._request.machine)
 
     def make(self) -> None:
@@ -137,7 +138,7 @@ def _promising(tried: list[Attempt], request: Request) -> list[str]:
     return [name for name in names if name not in hopeless]
 
 
-def _hopeless(figures: _core.Prediction, best: float) -> bool:
+def _hopeless(figures: Prediction, best: float) -> bool:
     """Volume and work are the same on all grids: no step is shorter, nor gets much nearer."""
     if figures.network_seconds > best:
         return True

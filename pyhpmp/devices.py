@@ -7,6 +7,7 @@ from typing import Any
 
 from pyhpmp import _core, cuda_libraries, cupy_memory
 from pyhpmp.errors import DeviceError, InvalidArgumentError
+from pyhpmp.records import DeviceFigures
 from pyhpmp.world import World
 
 DEVICES = ("auto", *_core.DEVICES)
@@ -33,7 +34,7 @@ class Device:
         cuda_libraries.name_libraries()
         return {"device": self.kind, "gpu": self.gpu, "tf32": numerics == "tf32"}
 
-    def figures(self, repeats: int, threads: int) -> _core.DeviceFigures:
+    def figures(self, repeats: int, threads: int) -> DeviceFigures:
         """What it does at best."""
         return _core.measure_device(repeats, threads, device=self.kind, gpu=self.gpu)
 

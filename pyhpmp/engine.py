@@ -12,6 +12,7 @@ from pyhpmp import _core, devices, world
 from pyhpmp.errors import InvalidArgumentError, ModelError
 from pyhpmp.graph import Params
 from pyhpmp.plans import Plan
+from pyhpmp.records import ParamInfo
 
 DEFAULT_TIMEOUT = 60.0
 Floats = npt.NDArray[np.float32]
@@ -133,7 +134,7 @@ class RankEngine:
             if info.trainable:
                 self.core.set_momentum(index, self._spread(momentum, info))
 
-    def _spread(self, params: Params, info: _core.ParamInfo) -> Floats:
+    def _spread(self, params: Params, info: ParamInfo) -> Floats:
         """The whole parameter, on every rank."""
         if self.world.is_root:
             array = np.ascontiguousarray(params[info.name], dtype=np.float32).reshape(-1)

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from pyhpmp import _core
+from pyhpmp.records import Prediction
 
 COMPUTE = ("FWD", "BWD", "UPDATE", "REDO")
 
 
-def figures(plan: _core.Plan, machine: Mapping[str, Any]) -> _core.Prediction:
+def figures(plan: _core.Plan, machine: Mapping[str, Any]) -> Prediction:
     """What `Hypergraph.predict` says of a placement, of a plan that is made.
 
     memory_bytes: of every rank's arena and parameters, where a prediction has no arena yet.
     """
-    return _core.Prediction(
+    return Prediction(
         plan.messages,
         plan.activation_elems,
         plan.parameter_elems,

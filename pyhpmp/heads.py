@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyhpmp import _core
 from pyhpmp.errors import InvalidArgumentError
+from pyhpmp.records import ValueInfo
 
 #: Of the loss of an auxiliary output: the usual weights of classifiers and of networks for maps.
 AUX_WEIGHT_FEATURES, AUX_WEIGHT_MAPS = 0.3, 0.4
 
 
 def loss_weights(
-    outputs: Sequence[_core.ValueInfo], aux: float | Sequence[float] | None
+    outputs: Sequence[ValueInfo], aux: float | Sequence[float] | None
 ) -> tuple[float, ...]:
     """One weight per output: 1 for the first, which is what the model is for.
 
@@ -38,7 +38,7 @@ def loss_weights(
     return (1.0, *given)
 
 
-def heads_note(outputs: Sequence[_core.ValueInfo], weights: Sequence[float]) -> str | None:
+def heads_note(outputs: Sequence[ValueInfo], weights: Sequence[float]) -> str | None:
     """What to say of a model with several outputs; None where it has one."""
     if len(outputs) == 1:
         return None

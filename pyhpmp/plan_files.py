@@ -8,6 +8,7 @@ from pathlib import Path
 from pyhpmp import _core, planning
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError, InvalidPlanError
 from pyhpmp.figures import figures
+from pyhpmp.records import Prediction
 from pyhpmp.request import Request
 from pyhpmp.strategies import BASELINES, Comparison
 
@@ -60,7 +61,7 @@ def replayed(
 
 def _classical(
     graph: _core.Graph, request: Request
-) -> tuple[dict[str, _core.Prediction], dict[str, HpmpError]]:
+) -> tuple[dict[str, Prediction], dict[str, HpmpError]]:
     found, refused = planning.tried(graph, replace(request, strategy=BASELINES[0]))
     best = planning.leaders(found, request)
     return {name: candidate.figures for name, candidate in best.items()}, refused
@@ -89,7 +90,7 @@ def _check_fits(path: str, core: _core.Plan, request: Request) -> None:
             )
 
 
-def _check_memory(path: str, own: _core.Prediction, request: Request) -> None:
+def _check_memory(path: str, own: Prediction, request: Request) -> None:
     needs = own.memory_bytes
     if request.memory_bytes and max(needs) > request.memory_bytes:
         raise InfeasiblePlanError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pyhpmp import _core, partitioners, relief
 from pyhpmp.candidates import Candidate, attempts
 from pyhpmp.errors import HpmpError, InfeasiblePlanError, InvalidArgumentError
+from pyhpmp.records import Prediction
 from pyhpmp.request import Request
 from pyhpmp.strategies import BASELINES, Comparison, Strategy, crossover_batch
 
@@ -107,12 +108,12 @@ def check(request: Request) -> None:
         )
 
 
-def _volume(figures: _core.Prediction) -> int:
+def _volume(figures: Prediction) -> int:
     """Elements that all ranks send in a step."""
     return figures.activation_elems + figures.parameter_elems
 
 
-def _fits(figures: _core.Prediction, request: Request) -> bool:
+def _fits(figures: Prediction, request: Request) -> bool:
     return not request.memory_bytes or max(figures.memory_bytes) <= request.memory_bytes
 
 
@@ -168,7 +169,7 @@ def gib(count: int) -> str:
 
 def comparison(
     chosen: str,
-    best: dict[str, _core.Prediction],
+    best: dict[str, Prediction],
     refused: dict[str, HpmpError],
     request: Request,
 ) -> Comparison:
@@ -183,7 +184,7 @@ def comparison(
 
 
 def _row(
-    name: str, figures: _core.Prediction | None, refusal: HpmpError | None, request: Request
+    name: str, figures: Prediction | None, refusal: HpmpError | None, request: Request
 ) -> Strategy:
     if figures is None:
         return Strategy(name, refusal=str(refusal or ""))
@@ -203,7 +204,7 @@ def _row(
     )
 
 
-def _crossover(chosen: str, best: dict[str, _core.Prediction], request: Request) -> int | None:
+def _crossover(chosen: str, best: dict[str, Prediction], request: Request) -> int | None:
     """For the chosen plan or, where that is data parallelism, the best of the others by volume."""
     data = best.get("data")
     others = [figures for name, figures in best.items() if name != "data"]

@@ -18,6 +18,7 @@ from pyhpmp.graph import Graph
 from pyhpmp.heads import loss_weights
 from pyhpmp.network import machine_of
 from pyhpmp.profile import Profile
+from pyhpmp.records import GroupInfo
 from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import Comparison
 
@@ -51,7 +52,7 @@ class Plan:
         return self.core.batch
 
     @cached_property
-    def groups(self) -> list[_core.GroupInfo]:
+    def groups(self) -> list[GroupInfo]:
         """Layer groups in network order; instructions and tasks index them."""
         return self._hypergraph(shards=1).groups  # they are the same for any number of shards
 

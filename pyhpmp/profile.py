@@ -17,6 +17,7 @@ from typing import Any
 from pyhpmp import _core
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import write_text
+from pyhpmp.records import OpShape, Passes, Rate
 
 FORMAT = "hpmp-machine 1"
 LARGEST = sys.float_info.max
@@ -33,7 +34,7 @@ class Profile:
     """
 
     speeds: dict[str, float] = field(default_factory=dict)
-    rates: tuple[_core.Rate, ...] = ()
+    rates: tuple[Rate, ...] = ()
     rank_speed: tuple[float, ...] = ()
     measured: dict[str, Any] = field(default_factory=dict)
     dtype: str = "fp32"
@@ -79,7 +80,7 @@ class Profile:
         write_text(path, self.text())
 
 
-def _row(rate: _core.Rate) -> dict[str, Any]:
+def _row(rate: Rate) -> dict[str, Any]:
     speeds = {name: float(f"{value:.4g}") for name, value in rate.per_second._asdict().items()}
     return rate.shape._asdict() | {name: value for name, value in speeds.items() if value}
 
@@ -136,7 +137,7 @@ class _Reader:
             raise self._error(name, value, "a list")
         return value
 
-    def _rate(self, index: int, row: Any) -> _core.Rate:
+    def _rate(self, index: int, row: Any) -> Rate:
         where = f"rates[{index}]"
         if not isinstance(row, dict):
             raise self._error(where, row, "an object")
@@ -154,7 +155,7 @@ class _Reader:
             name: self._positive(f"{where}.{name}", row[name]) if name in row else 0.0
             for name in PASSES
         }
-        return _core.Rate(_core.OpShape(op, **sizes), _core.Passes(**passes))
+        return Rate(OpShape(op, **sizes), Passes(**passes))
 
     def _size(self, name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**62:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pyhpmp import _core
+from pyhpmp.records import StepResult
 
 Ints = npt.NDArray[np.int64]
 
@@ -26,7 +26,7 @@ class Scores:
     confusion: Ints | None = None
 
     @staticmethod
-    def of(result: _core.StepResult) -> Scores:
+    def of(result: StepResult) -> Scores:
         """What an engine says of a global batch."""
         sum_of_losses = result.loss * result.counted
         return Scores(sum_of_losses, result.correct, result.counted, result.confusion)

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pyhpmp import _core, world
+from pyhpmp import world
 from pyhpmp.bench.summary import median, summary, undisturbed
 from pyhpmp.profile import Profile
+from pyhpmp.records import DeviceFigures
 
 SIZES = tuple(4**i for i in range(14))  # 1 B to 64 MB
 QUICK_SIZES = (1, 4096, 4**10)
@@ -92,7 +93,7 @@ def profile_of(
     facts: dict[str, Any],
     *,
     one_host: bool,
-    device: _core.DeviceFigures | None = None,
+    device: DeviceFigures | None = None,
 ) -> Profile:
     """The link of the slowest pair: its latency, and the bandwidth of its long messages.
 

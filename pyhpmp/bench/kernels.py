@@ -20,6 +20,7 @@ from pyhpmp import _core, world
 from pyhpmp.bench.summary import median, summary, undisturbed
 from pyhpmp.devices import CPU, Device
 from pyhpmp.profile import Profile
+from pyhpmp.records import DeviceFigures, NodeInfo, OpShape, Passes, PassTimes, Rate
 
 
 class Limits(NamedTuple):
@@ -44,7 +45,7 @@ WEIGHT_GRAPHS = {
         "node Relu r : x : : r\nnode Dense d : r : w : d\noutput d\n"
     ),
 }
-NONE = _core.Passes(0.0, 0.0, 0.0)
+NONE = Passes(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -67,29 +68,29 @@ class Effort:
 class Measured:
     """One op on one shape. samples: of the batch. times: seconds of every repeat, by pass."""
 
-    node: _core.NodeInfo
+    node: NodeInfo
     samples: int
-    times: _core.PassTimes
+    times: PassTimes
 
     def joined(self, other: Measured) -> Measured:
         """With the repeats of another round."""
         pairs = zip(self.times, other.times, strict=True)
         return Measured(
-            self.node, self.samples, _core.PassTimes(*(np.concatenate(pair) for pair in pairs))
+            self.node, self.samples, PassTimes(*(np.concatenate(pair) for pair in pairs))
         )
 
-    def rates(self) -> _core.Passes:
+    def rates(self) -> Passes:
         """Work per second, medians: floating-point operations of mixing ops, else bytes."""
-        return _core.Passes(
+        return Passes(
             *(
                 self.samples * work / median(times) if work and len(times) else 0.0
                 for work, times in zip(self.node.work, self.times[:3], strict=True)
             )
         )
 
-    def rates_beside(self, weights: _core.Passes) -> _core.Passes:
+    def rates_beside(self, weights: Passes) -> Passes:
         """Of undisturbed repeats, without what each weight element costs whatever the samples."""
-        return _core.Passes(
+        return Passes(
             *(
                 self._rate(work, times, self.node.weight_elems * each)
                 for work, times, each in zip(self.node.work, self.times[:3], weights, strict=True)
@@ -119,8 +120,8 @@ class Measured:
 
 
 def timed_nodes(
-    graphs: Iterable[_core.Graph], known: Iterable[_core.OpShape] = ()
-) -> Iterator[tuple[_core.Graph, int, _core.NodeInfo]]:
+    graphs: Iterable[_core.Graph], known: Iterable[OpShape] = ()
+) -> Iterator[tuple[_core.Graph, int, NodeInfo]]:
     """Prepared graphs' ops: one of each kind and of sizes within half an octave, no `known` one."""
     seen = {_class(shape) for shape in known}
     for graph in graphs:
@@ -131,14 +132,14 @@ def timed_nodes(
             yield graph, index, node
 
 
-def _class(shape: _core.OpShape) -> tuple[Any, ...]:
+def _class(shape: OpShape) -> tuple[Any, ...]:
     sizes = (shape.c_in, shape.c_out, shape.pixels, shape.groups)
     halves = (round(2 * math.log2(size)) for size in sizes)
     return (shape.op, shape.kernel, shape.stride, shape.groups == shape.c_in, *halves)
 
 
 def measured(
-    graphs: list[_core.Graph], effort: Effort, known: Iterable[_core.OpShape] = ()
+    graphs: list[_core.Graph], effort: Effort, known: Iterable[OpShape] = ()
 ) -> list[Measured]:
     """Times every op of the graphs but those like `known`, on all ranks at once; collective.
 
@@ -155,7 +156,7 @@ def measured(
     return results
 
 
-def _measured(graph: _core.Graph, index: int, node: _core.NodeInfo, effort: Effort) -> Measured:
+def _measured(graph: _core.Graph, index: int, node: NodeInfo, effort: Effort) -> Measured:
     limits = LIMITS[effort.device.kind]
     limit = limits.flops if node.is_mixing else limits.bytes
     samples = int(min(limits.samples, max(1, limit / max(*node.work, 1))))
@@ -169,7 +170,7 @@ def _slowest(graph: _core.Graph, index: int, samples: int, effort: Effort) -> Me
     return max(ranks.gather(own), key=Measured.seconds)
 
 
-def _timed(graph: _core.Graph, index: int, samples: int, effort: Effort) -> _core.PassTimes:
+def _timed(graph: _core.Graph, index: int, samples: int, effort: Effort) -> PassTimes:
     return graph.time_node(
         index,
         samples=samples,
@@ -191,24 +192,22 @@ def weight_times(effort: Effort) -> dict[str, Measured]:
     return found
 
 
-def _per_weight(result: Measured) -> _core.Passes:
+def _per_weight(result: Measured) -> Passes:
     """Seconds per weight element of each pass."""
     elems = result.node.weight_elems
-    return _core.Passes(*(undisturbed(times) / elems for times in result.times[:3]))
+    return Passes(*(undisturbed(times) / elems for times in result.times[:3]))
 
 
 def profile_of(
     results: list[Measured],
     weights: dict[str, Measured],
-    device: _core.DeviceFigures,
+    device: DeviceFigures,
     facts: dict[str, Any],
     dtype: str = "fp32",
 ) -> Profile:
     """What the planner needs of the measurements; `weights` from `weight_times`."""
     each = {op: _per_weight(result) for op, result in weights.items()}
-    rates = [
-        _core.Rate(r.node.shape, r.rates_beside(each.get(r.node.shape.op, NONE))) for r in results
-    ]
+    rates = [Rate(r.node.shape, r.rates_beside(each.get(r.node.shape.op, NONE))) for r in results]
     conv, dense = each["Conv"], each["Dense"]
     speeds = {
         "pack_bytes_per_second": device.pack_bytes_per_second,

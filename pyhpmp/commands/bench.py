@@ -19,6 +19,7 @@ from pyhpmp.commands.results import print_json
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import check_writable
 from pyhpmp.profile import Profile, read_profile
+from pyhpmp.records import DeviceFigures
 
 PROGRAM = "hpmp-bench"
 MODELS = (
@@ -120,9 +121,7 @@ def _device(arguments: argparse.Namespace) -> devices.Device:
     return devices.choose(arguments.device, ranks)
 
 
-def _show_kernels(
-    results: list[kernels.Measured], figures: _core.DeviceFigures, threads: int
-) -> None:
+def _show_kernels(results: list[kernels.Measured], figures: DeviceFigures, threads: int) -> None:
     """A CPU's peak is measured; what a GPU does is held against the best that it did here."""
     peak = figures.fma_flops_per_second * threads
     if peak > 0:
@@ -134,7 +133,7 @@ def _show_kernels(
     tables.show(tables.kernel_table(results, peak))
 
 
-def _show_copies(figures: _core.DeviceFigures) -> None:
+def _show_copies(figures: DeviceFigures) -> None:
     print(
         f"pinned copies: {figures.to_host_bytes_per_second / 1e9:.1f} GB/s to the host, "
         f"{figures.to_device_bytes_per_second / 1e9:.1f} GB/s from it; messages packed at "

@@ -5,11 +5,11 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from pyhpmp._core import Passes
 from pyhpmp.bench.comm import Timing
 from pyhpmp.bench.kernels import Measured
 from pyhpmp.bench.step import StepTiming
 from pyhpmp.bench.summary import median
+from pyhpmp.records import Passes
 from pyhpmp.report.units import UNKNOWN, duration, percent, size
 
 MICROSECOND = 1e-6

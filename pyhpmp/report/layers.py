@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyhpmp import _core
 from pyhpmp.plans import Plan
+from pyhpmp.records import GroupInfo
 from pyhpmp.report.chart import Bar, Chart, Row
 from pyhpmp.report.units import counted, percent
 
@@ -48,9 +48,7 @@ def _ticks(names: list[str]) -> list[tuple[float, str]]:
     return [(float(x), names[x]) for x in range(0, len(names) - every + 1, every)]
 
 
-def _bars(
-    plan: Plan, rank: int, groups: list[_core.GroupInfo], columns: dict[int, int]
-) -> list[Bar]:
+def _bars(plan: Plan, rank: int, groups: list[GroupInfo], columns: dict[int, int]) -> list[Bar]:
     tasks = plan.core.tasks(rank)
     channels = np.bincount(tasks.group, tasks.channels, len(groups))
     shards = np.bincount(tasks.group, minlength=len(groups))
@@ -61,7 +59,7 @@ def _bars(
     ]
 
 
-def _bar(plan: Plan, group: _core.GroupInfo, x: int, channels: int, shards: int) -> Bar:
+def _bar(plan: Plan, group: GroupInfo, x: int, channels: int, shards: int) -> Bar:
     """channels: summed over the shards."""
     c, h, w = group.shape
     share, each = channels / (c * plan.core.shards), channels / shards

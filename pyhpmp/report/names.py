@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pyhpmp import _core
+from pyhpmp.records import GroupInfo, Program
 
 
-def instruction_names(
-    program: _core.Program, groups: list[_core.GroupInfo]
-) -> Callable[[int], str]:
+def instruction_names(program: Program, groups: list[GroupInfo]) -> Callable[[int], str]:
     """A function from an instruction's index to "BWD layer1.0.conv2 shard 3"."""
 
     def name(i: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from pyhpmp import _core
 from pyhpmp.figures import COMPUTE
 from pyhpmp.plans import Plan
+from pyhpmp.records import GroupInfo, Messages, Program
 from pyhpmp.report.chart import Bar, Chart, Row, even_ticks
 from pyhpmp.report.measured import Measured, Trace
 from pyhpmp.report.names import instruction_names
@@ -66,18 +67,18 @@ def _note(measured: Measured | None, budget: int) -> str:
     )
 
 
-def _predicted(plan: Plan, rank: int, groups: list[_core.GroupInfo]) -> Events:
+def _predicted(plan: Plan, rank: int, groups: list[GroupInfo]) -> Events:
     start, end = plan.core.times(rank)
     return _events(plan.core.program(rank), groups, np.arange(len(start)), start, end, COMPUTE)
 
 
-def _measured(plan: Plan, rank: int, groups: list[_core.GroupInfo], trace: Trace) -> Events:
+def _measured(plan: Plan, rank: int, groups: list[GroupInfo], trace: Trace) -> Events:
     return _events(plan.core.program(rank), groups, *trace, _core.INSTRUCTIONS)
 
 
 def _events(
-    program: _core.Program,
-    groups: list[_core.GroupInfo],
+    program: Program,
+    groups: list[GroupInfo],
     index: np.ndarray,
     start: np.ndarray,
     end: np.ndarray,
@@ -120,7 +121,7 @@ def _flights(plan: Plan, rank: int, arrivals: np.ndarray, gap: float) -> list[Ba
     ]
 
 
-def _flight(table: _core.Messages, tags: np.ndarray, start: float, end: float) -> Bar:
+def _flight(table: Messages, tags: np.ndarray, start: float, end: float) -> Bar:
     sent = size(int(table.bytes[tags].sum()))
     ranks = sorted(set(table.receiver[tags].tolist()))
     to = f"rank {', '.join(map(str, ranks))}" if len(ranks) < 7 else counted(len(ranks), "rank")

@@ -127,6 +127,7 @@ def request(plan: Plan) -> str:
         ("objective", asked.objective),
         ("imbalance allowed", percent(asked.epsilon)),
         ("memory limit", size(asked.memory_bytes) if asked.memory_bytes else "none"),
+        ("activations computed again", asked.recompute),
         ("partitioner", asked.partitioner),
         ("seed", asked.seed),
         ("planned in", duration(plan.seconds)),

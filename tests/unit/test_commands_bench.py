@@ -18,6 +18,7 @@ from pyhpmp.commands import bench as bench_command
 from pyhpmp.commands import plan as plan_command
 from pyhpmp.local import run as run_locally
 from pyhpmp.profile import read_profile
+from pyhpmp.records import Passes, PassTimes
 
 Bench = Callable[..., Said]
 SHORT = ("--quick", "--repeats", 1, "--seconds", 0.001)
@@ -119,10 +120,10 @@ def test_the_cost_of_weights_is_taken_off_before_a_rate_is_computed() -> None:
     index = next(i for i, node in enumerate(graph.nodes) if node.shape.op == "Conv")
     node = graph.nodes[index]
     assert node.work == (2 * 64 * 4, 2 * 64 * 4, 2 * 64 * 4)
-    times = _core.PassTimes(*(np.array([10.0, 30.0, 20.0]) for _ in range(4)))
+    times = PassTimes(*(np.array([10.0, 30.0, 20.0]) for _ in range(4)))
     result = kernels.Measured(node, 10, times)
     assert result.rates().forward == pytest.approx(10 * 512 / 20)
-    weights = _core.Passes(1 / 64, 0.0, 0.0)
+    weights = Passes(1 / 64, 0.0, 0.0)
     assert result.rates_beside(weights).forward == pytest.approx(10 * 512 / (15 - 1))
 
 

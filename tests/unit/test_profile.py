@@ -16,6 +16,7 @@ from pyhpmp.commands import plan as plan_command
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.network import machine_of
 from pyhpmp.profile import FORMAT, Profile, read_profile
+from pyhpmp.records import OpShape, Passes, Rate
 
 SHAPE = {"kernel": 9, "stride": 1, "groups": 1, "c_in": 16, "c_out": 16, "pixels": 1024}
 RATE = {"op": "Conv", **SHAPE, "forward": 1e11, "backward": 9e10, "weights": 8e10}
@@ -28,11 +29,9 @@ def written(folder: Path, content: Any) -> Path:
     return path
 
 
-def rate(scale: float = 1.0, **shape: Any) -> _core.Rate:
+def rate(scale: float = 1.0, **shape: Any) -> Rate:
     whole = {"op": "Conv", **SHAPE, **shape}
-    return _core.Rate(
-        _core.OpShape(**whole), _core.Passes(1e11 * scale, 1e11 * scale, 1e11 * scale)
-    )
+    return Rate(OpShape(**whole), Passes(1e11 * scale, 1e11 * scale, 1e11 * scale))
 
 
 def step_seconds(machine: dict[str, Any], network: str = "zoo:resnet20", batch: int = 32) -> float:

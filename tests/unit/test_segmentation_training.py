@@ -16,6 +16,7 @@ from pyhpmp.commands.run import main
 from pyhpmp.errors import DataError, InvalidArgumentError
 from pyhpmp.graph import Graph, Params
 from pyhpmp.heads import heads_note, loss_weights
+from pyhpmp.records import ValueInfo
 from pyhpmp.scores import Scores
 
 Images = npt.NDArray[np.float32]
@@ -155,7 +156,7 @@ def test_weights_of_outputs_default_by_shape() -> None:
     outputs = model().core.outputs
     assert loss_weights(outputs, None) == (1.0, 0.4, 0.0)
     assert loss_weights(outputs, [0.5, 0.0]) == (1.0, 0.5, 0.0)
-    features = [_core.ValueInfo(n, (10, 1, 1)) for n in ("logits", "aux2", "aux1")]
+    features = [ValueInfo(n, (10, 1, 1)) for n in ("logits", "aux2", "aux1")]
     assert loss_weights(features, None) == (1.0, 0.3, 0.3)
     note = heads_note(outputs, (1.0, 0.4, 0.0))
     assert note is not None
