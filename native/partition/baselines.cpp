@@ -34,7 +34,7 @@ void need_blocks(const Hypergraph& h, int ranks) {
   if (most >= ranks) return;
   fail(ErrorCode::infeasible, "strategy 'filter' cannot use " + std::to_string(ranks) +
                                   " ranks: the widest layer has " + std::to_string(most) +
-                                  " channel blocks; use smaller blocks or fewer ranks");
+                                  " channel blocks; use fewer ranks or another strategy");
 }
 
 std::vector<std::int64_t> group_weights(const Hypergraph& h) {

@@ -81,8 +81,8 @@ def check(h: HypergraphArrays, ranks: int, epsilon: float, fixed: npt.ArrayLike 
         raise InvalidArgumentError(f"epsilon {epsilon} is no imbalance; 0.03 means 3%")
     if ranks > cells:
         raise InfeasiblePlanError(
-            f"{ranks} ranks are more than the {cells} cells to spread; use fewer ranks, "
-            "more shards or smaller blocks"
+            f"{ranks} ranks are more than the {cells} cells to spread; use fewer ranks or more "
+            "shards"
         )
     begin = h.pin_begin
     well_formed = len(begin) == len(h.net_cost) + 1 and begin[0] == 0 and begin[-1] == pins
