@@ -118,7 +118,7 @@ def _axes(ctx: NodeContext, x: Tensor) -> tuple[_Axis, _Axis]:
         pairs = _by_sizes(ctx, x, _sizes(ctx, x, sizes, axes), axes, policy)
     else:
         assert scales is not None
-        pairs = _by_scales(x, scales.array("its scales").tolist(), axes)
+        pairs = _by_scales(x, scales.reals("its scales"), axes)
     for _, target, scale, _ in pairs:
         if not (1 <= target < _LARGEST and 0 < scale < _LARGEST):
             raise Unsupported(f"it resizes {list(x.shape[1:])} by {scale} to {target}")
@@ -195,7 +195,7 @@ def _by_scales(x: Tensor, scales: list[float], axes: list[int]) -> list[_Lengths
 def _roi(ctx: NodeContext, axes: list[int]) -> dict[int, tuple[float, float]]:
     if ctx.attributes.text("coordinate_transformation_mode", "") != "tf_crop_and_resize":
         return {}
-    roi = ctx.known(1, "roi").array("its roi").reshape(-1).tolist()
+    roi = ctx.known(1, "roi").reals("its roi")
     if len(roi) != 2 * len(axes) or not all(abs(r) < _LARGEST for r in roi):
         raise Unsupported(f"its roi {roi} must be a begin and an end for {len(axes)} axes")
     ends = {a: (roi[i], roi[i + len(axes)]) for i, a in enumerate(axes)}

@@ -50,6 +50,12 @@ class Known:
             raise Unsupported(f"{what} must be a few integers, not {array.dtype} {array.shape}")
         return [int(i) for i in array.reshape(-1)]
 
+    def reals(self, what: str) -> list[float]:
+        array = self.array(what)
+        if array.dtype.kind not in "fiub" or array.size > 64:
+            raise Unsupported(f"{what} must be a few numbers, not {array.dtype} {array.shape}")
+        return [float(r) for r in array.reshape(-1)]
+
     def scalar(self, what: str) -> float:
         array = self.array(what)
         if array.size != 1:

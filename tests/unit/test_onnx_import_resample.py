@@ -200,6 +200,8 @@ MISTAKES = {
     "mode": resize(sizes=(4, 5), mode="spline"),
 }
 MISTAKES["channels"].graph.node[0].attribute[0].ints[:] = [1, 3]
+WHOLE = make_node("Resize", ["x", "", "scales"], ["y"])
+MISTAKES["one number"] = make_model([WHOLE], {"scales": np.array(2, np.float32)}, shape=SHAPE)
 
 
 @pytest.mark.parametrize("name", MISTAKES)
