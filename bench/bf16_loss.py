@@ -16,11 +16,14 @@ import copy
 import json
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from peers import networks
+from peers import networks, torch_step
+from peers.job import Job
+from peers.torch_step import MOMENTUM, RATE, Tensors
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -36,42 +39,25 @@ CASES = {  # side of the images, batch
     "resnet20": (32, 128),
     "vgg16@32": (32, 64),
 }
-RATE, MOMENTUM = 1e-4, 0.9
 KINDS = ("fp32", "bf16")
-Batch = tuple[torch.Tensor, torch.Tensor]
 
 
-def network(name: str, image: int, seed: int) -> nn.Module:
-    module = networks.build(name.partition("@")[0], image, seed)
+def network(job: Job, seed: int) -> nn.Module:
+    module = networks.build(job.model, job.image, seed)
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0
     return module
 
 
-def random_batch(image: int, samples: int, seed: int) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(samples, 3, image, image, generator=generator)
-    classes = 10 if image == networks.SMALL_IMAGE else 1000
-    return images, torch.randint(classes, (samples,), generator=generator)
+def theirs(module: nn.Module, batch: Tensors, job: Job, steps: int) -> list[float]:
+    module = torch_step.prepared(copy.deepcopy(module), job)
+    step = torch_step.training_step(module, batch, job)
+    return [step() for _ in range(steps)]
 
 
-def theirs(module: nn.Module, batch: Batch, dtype: str, steps: int) -> list[float]:
-    module = copy.deepcopy(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    sgd = torch.optim.SGD(module.parameters(), lr=RATE, momentum=MOMENTUM)
-    losses = []
-    for _ in range(steps):
-        sgd.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "bf16"):
-            loss = nn.functional.cross_entropy(module(batch[0]), batch[1])
-        loss.backward()
-        sgd.step()
-        losses.append(float(loss.detach()))
-    return losses
-
-
-def ours(path: Path, batch: Batch, dtype: str, steps: int) -> list[float]:
-    images, labels = (part.numpy() for part in batch)
+def ours(path: Path, batch: Tensors, dtype: str, steps: int) -> list[float]:
+    images, labels = (part.contiguous().numpy() for part in batch)
     # Statistics over the whole batch, as PyTorch's are; how it is planned changes no loss.
     plan = pyhpmp.plan(
         pyhpmp.load(path), batch=len(labels), bn_group=len(labels), dtype=dtype, seconds=0
@@ -80,7 +66,7 @@ def ours(path: Path, batch: Batch, dtype: str, steps: int) -> list[float]:
     return [trainer.step(images, labels) for _ in range(steps)]
 
 
-def export(module: nn.Module, batch: Batch, path: Path) -> None:
+def export(module: nn.Module, batch: Tensors, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -97,12 +83,14 @@ def export(module: nn.Module, batch: Batch, path: Path) -> None:
 
 def losses_of(name: str, seed: int, steps: int) -> dict[str, Any]:
     image, samples = CASES[name]
-    module, batch = network(name, image, seed), random_batch(image, samples, seed + 1)
+    job = Job(name.partition("@")[0], image, samples, variant="channels_last")
+    module = network(job, seed)
+    batch = torch_step.random_batch(job, samples, torch_step.classes_of(job), seed + 1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         export(module, batch, path)
         mine = {kind: ours(path, batch, kind, steps) for kind in KINDS}
-    peers = {kind: theirs(module, batch, kind, steps) for kind in KINDS}
+    peers = {kind: theirs(module, batch, replace(job, dtype=kind), steps) for kind in KINDS}
     return {"network": name, "batch": samples, "seed": seed, "ours": mine, "theirs": peers}
 
 

@@ -45,16 +45,16 @@ class Known:
         return self.at[0]
 
     def integers(self, what: str) -> list[int]:
-        array = self.array(what)
-        if array.dtype.kind not in "iub" or array.size > 64:
-            raise Unsupported(f"{what} must be a few integers, not {array.dtype} {array.shape}")
-        return [int(i) for i in array.reshape(-1)]
+        return [int(i) for i in self._few(what, "iub", "integers")]
 
     def reals(self, what: str) -> list[float]:
+        return [float(r) for r in self._few(what, "fiub", "numbers")]
+
+    def _few(self, what: str, kinds: str, name: str) -> np.ndarray:
         array = self.array(what)
-        if array.dtype.kind not in "fiub" or array.size > 64:
-            raise Unsupported(f"{what} must be a few numbers, not {array.dtype} {array.shape}")
-        return [float(r) for r in array.reshape(-1)]
+        if array.dtype.kind not in kinds or array.size > 64:
+            raise Unsupported(f"{what} must be a few {name}, not {array.dtype} {array.shape}")
+        return array.reshape(-1)
 
     def scalar(self, what: str) -> float:
         array = self.array(what)

@@ -70,8 +70,7 @@ def search(grids: Grids, counts: list[int], request: Request, deadline: float) -
                 raise
             continue
         for placed in found:
-            known = best.setdefault(placed.shards, placed)
-            best[placed.shards] = min(known, placed, key=_order)
+            best[placed.shards] = min(best.get(placed.shards, placed), placed, key=_order)
     return sorted(best.values(), key=_order)
 
 
