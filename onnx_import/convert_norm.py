@@ -80,9 +80,11 @@ def layer_normalization(ctx: NodeContext) -> list[Tensor]:
             "of a map with channels last, as torchvision's LayerNorm2d does"
         )
     params: list[str] = []
-    for index, role in ((1, "scale"), (2, "shift")):
-        given = ctx.optional(index, role)
-        if given is not None and not (role == "shift" and artificial_zero(given)):
+    scale, shift = ctx.known(1, "scale"), ctx.optional(2, "shift")
+    if shift is not None and artificial_zero(shift):
+        shift = None
+    for index, role, given in ((1, "scale", scale), (2, "shift", shift)):
+        if given is not None:
             frozen = given.origin in ("constant", "computed")
             params.append(_channel_param(ctx, index, role, params, x.shape[0], frozen))
     more = {"epsilon": _epsilon(ctx), "has_scale": True, "has_shift": len(params) > 1}

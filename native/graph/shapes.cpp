@@ -222,8 +222,9 @@ void expect_own_params(const Graph& graph, const Node& node, std::int64_t channe
   if (node.op == OpKind::affine || node.op == OpKind::layer_norm)
     count = (a.has_scale ? 1U : 0U) + (a.has_shift ? 1U : 0U);
   if (node.op == OpKind::prelu) count = 1;
-  const bool shared = count == 1 && graph.param(node.params.at(0)).rows() == 1;
-  expect_params(graph, node, count, count, node.op == OpKind::prelu && shared ? 1 : channels);
+  const bool shared = node.op == OpKind::prelu && node.params.size() == 1 &&
+                      graph.param(node.params[0]).rows() == 1;
+  expect_params(graph, node, count, count, shared ? 1 : channels);
 }
 
 /// The rules of `alpha` and `beta` that its backward pass by the output relies on.

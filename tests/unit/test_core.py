@@ -57,6 +57,18 @@ def test_a_broken_graph_is_a_model_error_that_names_the_line() -> None:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("op", "takes"),
+    [("PRelu", 1), ("LayerNormalization", 1), ("Affine", 2), ("BatchNormalization", 4)],
+)
+def test_a_node_without_its_parameters_is_refused(op: str, takes: int) -> None:
+    text = tiny.TEXT.replace("node Relu relu : bn", f"node {op} relu : bn")
+    attributes = {"LayerNormalization": "has_shift=0"}
+    text = text.replace(" : : relu\n", f" : : relu {attributes.get(op, '')}".rstrip() + "\n", 1)
+    with pytest.raises(pyhpmp.ModelError, match=f"has 0 parameters; it takes {takes} to"):
+        _core.Graph.parse(text)
+
+
 def clipped(attributes: str) -> str:
     """The graph with a Clip in the place of its Relu."""
     return tiny.TEXT.replace(

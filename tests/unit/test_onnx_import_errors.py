@@ -197,6 +197,15 @@ BAD_NODES: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         lambda: one("LayerNormalization", zeros(6, 6), axis=2),
         "is not the channels alone",
     ),
+    "layer norm without a scale": (
+        lambda: make_model(
+            [
+                make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]),
+                make_node("LayerNormalization", ["t"], ["y"], name="it"),
+            ]
+        ),
+        "it has no scale",
+    ),
     "exponent": (lambda: one("Pow", zeros(4, 1, 1)), "its exponent must be one number"),
     "negative slope": (lambda: one("LeakyRelu", alpha=-0.5), "alpha -0.5 must be above 0"),
     "slopes": (lambda: one("PRelu", zeros(6, 1)), "one number per channel"),
