@@ -5,8 +5,9 @@
 #include "base/error.h"
 #include "partition/baselines.h"
 #include "partition/search.h"
-#include "plan/fitting.h"
+#include "planner/columns.h"
 #include "planner/ladder.h"
+#include "planner/memory_fit.h"
 #include "planner/moves.h"
 
 namespace hpmp {
@@ -15,13 +16,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
-constexpr std::size_t kLeaders = 8;    // starts that are improved, of which half survive each round
-constexpr double kWarmest = 0.01;      // how much slower a step may be and be accepted, at first
-constexpr double kTryAllRules = 0.3;   // share of moves that are judged under every rule
-constexpr double kHoles = 1.1;         // times the bytes that live at once: an arena with its holes
-constexpr double kHopeless = 2;        // times the best start: too slow to start from
-constexpr double kAlike = 1.0005;      // times this count as the same placement
-constexpr double kNearlyIdeal = 1.01;  // times the compute evenly shared: worth no more search
+constexpr std::size_t kLeaders = 8;   // starts that are improved, of which half survive each round
+constexpr double kWarmest = 0.01;     // how much slower a step may be and be accepted, at first
+constexpr double kTryAllRules = 0.3;  // share of moves that are judged under every rule
+constexpr double kHopeless = 2;       // times the best start: too slow to start from
+constexpr double kAlike = 1.0005;     // times this count as the same placement
+constexpr double kColumnsWork = 0.3;  // share of the work for columns
+constexpr std::size_t kBoundaries = 16;  // tried between segments of the network
+constexpr double kNearlyIdeal = 1.01;    // times the compute evenly shared: worth no more search
 
 struct State {
   std::vector<Rank> part;
@@ -30,26 +32,6 @@ struct State {
   std::vector<Rank> best_part;
   double best_seconds = 0;
 };
-
-/// The limit as a wish.
-Machine unlimited(Machine machine) {
-  machine.memory_goal_bytes = machine.memory_limit_bytes;
-  machine.memory_limit_bytes = 0;
-  return machine;
-}
-
-/// Nothing is computed again but for `always`: that is looked for where no start fits without it.
-Machine keeping_all(Machine machine) {
-  if (machine.recompute == Recompute::when_short) machine.recompute = Recompute::never;
-  return machine;
-}
-
-std::int64_t most_bytes(const Plan& plan) {
-  std::int64_t most = 0;
-  for (const RankProgram& program : plan.programs)
-    most = std::max(most, program.arena_bytes + program.param_bytes);
-  return most;
-}
 
 /// All cells' work, shared evenly by speed and nothing else.
 double ideal_seconds(const StepModel& model, int ranks) {
@@ -72,14 +54,12 @@ class Improver {
                                 std::chrono::duration<double>(options.seconds))),
         model_(model),
         ranks_(ranks),
-        builder_(model, ranks),
-        footprint_(model, ranks),
+        memory_(model, ranks),
         work_(options.work) {
     for (const std::vector<Rank>& start : starts) add(start);
     if (!states_.empty()) return;
     hard_ = true;
-    within_ = model.machine;
-    unlimited_ = unlimited(within_);
+    memory_.compute_again();
     for (const std::vector<Rank>& start : starts) add(start);
   }
 
@@ -89,7 +69,7 @@ class Improver {
     State s{start, 0, {}, start, 0};
     s.seconds = evaluator_.best_seconds(start, hopeless(), s.rule);
     if (!(s.seconds < kNever)) return;
-    s.best_seconds = fitting_seconds(start, s.seconds);
+    s.best_seconds = memory_.seconds(start, s.seconds);
     if (s.best_seconds < kNever) states_.push_back(std::move(s));
   }
 
@@ -106,6 +86,17 @@ class Improver {
                      [](const State& a, const State& b) { return a.seconds < b.seconds; });
     if (looked.size() > keep) looked.resize(keep);
     for (const State& s : looked) add(s.part);
+  }
+
+  /// Adds the best arrangement of each group over all ranks in rows and columns.
+  std::vector<Rank> add_columns() {
+    const std::int64_t until =
+        evaluator_.work() + static_cast<std::int64_t>(kColumnsWork * static_cast<double>(work_));
+    std::vector<Rank> found = best_columns(evaluator_, model_.h, ranks_, kBoundaries, [&] {
+      return evaluator_.work() >= until || Clock::now() >= end_;
+    });
+    add(found);
+    return found;
   }
 
   /// Whether a start is so good that no search is worth its while.
@@ -185,31 +176,12 @@ class Improver {
     if (!(found < limit)) return false;
     s.seconds = found;
     s.rule = rule;
-    const double fitting = found < s.best_seconds ? fitting_seconds(s.part, found) : kNever;
+    const double fitting = found < s.best_seconds ? memory_.seconds(s.part, found) : kNever;
     if (fitting < s.best_seconds) {
       s.best_seconds = fitting;
       s.best_part = s.part;
     }
     return true;
-  }
-
-  /// Of the step within the memory; never where it does not fit. `seconds`: without a limit.
-  double fitting_seconds(const std::vector<Rank>& part, double seconds) {
-    const std::int64_t limit = model_.machine.memory_limit_bytes;
-    if (limit <= 0) return seconds;
-    builder_.place(part);
-    const Schedule schedule = fitting_schedule(within_, part, builder_, footprint_);
-    return fits(part, schedule) ? schedule.makespan : kNever;
-  }
-
-  bool fits(const std::vector<Rank>& part, const Schedule& schedule) {
-    const std::int64_t limit = model_.machine.memory_limit_bytes;
-    const std::vector<std::int64_t>& bytes = footprint_.find(part, builder_, schedule);
-    const std::int64_t most = *std::max_element(bytes.begin(), bytes.end());
-    if (most > limit || static_cast<double>(most) * kHoles <= static_cast<double>(limit))
-      return most <= limit;
-    const Placement p = make_placement(model_.h, part, ranks_);
-    return most_bytes(build_plan(model_.h, p, unlimited_, "")) <= limit;
   }
 
   Evaluator evaluator_;
@@ -219,18 +191,14 @@ class Improver {
   int ranks_;
   double enough_ = kNearlyIdeal * ideal_seconds(model_, ranks_);
   bool hard_ = false;  // nothing fits unless something is computed again
-  Machine within_ = keeping_all(model_.machine);
-  Machine unlimited_ = unlimited(within_);
-  TaskBuilder builder_;
-  Footprint footprint_;
+  MemoryFit memory_;
   std::int64_t work_;
   std::vector<State> states_;
 };
 
 constexpr double kLadderWork = 0.3;  // share of the work for the search on fewer ranks
 constexpr std::size_t kSegmentsKept = 3;
-constexpr std::size_t kBoundaries = 16;  // tried between two segments
-constexpr double kLooseBalance = 0.3;    // imbalance: little volume counts more
+constexpr double kLooseBalance = 0.3;  // imbalance: little volume counts more
 
 /// Classical placements; those that the grid has none of are left out.
 std::vector<std::vector<Rank>> classical_starts(const Hypergraph& h, int ranks) {
@@ -296,6 +264,7 @@ TimedPlacement improve_time(const Hypergraph& h, const Machine& machine, int ran
   if (ladder && !improver.nearly_ideal()) {
     climb(h, machine, ranks, options, all);
     for (std::size_t i = starts.size(); i < all.size(); ++i) improver.add(all[i]);
+    all.push_back(improver.add_columns());
     improver.add_best_of(two_segments(model, ranks, kBoundaries), kSegmentsKept);
   }
   return improver.run();

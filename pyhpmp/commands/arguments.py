@@ -112,7 +112,7 @@ def add_planning(group: Any) -> None:
         "--plan-seconds",
         type=nonnegative,
         default=DEFAULT_SECONDS,
-        help="for the search [10]; every further 10 search again with another seed",
+        help="for the search [10]; every further 10 add a seed, and what all found is crossed",
     )
     group.add_argument(
         "--dtype", choices=DTYPES, default="fp32", help="of activations and their gradients"

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "partition/baselines.h"
 #include "partition/random.h"
+#include "planner/columns.h"
 #include "planner/fill.h"
 #include "planner/improve.h"
 #include "planner/ladder.h"
@@ -115,6 +116,47 @@ TEST(shares_are_divided_evenly_and_stay_within_their_ranks) {
   CHECK_EQ(fewer_ranks(12), 6);
   CHECK_EQ(fewer_ranks(9), 3);
   CHECK_EQ(fewer_ranks(7), 1);
+}
+
+TEST(one_column_is_data_parallelism_and_more_share_its_rows) {
+  const Hypergraph h = tiny::hypergraph();
+  const std::size_t groups = groups_with_cells(h).size();
+  CHECK(in_columns(h, std::vector<std::int64_t>(groups, 1), 2) == baseline(h, "data", 2).part);
+  const Parts grid = in_columns(h, std::vector<std::int64_t>(groups, 2), 4);
+  for (std::size_t i = 0; i < grid.size(); ++i) {
+    CHECK_EQ(grid[i] / 2, h.cells[i].shard);
+    const std::int64_t blocks = h.blocks[h.cells[i].group.at()];
+    CHECK_EQ(grid[i] % 2, h.cells[i].block * 2 / blocks);
+  }
+}
+
+TEST(the_best_columns_share_out_dense_layers_but_not_convolutions) {
+  const Graph graph = with_loss(with_late_flatten(parse_graph(R"(hpmp-graph 1
+input x 3 8 8
+param a.w weight 8 3 3 3
+param b.w weight 8 8 1 1
+param d.w weight 32 512
+param e.w weight 32 32
+node Conv a : x : a.w : a.out kernel=3,3 pads=1,1,1,1
+node Conv b : a.out : b.w : b.out kernel=1,1
+node Flatten flat : b.out : : flat.out
+node Dense d : flat.out : d.w : d.out
+node Dense e : d.out : e.w : e.out
+output e.out
+)")));
+  const Hypergraph h = build_hypergraph(graph, tiny::grid());
+  Machine machine = slow_machine();
+  machine.link_bytes_per_second = 1e4;
+  const StepModel model = make_step_model(h, machine);
+  Evaluator evaluator(model, 2);
+  const Parts data = baseline(h, "data", 2).part;
+  CHECK(best_columns(evaluator, h, 2, 8, [] { return true; }) == data);
+  const Parts best = best_columns(evaluator, h, 2, 8, [] { return false; });
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    const Cell& cell = h.cells[i];
+    const bool conv = h.grouped.group(cell.group).shape.h > 1;
+    CHECK_EQ(best[i], conv ? data[i] : cell.block * 2 / h.blocks[cell.group.at()]);
+  }
 }
 
 TEST(a_run_fills_the_ranks_that_do_little_outside_of_it) {
