@@ -362,6 +362,7 @@ cdef extern from "hpmp.h" nogil:
     hpmp_status hpmp_engine_confusion(const hpmp_engine* engine, int64_t* out, int64_t* count)
     hpmp_status hpmp_engine_sent_by_net(const hpmp_engine* engine, int64_t* out, int64_t count)
     hpmp_status hpmp_engine_sent_by_peer(const hpmp_engine* engine, int64_t* out, int64_t count)
+    enum: HPMP_PASSAGES
     hpmp_status hpmp_engine_sent_bytes(const hpmp_engine* engine, int64_t* out)
     hpmp_status hpmp_engine_net_count(const hpmp_engine* engine, int64_t* out)
     hpmp_status hpmp_engine_reset_counters(hpmp_engine* engine)
@@ -394,5 +395,8 @@ cdef extern from "hpmp.h" nogil:
     hpmp_status hpmp_bench_device(const hpmp_bench_options* options, hpmp_device_figures* out)
     hpmp_status hpmp_bench_ping_pong(hpmp_communicator* communicator, int32_t peer, int64_t bytes,
                                      int32_t repeats, double* seconds)
+    hpmp_status hpmp_bench_link(hpmp_communicator* communicator, int32_t peer, int64_t bytes,
+                                int32_t repeats, const hpmp_bench_options* options,
+                                double* seconds)
     hpmp_status hpmp_bench_all_reduce(hpmp_communicator* communicator, int32_t group,
                                       int64_t bytes, int32_t repeats, double* seconds)

@@ -145,9 +145,9 @@ class RankEngine:
 
     def bytes_sent(self) -> int:
         """By all ranks since the last reset, counted by the engines."""
-        sent = np.array([self.core.sent_bytes()], np.int64)
+        sent = self.core.sent_bytes()
         self.world.sum(sent)
-        return int(sent[0])
+        return int(sent.sum())
 
     def reset_counters(self) -> None:
         self.core.reset_counters()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+PASSAGES = ("host", "mpi", "gpu")  # how messages travel: hpmp_passage in hpmp.h
 Ints32 = npt.NDArray[np.int32]
 Ints64 = npt.NDArray[np.int64]
 Floats64 = npt.NDArray[np.float64]

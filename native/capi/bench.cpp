@@ -7,6 +7,7 @@
 #include "comm/comm_bench.h"
 #include "engine/device_bench.h"
 #include "engine/host_bench.h"
+#include "engine/link_bench.h"
 #include "engine/node_bench.h"
 
 namespace hpmp::capi {
@@ -84,6 +85,18 @@ hpmp_status hpmp_bench_ping_pong(hpmp_communicator* communicator, int32_t peer, 
     at_least_one(bytes, "bytes");
     at_least_one(repeats, "repeats");
     give(ping_pong(comm, peer, static_cast<std::size_t>(bytes), repeats), seconds);
+  });
+}
+
+hpmp_status hpmp_bench_link(hpmp_communicator* communicator, int32_t peer, int64_t bytes,
+                            int32_t repeats, const hpmp_bench_options* options, double* seconds) {
+  return wall([&] {
+    Communicator& comm = comm_of(communicator);
+    checked_index(peer, static_cast<std::size_t>(comm.size()), "peer");
+    at_least_one(bytes, "bytes");
+    at_least_one(repeats, "repeats");
+    give(device_ping_pong(comm, peer, bytes, repeats, device_of(given(options, "options"))),
+         seconds);
   });
 }
 

@@ -1,6 +1,8 @@
 // C functions of the engine.
 #include "engine/engine.h"
 
+#include <algorithm>
+
 #include "capi/communicator.h"
 #include "capi/dlpack.h"
 #include "capi/handles.h"
@@ -226,7 +228,10 @@ hpmp_status hpmp_engine_sent_by_peer(const hpmp_engine* engine, int64_t* out, in
 }
 
 hpmp_status hpmp_engine_sent_bytes(const hpmp_engine* engine, int64_t* out) {
-  return wall([&] { given(out, "out") = engine_of(engine).sent_bytes(); });
+  return wall([&] {
+    const SentBytes sent = engine_of(engine).sent_bytes();
+    std::copy(sent.begin(), sent.end(), &given(out, "out"));
+  });
 }
 
 hpmp_status hpmp_engine_net_count(const hpmp_engine* engine, int64_t* out) {

@@ -23,6 +23,8 @@ class Communicator {
   virtual ~Communicator() = default;
   virtual Rank rank() const = 0;
   virtual int size() const = 0;
+  /// Whether messages may be sent from and received into the memory of a GPU.
+  virtual bool takes_gpu_memory() const { return false; }
   /// `data` must stay as it is until the request is done. Errors: `comm_error`.
   virtual Request isend(const void* data, std::size_t bytes, Rank to, Tag tag) = 0;
   /// `bytes` is exactly what the sender sends. Errors: `comm_error`.

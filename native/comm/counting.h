@@ -15,6 +15,7 @@ class CountingCommunicator : public Communicator {
 
   Rank rank() const override { return inner_.rank(); }
   int size() const override { return inner_.size(); }
+  bool takes_gpu_memory() const override { return inner_.takes_gpu_memory(); }
   Request isend(const void* data, std::size_t bytes, Rank to, Tag tag) override {
     bytes_to_.at(static_cast<std::size_t>(to)) += static_cast<std::int64_t>(bytes);
     return inner_.isend(data, bytes, to, tag);

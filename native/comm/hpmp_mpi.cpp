@@ -4,11 +4,21 @@
 
 #include <climits>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 
+#include "comm/memory_kinds.h"
 #include "include/hpmp_comm.h"
 
 #define HPMP_MPI_API extern "C" __attribute__((visibility("default")))
+
+/// The file of the MPI library bound at run time.
+HPMP_MPI_API const char* hpmp_mpi_library_path() {
+  Dl_info info;
+  int (*symbol)(int*) = MPI_Initialized;
+  return dladdr(reinterpret_cast<void*>(symbol), &info) && info.dli_fname ? info.dli_fname : "";
+}
 
 namespace {
 
@@ -66,6 +76,42 @@ std::int32_t max_tag(MPI_Comm comm) {
   return found ? *static_cast<int*>(value) : 32767;  // 32767: what the standard promises
 }
 
+std::string memory_kinds(MPI_Comm comm) {
+  std::string kinds;
+#if MPI_VERSION >= 4
+  MPI_Info info;
+  if (MPI_Comm_get_info(comm, &info) != MPI_SUCCESS) return kinds;
+  char value[1024] = {};
+  int length = sizeof value, found = 0;
+  MPI_Info_get_string(info, "mpi_memory_alloc_kinds", &length, value, &found);
+  MPI_Info_free(&info);
+  if (found) kinds = value;
+#else
+  (void)comm;
+#endif
+  return kinds;
+}
+
+/// A function of the MPI library bound at run time, which its headers may not have.
+template <class Function>
+Function* extension(const char* name) {
+  void* library = dlopen(hpmp_mpi_library_path(), RTLD_LAZY | RTLD_NOLOAD);
+  return library == nullptr ? nullptr : reinterpret_cast<Function*>(dlsym(library, name));
+}
+
+/// What was set, then what the MPI says; nothing is sent to find out, which could crash.
+bool takes_gpu_memory(MPI_Comm comm) {
+  const char* given = std::getenv("HPMP_GPU_MPI");
+  if (given != nullptr && std::strcmp(given, "0") == 0) return false;
+  if (given != nullptr && std::strcmp(given, "1") == 0) return true;
+  if (hpmp::lists_gpu_memory(memory_kinds(comm))) return true;
+  if (const auto query = extension<int()>("MPIX_Query_cuda_support")) return query() == 1;
+  constexpr int kCuda = 0;  // MPIX_GPU_SUPPORT_CUDA of MPICH
+  int supported = 0;
+  const auto query = extension<int(int, int*)>("MPIX_GPU_query_support");
+  return query != nullptr && query(kCuda, &supported) == MPI_SUCCESS && supported != 0;
+}
+
 }  // namespace
 
 /// Fills `table` for the communicator that `comm.toint()` of mpi4py names. Returns an MPI code.
@@ -83,6 +129,7 @@ HPMP_MPI_API int hpmp_mpi_table(int comm_integer, hpmp_comm_table* table) {
   table->table_bytes = sizeof *table;
   table->context = word<void*>(comm);
   table->max_tag = max_tag(comm);
+  table->gpu_memory = takes_gpu_memory(comm);
   table->max_message_bytes = MPI_VERSION >= 4 ? INT64_MAX : INT_MAX;
   table->isend = start_send;
   table->irecv = start_recv;
@@ -106,13 +153,6 @@ HPMP_MPI_API const char* hpmp_mpi_library_version() {
   int length = 0;
   MPI_Get_library_version(text, &length);
   return text;
-}
-
-/// The file of the MPI library bound at run time.
-HPMP_MPI_API const char* hpmp_mpi_library_path() {
-  Dl_info info;
-  int (*symbol)(int*) = MPI_Initialized;
-  return dladdr(reinterpret_cast<void*>(symbol), &info) && info.dli_fname ? info.dli_fname : "";
 }
 
 /// The ABI family of the headers: handles and constants of the two do not mix.

@@ -14,6 +14,7 @@ class TableCommunicator : public Communicator {
   explicit TableCommunicator(const hpmp_comm_table& table) : table_(table) {}
   Rank rank() const override { return table_.rank; }
   int size() const override { return table_.size; }
+  bool takes_gpu_memory() const override { return table_.gpu_memory != 0; }
 
   Request isend(const void* data, std::size_t bytes, Rank to, Tag tag) override {
     const char* from = static_cast<const char*>(data);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/ferry.h"
 #include "engine/kernel.h"
 
 namespace hpmp {
@@ -41,30 +42,6 @@ struct ChannelCopy {
   TensorRef from;
   std::int64_t from_c, count;
   bool accumulate;
-};
-
-/// The bytes of messages on their way between a GPU's memory and where the transport finds them.
-class Ferry {
- public:
-  virtual ~Ferry() = default;
-  /// Of the host: what the transport sends from and receives into.
-  virtual std::byte* dock(std::int32_t tag) = 0;
-  /// A packed message leaves for its dock; nobody waits.
-  virtual void depart(std::int32_t tag) = 0;
-  virtual bool has_departed(std::int32_t tag) = 0;
-  virtual void finish_departure(std::int32_t tag) = 0;
-  /// From now on the transport may write the dock, and the message's buffer is free.
-  virtual void expect(std::int32_t tag) = 0;
-  /// What is in the dock goes to the message's buffer, before whatever is asked for next.
-  virtual void arrive(std::int32_t tag) = 0;
-};
-
-/// A message's buffer and when it is of use; see Instr.
-struct FerryLoad {
-  std::int32_t tag;
-  std::byte* buffer;
-  std::int64_t bytes;
-  std::int32_t first, last;  // instructions, inclusive
 };
 
 /// Calls take effect in their order. Those of a GPU return before they are done, but `put`'s host
@@ -122,7 +99,9 @@ class Backend {
   /// allocate. Not for the host.
   virtual std::unique_ptr<Routine> record(const std::function<void()>& work) = 0;
 
-  /// Null where the transport reads and writes messages' buffers themselves.
+  /// Not for the host.
+  virtual std::unique_ptr<Docks> make_docks(std::int64_t bytes) = 0;
+  /// Null on the host: the transport reads and writes messages' buffers themselves.
   virtual std::unique_ptr<Ferry> make_ferry(const std::vector<FerryLoad>& loads) = 0;
 };
 

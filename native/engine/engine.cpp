@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "comm/wait.h"
+#include "engine/control_tags.h"
 #include "engine/cpu/isa.h"
 #include "engine/loss_tally.h"
 #include "engine/mailbox.h"
@@ -40,13 +41,14 @@ class RankEngine final : public Engine {
         backend_(open_backend(options, plan_.grid.dtype)),
         arena_(graph_, grouped_, plan_, comm.rank(), *backend_),
         store_(graph_, program_, plan_.grid.training, *backend_),
-        bound_(graph_, grouped_, plan_, program_, arena_, store_, *backend_),
         statistics_(graph_, grouped_, plan_, arena_, *backend_),
         mailbox_(plan_, comm, arena_, *backend_, store_, statistics_, options.comm_timeout_seconds),
+        bound_(graph_, grouped_, plan_, program_, arena_, store_, *backend_),
         scratch_(*backend_),
         tally_(graph_, plan_.grid, *backend_),
         inputs_(plan_, program_, *backend_, input_elems(graph_), tally_.labels_per_sample()),
-        recorder_(bound_.steps(), *backend_) {
+        training_(bound_.steps(), *backend_, [this](const Step& s) { return turn(s, true); }),
+        inference_(bound_.steps(), *backend_, [this](const Step& s) { return turn(s, false); }) {
     wait_.timeout_seconds = options.comm_timeout_seconds;
     scratch_.reserve(bound_.scratch_bytes());
   }
@@ -81,7 +83,8 @@ class RankEngine final : public Engine {
                      const std::vector<float*>& outputs) override {
     if (!statistics_shared_) {
       use_device();
-      share_statistics(graph_, plan_, comm_, store_, *backend_, control_tag(1), wait_);
+      share_statistics(graph_, plan_, comm_, store_, *backend_,
+                       control_tag(plan_, Control::statistics), wait_);
       statistics_shared_ = true;
       bound_.params_changed();
     }
@@ -90,17 +93,15 @@ class RankEngine final : public Engine {
 
   std::vector<std::int64_t> sent_by_net() const override { return mailbox_.sent_by_net(); }
   std::vector<std::int64_t> sent_by_peer() const override { return mailbox_.sent_by_peer(); }
-  std::int64_t sent_bytes() const override { return mailbox_.sent_bytes(); }
+  SentBytes sent_bytes() const override { return mailbox_.sent_bytes(); }
   void reset_counters() override { mailbox_.reset_counters(); }
   std::int64_t memory_bytes() const override {
     return arena_.bytes() + scratch_.bytes() + store_.bytes() + bound_.kernel_bytes() +
-           inputs_.bytes();
+           inputs_.bytes() + mailbox_.bytes();
   }
   const std::vector<TraceEvent>& trace() const override { return trace_; }
 
  private:
-  Tag control_tag(int k) const { return static_cast<Tag>(plan_.messages.size()) + k; }
-
   void use_device() {
     backend_->enter();
     if (options_.threads > 0) omp_set_num_threads(options_.threads);
@@ -127,47 +128,34 @@ class RankEngine final : public Engine {
     inputs_.begin(images, labels);
     if (sgd != nullptr) store_.begin_step();
     trace_.clear();
-    if (sgd != nullptr && !options_.trace && recorder_.is_on())
-      run_stretches();
-    else
-      run_steps(sgd != nullptr);
+    // Records must not depend on which weights were new when they were made.
+    if (sgd == nullptr) bound_.load_params(false);
+    run_steps(sgd != nullptr ? training_ : inference_);
     const double host_seconds = seconds_since_begin();
     backend_->finish();
-    StepResult result = tally_.summed(comm_, control_tag(0), wait_);
+    StepResult result = tally_.summed(comm_, control_tag(plan_, Control::loss), wait_);
     result.host_seconds = host_seconds;
     return result;
   }
 
-  void run_steps(bool training) {
-    std::vector<Step>& steps = bound_.steps();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      if (!training && !runs_in_inference(*steps[i].instr)) continue;
-      show(steps[i]);
-      const double started = options_.trace ? seconds_since_begin() : 0;
-      execute(steps[i]);
+  /// A step that is traced is traced instruction by instruction.
+  void run_steps(StepRecorder& recorder) {
+    double started = 0;
+    const auto before = [&](const Step& step) {
+      show(step);
+      started = options_.trace ? seconds_since_begin() : 0;
+    };
+    const auto after = [&](const Step& step) {
       mailbox_.progress();
-      if (!options_.trace) continue;
-      backend_->finish();
-      trace_.push_back({static_cast<std::int32_t>(i), started, seconds_since_begin()});
-    }
+      if (options_.trace) trace(step, started);
+    };
+    recorder.run(!options_.trace, before, [this](Step& step) { execute(step); }, after);
   }
 
-  /// The same of a training step on a GPU.
-  void run_stretches() {
-    std::vector<Step>& steps = bound_.steps();
-    for (std::size_t i = 0; i < steps.size();) {
-      show(steps[i]);
-      const std::size_t end = recorder_.end_of(i);
-      if (end > i) {
-        recorder_.run(i, [&] {
-          for (std::size_t k = i; k < end; ++k) execute(steps[k]);
-        });
-        i = end;
-      } else {
-        execute(steps[i++]);
-      }
-      mailbox_.progress();
-    }
+  void trace(const Step& step, double started) {
+    backend_->finish();
+    const auto i = static_cast<std::int32_t>(&step - bound_.steps().data());
+    trace_.push_back({i, started, seconds_since_begin()});
   }
 
   void show(const Step& step) const {
@@ -191,9 +179,23 @@ class RankEngine final : public Engine {
     backend_->begin_step(info_, sgd_);
   }
 
-  bool runs_in_inference(const Instr& instr) const {
-    if (instr.message >= 0) return message(instr).kind == MessageKind::activation;
-    return instr.kind == InstrKind::load || instr.kind == InstrKind::forward;
+  /// What a record may hold: not messages, nor what goes to the caller's memory.
+  Turn turn(const Step& step, bool training) const {
+    const Instr& instr = *step.instr;
+    if (instr.message >= 0) {
+      const bool runs = training || message(instr).kind == MessageKind::activation;
+      return runs ? Turn::alone : Turn::skipped;
+    }
+    if (training) return Turn::in_stretch;
+    if (instr.kind != InstrKind::load && instr.kind != InstrKind::forward) return Turn::skipped;
+    return instr.kind == InstrKind::forward && is_sink(*step.task) ? Turn::alone : Turn::in_stretch;
+  }
+
+  OpKind head_op(const BoundTask& task) const {
+    return graph_.node(task.kernels->group().nodes[0]).op;
+  }
+  bool is_sink(const BoundTask& task) const {
+    return head_op(task) == OpKind::loss || head_op(task) == OpKind::output;
   }
 
   void execute(Step& step) {
@@ -253,8 +255,8 @@ class RankEngine final : public Engine {
 
   void forward_task(Step& step) {
     BoundTask& task = *step.task;
-    const OpKind op = graph_.node(task.kernels->group().nodes[0]).op;
-    if (op == OpKind::loss || op == OpKind::output) deliver(task);
+    const OpKind op = head_op(task);
+    if (is_sink(task)) deliver(task);
     const bool labelled = inputs_.labels(task.shard) != nullptr;
     if (op == OpKind::output || (op == OpKind::loss && !labelled)) return;
     TaskContext c = context(step);
@@ -306,9 +308,9 @@ class RankEngine final : public Engine {
   std::unique_ptr<Backend> backend_;  // before all that is in its memory
   Arena arena_;
   ParamStore store_;
-  BoundProgram bound_;
   StatisticsMail statistics_;
-  Mailbox mailbox_;
+  Mailbox mailbox_;  // waits for the other ranks, so before what takes ranks unlike times
+  BoundProgram bound_;
   Scratch scratch_;
   WaitOptions wait_;
   std::uint64_t step_ = 0;
@@ -318,7 +320,7 @@ class RankEngine final : public Engine {
   const std::vector<float*>* outputs_ = nullptr;
   LossTally tally_;
   StepInputs inputs_;
-  StepRecorder recorder_;
+  StepRecorder training_, inference_;
   Clock::time_point begin_;  // of the current step
   std::vector<TraceEvent> trace_;
 };

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/ferry.h"
 #include "plan/plan.h"
 
 namespace hpmp {
@@ -55,6 +56,9 @@ struct StepResult {
   std::vector<std::int64_t> confusion;
 };
 
+/// By how they went; on the host, all through its memory. See Passage.
+using SentBytes = std::array<std::int64_t, kPassages>;
+
 struct TraceEvent {
   std::int32_t instr = 0;
   double start_seconds = 0, end_seconds = 0;  // since the step's start
@@ -94,7 +98,7 @@ class Engine {
   /// Elements sent since creation or the last reset, by net and by destination.
   virtual std::vector<std::int64_t> sent_by_net() const = 0;
   virtual std::vector<std::int64_t> sent_by_peer() const = 0;
-  virtual std::int64_t sent_bytes() const = 0;  // of the same
+  virtual SentBytes sent_bytes() const = 0;  // of the same
   virtual void reset_counters() = 0;
   virtual std::int64_t memory_bytes() const = 0;             // arena, parameters, kernels' own
   virtual const std::vector<TraceEvent>& trace() const = 0;  // of the last step

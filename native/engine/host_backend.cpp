@@ -151,6 +151,9 @@ class HostBackend final : public Backend {
   std::unique_ptr<Routine> record(const std::function<void()>&) override {
     fail(ErrorCode::internal, "the host does what it is asked for at once");
   }
+  std::unique_ptr<Docks> make_docks(std::int64_t) override {
+    fail(ErrorCode::internal, "messages of the host have no docks");
+  }
   std::unique_ptr<Ferry> make_ferry(const std::vector<FerryLoad>&) override { return nullptr; }
 
  private:

@@ -19,15 +19,6 @@ std::int64_t channels(const Letter& l) {
 /// Rows of a parameter, which lie together: one channel.
 TensorRef flat(float* data, std::int64_t count) { return {data, 1, 1, count, 1, 1, DType::fp32}; }
 
-std::vector<FerryLoad> loads_of(const RankProgram& program, Arena& arena) {
-  std::vector<FerryLoad> loads;
-  for (const PlannedTensor& t : program.tensors) {
-    if (t.kind != TensorKind::send_buffer && t.kind != TensorKind::recv_buffer) continue;
-    loads.push_back({t.message, arena.get(key_of(t)).data, t.bytes, t.first, t.last});
-  }
-  return loads;
-}
-
 std::int64_t largest_net(const Plan& plan) {
   std::int64_t most = -1;
   for (const Message& m : plan.messages) {
@@ -42,23 +33,20 @@ std::int64_t largest_net(const Plan& plan) {
 
 Mailbox::Mailbox(const Plan& plan, Communicator& comm, Arena& arena, Backend& backend,
                  ParamStore& params, const StatisticsMail& statistics, double timeout_seconds)
-    : comm_(comm),
+    : rank_(comm.rank()),
       arena_(arena),
-      backend_(backend),
       params_(params),
       statistics_(statistics),
+      transit_(
+          plan, comm, [&](const PlannedTensor& t) { return arena.get(key_of(t)).data; }, backend,
+          timeout_seconds),
       routines_(plan.messages.size()),
-      ferry_(backend.make_ferry(
-          loads_of(plan.programs[static_cast<std::size_t>(comm.rank())], arena))),
-      requests_(plan.messages.size()),
       sent_by_net_(static_cast<std::size_t>(largest_net(plan) + 1), 0),
       sent_by_peer_(static_cast<std::size_t>(plan.ranks), 0),
       samples_(plan.grid.batch / plan.grid.shards),
       dtype_(plan.grid.dtype) {
-  wait_.timeout_seconds = timeout_seconds;
-  if (ferry_ != nullptr) wait_.progress = [this] { send_departed(); };
   for (const Message& m : plan.messages) {
-    if (is_statistics(m.kind) || (!is_sent(m) && m.to != comm.rank())) continue;
+    if (is_statistics(m.kind) || (!is_sent(m) && m.to != rank_)) continue;
     routines_[static_cast<std::size_t>(m.tag)] = backend.make_copies(copies(m));
   }
 }
@@ -69,15 +57,6 @@ ArenaTensor& Mailbox::image_of(MessageKind of, const Letter& l) {
   return arena_.get({kind, l.group, l.shard, -1});
 }
 
-std::byte* Mailbox::buffer(const Message& m) {
-  const TensorKind kind = is_sent(m) ? TensorKind::send_buffer : TensorKind::recv_buffer;
-  return arena_.get({kind, GroupId(), -1, m.tag}).data;
-}
-
-std::size_t Mailbox::bytes(const Message& m) const {
-  return static_cast<std::size_t>(message_bytes(m.kind, m.elems, dtype_));
-}
-
 TensorRef Mailbox::buffer_tensor(const TensorRef& image, const Letter& l, std::byte* data) const {
   const std::int64_t c = channels(l);
   return {data, samples_, c, image.h, image.w, wire_block(c), image.dtype};
@@ -85,7 +64,7 @@ TensorRef Mailbox::buffer_tensor(const TensorRef& image, const Letter& l, std::b
 
 std::vector<ChannelCopy> Mailbox::copies(const Message& m) {
   std::vector<ChannelCopy> all;
-  std::byte* wire = buffer(m);
+  std::byte* wire = transit_.buffer(m);
   for (const Letter& l : m.letters) {
     if (carries_params(m.kind))
       copy_params(m, l, reinterpret_cast<float*>(wire), all);
@@ -127,13 +106,14 @@ void Mailbox::copy_params(const Message& m, const Letter& l, float* wire,
 }
 
 void Mailbox::pack(const Message& m) {
-  if (is_statistics(m.kind)) return statistics_.pack(m, reinterpret_cast<float*>(buffer(m)));
+  if (is_statistics(m.kind))
+    return statistics_.pack(m, reinterpret_cast<float*>(transit_.buffer(m)));
   routines_[static_cast<std::size_t>(m.tag)]->run();
 }
 
 void Mailbox::unpack(const Message& m) {
   if (is_statistics(m.kind))
-    return statistics_.unpack(m, reinterpret_cast<const float*>(buffer(m)));
+    return statistics_.unpack(m, reinterpret_cast<const float*>(transit_.buffer(m)));
   routines_[static_cast<std::size_t>(m.tag)]->run();
 }
 
@@ -142,61 +122,26 @@ void Mailbox::count(const Message& m) {
     for (const Piece& p : l.pieces) sent_by_net_[p.net.at()] += p.elems;
   }
   sent_by_peer_[static_cast<std::size_t>(m.to)] += m.elems;
-  sent_bytes_ += static_cast<std::int64_t>(bytes(m));
+  sent_bytes_[static_cast<std::size_t>(transit_.passage(m))] +=
+      message_bytes(m.kind, m.elems, dtype_);
 }
 
 void Mailbox::send(const Message& m) {
   pack(m);
   count(m);
-  if (ferry_ == nullptr) return start_send(m, buffer(m));
-  ferry_->depart(m.tag);
-  departing_.push_back(&m);
-}
-
-void Mailbox::start_send(const Message& m, const std::byte* data) {
-  open_.push_back(static_cast<std::size_t>(m.tag));
-  requests_[static_cast<std::size_t>(m.tag)] = comm_.isend(data, bytes(m), m.to, m.tag);
-}
-
-void Mailbox::send_departed() {
-  while (!departing_.empty() && ferry_->has_departed(departing_.front()->tag)) {
-    start_send(*departing_.front(), ferry_->dock(departing_.front()->tag));
-    departing_.pop_front();
-  }
-}
-
-void Mailbox::post(const Message& m) {
-  if (ferry_ != nullptr) ferry_->expect(m.tag);
-  std::byte* to = ferry_ == nullptr ? buffer(m) : ferry_->dock(m.tag);
-  open_.push_back(static_cast<std::size_t>(m.tag));
-  requests_[static_cast<std::size_t>(m.tag)] = comm_.irecv(to, bytes(m), m.from, m.tag);
+  transit_.send(m);
 }
 
 void Mailbox::receive(const Message& m, const char* label) {
-  wait(comm_, requests_[static_cast<std::size_t>(m.tag)], {false, m.from, m.tag, label}, wait_);
-  if (ferry_ != nullptr) ferry_->arrive(m.tag);
+  transit_.receive(m, label);
   unpack(m);
-}
-
-void Mailbox::wait_sent(const Message& m, const char* label) {
-  while (std::find(departing_.begin(), departing_.end(), &m) != departing_.end()) {
-    ferry_->finish_departure(departing_.front()->tag);
-    send_departed();
-  }
-  wait(comm_, requests_[static_cast<std::size_t>(m.tag)], {true, m.to, m.tag, label}, wait_);
-}
-
-void Mailbox::progress() {
-  if (ferry_ != nullptr) send_departed();
-  while (!open_.empty() && !requests_[open_.back()].active) open_.pop_back();
-  // One test drives them all.
-  if (!open_.empty()) comm_.test(requests_[open_.back()]);
+  transit_.release(m);
 }
 
 void Mailbox::reset_counters() {
   std::fill(sent_by_net_.begin(), sent_by_net_.end(), 0);
   std::fill(sent_by_peer_.begin(), sent_by_peer_.end(), 0);
-  sent_bytes_ = 0;
+  sent_bytes_ = {};
 }
 
 }  // namespace hpmp

@@ -1,14 +1,11 @@
-// Packs, sends, receives and unpacks a rank's messages, and counts the elements that leave.
+// Packs and unpacks a rank's messages, and counts the elements that leave.
 #pragma once
 
-#include <deque>
 #include <vector>
 
-#include "comm/communicator.h"
-#include "comm/wait.h"
-#include "engine/buffers.h"
 #include "engine/param_store.h"
 #include "engine/shared_sums.h"
+#include "engine/transit.h"
 
 namespace hpmp {
 
@@ -19,16 +16,18 @@ class Mailbox {
           const StatisticsMail& statistics, double timeout_seconds);
 
   void send(const Message& m);
-  void post(const Message& m);
+  void post(const Message& m) { transit_.post(m); }
   /// Waits for a posted message and unpacks it: gradients are added to what is there.
   void receive(const Message& m, const char* label);
-  void wait_sent(const Message& m, const char* label);
-  /// Sends what has left the GPU, and lets the transport work while kernels run.
-  void progress();
+  void wait_sent(const Message& m, const char* label) { transit_.wait_sent(m, label); }
+  /// Lets messages go on while kernels run.
+  void progress() { transit_.progress(); }
 
   const std::vector<std::int64_t>& sent_by_net() const { return sent_by_net_; }
   const std::vector<std::int64_t>& sent_by_peer() const { return sent_by_peer_; }
-  std::int64_t sent_bytes() const { return sent_bytes_; }
+  const SentBytes& sent_bytes() const { return sent_bytes_; }
+  /// Memory that is not the arena's.
+  std::int64_t bytes() const { return transit_.bytes(); }
   void reset_counters();
 
  private:
@@ -39,29 +38,20 @@ class Mailbox {
                      std::vector<ChannelCopy>& copies);
   void copy_params(const Message& m, const Letter& l, float* wire,
                    std::vector<ChannelCopy>& copies);
-  bool is_sent(const Message& m) const { return m.from == comm_.rank(); }
+  bool is_sent(const Message& m) const { return m.from == rank_; }
   void pack(const Message& m);
   void unpack(const Message& m);
-  void start_send(const Message& m, const std::byte* data);
-  void send_departed();
   void count(const Message& m);
   ArenaTensor& image_of(MessageKind kind, const Letter& l);
-  std::byte* buffer(const Message& m);
-  std::size_t bytes(const Message& m) const;
 
-  Communicator& comm_;
+  Rank rank_;
   Arena& arena_;
-  Backend& backend_;
   ParamStore& params_;
   const StatisticsMail& statistics_;
-  WaitOptions wait_;
+  Transit transit_;
   std::vector<std::unique_ptr<Routine>> routines_;  // by message: packs or unpacks it
-  std::unique_ptr<Ferry> ferry_;                    // null: buffers are the transport's
-  std::deque<const Message*> departing_;            // not given to the transport yet
-  std::vector<Request> requests_;                   // by message
-  std::vector<std::size_t> open_;  // messages begun, oldest first; some may be done
   std::vector<std::int64_t> sent_by_net_, sent_by_peer_;
-  std::int64_t sent_bytes_ = 0;
+  SentBytes sent_bytes_{};
   std::int64_t samples_;
   DType dtype_;
 };

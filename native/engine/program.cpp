@@ -48,6 +48,10 @@ void BoundProgram::params_changed() {
   for (auto& [key, kernels] : kernels_) kernels->params_changed();
 }
 
+void BoundProgram::load_params(bool training) {
+  for (auto& [key, kernels] : kernels_) kernels->load_params(training);
+}
+
 std::int64_t BoundProgram::scratch_bytes() const {
   std::int64_t most = 0;
   for (const auto& [key, task] : tasks_) {

@@ -31,6 +31,8 @@ class BoundProgram {
 
   std::vector<Step>& steps() { return steps_; }
   void params_changed();
+  /// Of all kernels whose parameters changed, or were loaded for the other use.
+  void load_params(bool training);
   std::int64_t scratch_bytes() const;
   std::int64_t kernel_bytes() const;
 

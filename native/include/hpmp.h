@@ -448,9 +448,9 @@ typedef struct hpmp_step_result {
 
 HPMP_API void hpmp_engine_options_default(hpmp_engine_options* out);
 
-/* The engine of one rank. Weights are undefined until set.
- * Errors: invalid_plan if the plan is for another graph; invalid_argument if the communicator has
- * another size than the plan has ranks; unsupported_op; out_of_memory. */
+/* The engine of one rank. Weights are undefined until set. Collective; all ranks compute on CPUs,
+ * or all on GPUs. Errors: invalid_plan if the plan is for another graph; invalid_argument if the
+ * communicator has another size than the plan has ranks; unsupported_op; out_of_memory. */
 HPMP_API hpmp_status hpmp_engine_create(const hpmp_graph* graph, const hpmp_plan* plan,
                                         hpmp_communicator* communicator,
                                         const hpmp_engine_options* options, hpmp_engine** out);
@@ -503,7 +503,17 @@ HPMP_API hpmp_status hpmp_engine_sent_by_net(const hpmp_engine* engine, int64_t*
                                              int64_t count);
 HPMP_API hpmp_status hpmp_engine_sent_by_peer(const hpmp_engine* engine, int64_t* out,
                                               int64_t count);
-/* Bytes of the same messages, to all ranks. */
+/* How messages get from one rank's memory into another's: through the host's memory, as all do on a
+ * CPU; by a transport that takes a GPU's memory; or written by the sender's GPU where they are
+ * received. */
+typedef enum hpmp_passage {
+  HPMP_BY_HOST = 0,
+  HPMP_BY_TRANSPORT = 1,
+  HPMP_BY_GPU = 2,
+  HPMP_PASSAGES = 3,
+} hpmp_passage;
+
+/* Bytes of the same messages, to all ranks: [HPMP_PASSAGES]. */
 HPMP_API hpmp_status hpmp_engine_sent_bytes(const hpmp_engine* engine, int64_t* out);
 HPMP_API hpmp_status hpmp_engine_net_count(const hpmp_engine* engine, int64_t* out);
 HPMP_API hpmp_status hpmp_engine_reset_counters(hpmp_engine* engine);
@@ -552,6 +562,11 @@ HPMP_API hpmp_status hpmp_bench_device(const hpmp_bench_options* options, hpmp_d
  * Errors: invalid_argument for a peer outside the world; comm_error. */
 HPMP_API hpmp_status hpmp_bench_ping_pong(hpmp_communicator* communicator, int32_t peer,
                                           int64_t bytes, int32_t repeats, double* seconds);
+/* The same between the memories of the ranks' devices, carried as the messages of a step are. Of
+ * `options`, only the device matters. Errors: also device_error, out_of_memory. */
+HPMP_API hpmp_status hpmp_bench_link(hpmp_communicator* communicator, int32_t peer, int64_t bytes,
+                                     int32_t repeats, const hpmp_bench_options* options,
+                                     double* seconds);
 /* Seconds of summing an array of floats over ranks [0, group), who all call; [repeats]. */
 HPMP_API hpmp_status hpmp_bench_all_reduce(hpmp_communicator* communicator, int32_t group,
                                            int64_t bytes, int32_t repeats, double* seconds);

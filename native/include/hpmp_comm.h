@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define HPMP_COMM_TABLE_VERSION 1
+#define HPMP_COMM_TABLE_VERSION 2
 
 typedef uint64_t hpmp_comm_request;
 
@@ -25,6 +25,7 @@ typedef struct hpmp_comm_table {
   int32_t rank;
   int32_t size;
   int32_t max_tag;           /* tags are 0..max_tag */
+  int32_t gpu_memory;        /* 1: data may lie in the memory of a CUDA GPU */
   int64_t max_message_bytes; /* the core splits longer messages */
   int (*isend)(void* context, const void* data, int64_t bytes, int32_t peer, int32_t tag,
                hpmp_comm_request* request);

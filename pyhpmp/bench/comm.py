@@ -11,8 +11,8 @@ import numpy as np
 
 from pyhpmp import world
 from pyhpmp.bench.summary import median, summary, undisturbed
+from pyhpmp.devices import CPU, Device
 from pyhpmp.profile import Profile
-from pyhpmp.records import DeviceFigures
 
 SIZES = tuple(4**i for i in range(14))  # 1 B to 64 MB
 QUICK_SIZES = (1, 4096, 4**10)
@@ -43,36 +43,44 @@ class Timing:
         }
 
 
-def timings(sizes: tuple[int, ...], repeats: int) -> Iterator[Timing]:
-    """Collective; every rank gets all results."""
+def timings(sizes: tuple[int, ...], repeats: int, device: Device = CPU) -> Iterator[Timing]:
+    """Collective; every rank gets all results.
+
+    device: of this rank, between whose memory and that of others ping-pongs go; sums are of arrays
+        of the host.
+    """
     ranks = world.current()
     for low in range(ranks.size):
         for high in range(low + 1, ranks.size):
             for size in sizes:
-                yield _ping_pong(low, high, size, _repeats(size, repeats))
+                yield _ping_pong(low, high, size, _repeats(size, repeats), device)
     for group in range(2, ranks.size + 1):
         for size in sizes:
             if size >= 4:
                 yield _all_reduce(group, size, _repeats(size, repeats))
 
 
-def neighbours(sizes: tuple[int, ...], repeats: int) -> Iterator[Timing]:
+def neighbours(sizes: tuple[int, ...], repeats: int, device: Device = CPU) -> Iterator[Timing]:
     """Ping-pong of every rank with the next one; collective."""
     for low in range(world.current().size - 1):
         for size in sizes:
-            yield _ping_pong(low, low + 1, size, _repeats(size, repeats))
+            yield _ping_pong(low, low + 1, size, _repeats(size, repeats), device)
 
 
 def _repeats(size: int, most: int) -> int:
     return max(5, min(most, BYTES_PER_SIZE // size))
 
 
-def _ping_pong(low: int, high: int, size: int, repeats: int) -> Timing:
+def _ping_pong(low: int, high: int, size: int, repeats: int, device: Device) -> Timing:
     ranks = world.current()
     own: list[float] = []
     if ranks.rank in (low, high):
         peer = low + high - ranks.rank
-        own = ranks.communicator().ping_pong(peer, size, repeats).tolist()
+        link = ranks.communicator()
+        if device.kind == "cpu":
+            own = link.ping_pong(peer, size, repeats).tolist()
+        else:
+            own = link.link(peer, size, repeats, **device.bench_options("fp32")).tolist()
     return Timing("ping_pong", (low, high), size, _slowest(ranks.gather(own)))
 
 
@@ -93,12 +101,10 @@ def profile_of(
     facts: dict[str, Any],
     *,
     one_host: bool,
-    device: DeviceFigures | None = None,
 ) -> Profile:
     """The link of the slowest pair: its latency, and the bandwidth of its long messages.
 
-    one_host: a message is two copies by the cores of its ends, each half of its time.
-    device: whose messages, of a GPU, are copied to the host and from it, too.
+    one_host: a message is two copies by its ends, each half of its time.
     """
     latency: dict[tuple[int, ...], list[float]] = defaultdict(list)
     bandwidth: dict[tuple[int, ...], list[float]] = defaultdict(list)
@@ -113,10 +119,4 @@ def profile_of(
     }
     if one_host:
         speeds["transport_bytes_per_second"] = 2 * speeds["link_bytes_per_second"]
-    if device and device.to_host_bytes_per_second > 0:
-        speeds["link_bytes_per_second"] = 1 / (
-            1 / speeds["link_bytes_per_second"]
-            + 1 / device.to_host_bytes_per_second
-            + 1 / device.to_device_bytes_per_second
-        )
     return Profile(speeds, measured={"comm": facts | {"ranks": max(latency)[1] + 1}})

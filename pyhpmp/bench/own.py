@@ -85,9 +85,9 @@ def _measured(
     profile = kernels.profile_of(results, weights, figures, facts, effort.dtype)
     if len(hosts) == 1:
         return profile
-    timings = list(comm.neighbours(LINK_SIZES, LINK_REPEATS))
+    timings = list(comm.neighbours(LINK_SIZES, LINK_REPEATS, effort.device))
     one_host = len({name for name, _ in hosts}) == 1
-    return profile.merged(comm.profile_of(timings, facts, one_host=one_host, device=figures))
+    return profile.merged(comm.profile_of(timings, facts, one_host=one_host))
 
 
 def _forget_peak() -> None:

@@ -168,7 +168,7 @@ def _comm(arguments: argparse.Namespace, words: list[str]) -> Profile:
     found = []
     if ranks.is_root and arguments.json and device.kind == "cuda":
         print_json(_header("device", words, 1, device.kind, **figures._asdict()))
-    for timing in comm.timings(sizes, repeats):
+    for timing in comm.timings(sizes, repeats, device):
         found.append(timing)
         if ranks.is_root and arguments.json:
             print_json(_header("comm", words, 1, device.kind, **timing.as_dict()))
@@ -177,7 +177,7 @@ def _comm(arguments: argparse.Namespace, words: list[str]) -> Profile:
             _show_copies(figures)
         tables.show(tables.comm_table(found))
     one_host = len(set(ranks.hosts())) == 1
-    return comm.profile_of(found, machine_facts(1, device.kind), one_host=one_host, device=figures)
+    return comm.profile_of(found, machine_facts(1, device.kind), one_host=one_host)
 
 
 def _step(arguments: argparse.Namespace, words: list[str]) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+import numpy.typing as npt
+
 from pyhpmp import SGD, Trainer
 from pyhpmp.commands.checkpoints import Checkpoints
 from pyhpmp.commands.recipe import Recipe
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Dataset, Split, shuffled
+from pyhpmp.records import PASSAGES
 from pyhpmp.report.measured import Trace, no_trace
 from pyhpmp.scores import Scores
 
@@ -19,8 +23,8 @@ class Outcome:
     """steps: of the run, and of those that it goes on from. accuracy: on the test part; of maps
     also mean_iou, the mean over classes of intersection over union.
 
-    sent_bytes: by this rank in training steps alone. trace: of this rank's last training step;
-    empty where the trainer keeps none.
+    sent_bytes: by this rank in training steps alone, by PASSAGES. trace: of this rank's last
+    training step; empty where the trainer keeps none.
     """
 
     steps: int = 0
@@ -28,7 +32,9 @@ class Outcome:
     accuracy: float | None = None
     mean_iou: float | None = None
     step_seconds: list[float] = field(default_factory=list)
-    sent_bytes: int = 0
+    sent_bytes: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros(len(PASSAGES), np.int64)
+    )
     target_seconds: float | None = None
     trace: Trace = field(default_factory=no_trace)
 

@@ -14,6 +14,7 @@ from pyhpmp import Plan, world
 from pyhpmp.commands.loop import Outcome
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.commands.trace import save_trace
+from pyhpmp.records import PASSAGES
 from pyhpmp.report import counted, duration, percent, size
 from pyhpmp.report.measured import Trace, gathered
 
@@ -86,10 +87,10 @@ def peak_memory_bytes() -> list[int]:
 
 def _figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     """Bytes are those of one step."""
-    sent = np.array([outcome.sent_bytes], np.int64)
+    sent = outcome.sent_bytes.copy()
     world.current().sum(sent)
     made = len(outcome.step_seconds)  # by this run
-    total, steps = int(sent[0]), max(made, 1)
+    total, steps = int(sent.sum()), max(made, 1)
     busy = sum(outcome.step_seconds)
     return {
         "final_loss": outcome.final_loss,
@@ -99,11 +100,19 @@ def _figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "step_seconds": seconds_of(outcome.step_seconds, plan.core.step_seconds),
         "bytes_sent": {
             "predicted": plan.volume_bytes,
-            "counted": total // steps if total % steps == 0 else total / steps,
+            "counted": _per_step(total, steps),
+        },
+        "bytes_sent_by": {
+            name: _per_step(int(bytes_), steps) for name, bytes_ in zip(PASSAGES, sent, strict=True)
         },
         "peak_memory_bytes": peak_memory_bytes(),
         "time_to_target_seconds": outcome.target_seconds,
     }
+
+
+def _per_step(total: int, steps: int) -> float:
+    """A whole number where it is one, as it should be."""
+    return total // steps if total % steps == 0 else total / steps
 
 
 def _lines(plan: Plan, outcome: Outcome, figures: dict[str, Any], saved: str | None) -> list[str]:
@@ -118,7 +127,13 @@ def _lines(plan: Plan, outcome: Outcome, figures: dict[str, Any], saved: str | N
         f"{figures['samples_per_second']:,.0f} samples/s; step {duration(seconds['median'])} "
         f"(median), {duration(seconds['predicted'])} predicted",
         f"bytes sent per step by {counted(plan.ranks, 'rank')}: predicted {sent['predicted']:,}, "
-        f"counted {sent['counted']:,}",
+        f"counted {sent['counted']:,}{_between_gpus(figures['bytes_sent_by'])}",
         f"peak memory per rank: {', '.join(map(size, figures['peak_memory_bytes']))}",
     ]
     return [*lines, f"saved {saved}"] if saved else lines
+
+
+def _between_gpus(sent_by: dict[str, float]) -> str:
+    """What did not pass the host's memory."""
+    ways = {"gpu": "from GPU to GPU", "mpi": "by MPI from GPU to GPU"}
+    return "".join(f"; {sent_by[name]:,} {way}" for name, way in ways.items() if sent_by[name])

@@ -66,6 +66,19 @@ cdef class Communicator:
             check(c.hpmp_bench_ping_pong(self.handle, peer, size, repeats, &view[0]))
         return times
 
+    def link(self, int32_t peer, int64_t size, int32_t repeats, *, str device not None="cpu",
+             int32_t gpu=0, bint tf32=False):
+        """The same between the memories of the ranks' devices, as messages of a step go."""
+        cdef c.hpmp_bench_options options
+        options.samples, options.repeats, options.threads = 1, repeats, 0
+        options.budget_seconds, options.dtype = 0, dtype_named("fp32")
+        options.device, options.gpu, options.tf32 = device_named(device), gpu, tf32
+        times = np.zeros(max(repeats, 1))
+        cdef double[::1] view = times
+        with nogil:
+            check(c.hpmp_bench_link(self.handle, peer, size, repeats, &options, &view[0]))
+        return times
+
     def all_reduce(self, int32_t group, int64_t size, int32_t repeats):
         """Seconds of a sum over ranks [0, group), who all call; `size` in bytes."""
         times = np.zeros(max(repeats, 1))

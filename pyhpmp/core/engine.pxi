@@ -145,9 +145,10 @@ cdef class Engine:
         return sent
 
     def sent_bytes(self):
-        """Bytes of the same messages, to all ranks."""
-        cdef int64_t sent = 0
-        check(c.hpmp_engine_sent_bytes(self.handle, &sent))
+        """Bytes of the same messages, to all ranks: [3], by PASSAGES."""
+        sent = np.zeros(c.HPMP_PASSAGES, np.int64)
+        cdef int64_t[::1] view = sent
+        check(c.hpmp_engine_sent_bytes(self.handle, &view[0]))
         return sent
 
     def reset_counters(self):

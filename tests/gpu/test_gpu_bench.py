@@ -49,16 +49,13 @@ def test_every_op_has_rates_and_the_profile_keeps_them(
     assert profile.speeds["update_seconds_per_elem"] > 0
 
 
-def test_a_link_is_slower_by_the_copies_of_its_messages(
-    gpu: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_link_is_timed_between_gpus(gpu: dict[str, str], tmp_path: Path) -> None:
     saved = tmp_path / "m.json"
     words = ["comm", "-n", "2", "--device", "cuda", "--save-profile", str(saved)]
     found = bench(gpu, *words)
     assert [row["bench"] for row in found[:2]] == ["device", "comm"]
-    link = read_profile(saved).speeds["link_bytes_per_second"]
-    assert 0 < link < found[0]["to_host_bytes_per_second"]
-    assert link < found[0]["to_device_bytes_per_second"]
+    assert all(row["machine"]["device"] == "cuda" for row in found)
+    assert read_profile(saved).speeds["link_bytes_per_second"] > 0
 
 
 def test_a_step_is_predicted_and_measured(gpu: dict[str, str]) -> None:

@@ -111,6 +111,7 @@ class Table(ctypes.Structure):
         ("rank", ctypes.c_int32),
         ("size", ctypes.c_int32),
         ("max_tag", ctypes.c_int32),
+        ("gpu_memory", ctypes.c_int32),
         ("max_message_bytes", ctypes.c_int64),
         ("isend", Start),
         ("irecv", Start),
@@ -123,7 +124,7 @@ def ring(context: RankContext) -> int:
     """Every rank sends 5 messages of one tag to the next; a guard element must survive."""
     assert context.transport is not None
     table = Table.from_address(context.transport.address)
-    assert (table.version, table.rank, table.size) == (1, context.rank, context.size)
+    assert (table.version, table.rank, table.size) == (2, context.rank, context.size)
     to, source = (context.rank + 1) % context.size, (context.rank - 1) % context.size
     sent = (ctypes.c_int64 * 5)(*range(10 * context.rank, 10 * context.rank + 5))
     received = (ctypes.c_int64 * 6)(*[-1] * 6)

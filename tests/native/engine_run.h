@@ -1,15 +1,19 @@
 // Training a graph on several ranks in one process, and comparing it with one rank.
 #pragma once
 
+#include <dlfcn.h>
+
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <numeric>
 #include <random>
 #include <thread>
 
 #include "base/error.h"
 #include "check.h"
+#include "comm/counting.h"
 #include "comm/loopback.h"
 #include "engine/engine.h"
 #include "graph/passes.h"
@@ -21,6 +25,12 @@
 namespace engine_run {
 
 using namespace hpmp;
+
+/// Something that the fake driver shows to tests; null where the driver is a real one.
+inline const void* fake_symbol(const char* name) {
+  void* driver = dlopen(std::getenv("HPMP_CUDA_DRIVER"), RTLD_NOW | RTLD_NOLOAD);
+  return driver == nullptr ? nullptr : dlsym(driver, name);
+}
 
 constexpr std::int64_t kBatch = 24;
 
@@ -63,7 +73,26 @@ struct Run {
   std::vector<std::vector<float>> params;
   double eval_loss = 0;
   std::vector<std::int64_t> by_net, by_pair;
-  std::int64_t bytes = 0;  // that all ranks sent
+  SentBytes sent{};              // by all ranks
+  std::int64_t transported = 0;  // of these bytes and of control messages, by the transport
+
+  std::int64_t bytes() const { return std::accumulate(sent.begin(), sent.end(), std::int64_t{0}); }
+};
+
+/// A loopback that counts, and that may take a GPU's memory, as the fake GPU's can be taken.
+class Transport final : public CountingCommunicator {
+ public:
+  Transport(Communicator& inner, bool takes_gpu_memory)
+      : CountingCommunicator(inner), takes_gpu_memory_(takes_gpu_memory) {}
+  bool takes_gpu_memory() const override { return takes_gpu_memory_; }
+  std::int64_t bytes() const {
+    std::int64_t sum = 0;
+    for (std::int64_t b : bytes_to()) sum += b;
+    return sum;
+  }
+
+ private:
+  bool takes_gpu_memory_;
 };
 
 constexpr int kSteps = 5;
@@ -76,7 +105,7 @@ inline DeviceKind device_under_test() {
 }
 
 inline Run train(const Graph& graph, const Plan& plan, std::size_t nets,
-                 DeviceKind device = DeviceKind::cpu) {
+                 DeviceKind device = DeviceKind::cpu, bool takes_gpu_memory = false) {
   Run run;
   run.params.resize(graph.params.size());
   for (std::size_t p = 0; p < graph.params.size(); ++p)
@@ -94,7 +123,8 @@ inline Run train(const Graph& graph, const Plan& plan, std::size_t nets,
         options.device = device;
         options.threads = 1;
         options.comm_timeout_seconds = 10;
-        const auto engine = Engine::create(graph, plan, world.communicator(r), options);
+        Transport transport(world.communicator(r), takes_gpu_memory);
+        const auto engine = Engine::create(graph, plan, transport, options);
         const auto initial = initial_params(graph);
         for (std::size_t p = 0; p < initial.size(); ++p)
           engine->set_param(ParamId(static_cast<int>(p)), initial[p].data());
@@ -107,12 +137,14 @@ inline Run train(const Graph& graph, const Plan& plan, std::size_t nets,
         }
         const std::vector<std::int64_t> nets_sent = engine->sent_by_net(),
                                         peers = engine->sent_by_peer();
-        const std::int64_t bytes = engine->sent_bytes();
+        const SentBytes sent = engine->sent_bytes();
+        const std::int64_t transported = transport.bytes();
         const Batch batch = random_batch(99);
         const StepResult eval = engine->forward(batch.images.data(), batch.labels.data(), {});
         std::lock_guard<std::mutex> guard(lock);
         if (r == 0) run.eval_loss = eval.loss;
-        run.bytes += bytes;
+        for (std::size_t way = 0; way < kPassages; ++way) run.sent[way] += sent[way];
+        run.transported += transported;
         for (std::size_t e = 0; e < nets_sent.size(); ++e) run.by_net[e] += nets_sent[e];
         for (std::size_t q = 0; q < peers.size(); ++q)
           run.by_pair[static_cast<std::size_t>(r * plan.ranks) + q] += peers[q];
@@ -182,9 +214,9 @@ inline void check_parity(const Hypergraph& h, const std::vector<Rank>& parts, in
               static_cast<long>(plan.activation_elems + plan.parameter_elems));
   // Partial gradients of bf16 are rounded where they are added up.
   CHECK(difference < (h.grid.dtype == DType::bf16 ? 3e-2 : 1e-4));
-  CHECK_EQ(run.bytes, kSteps * bytes_of_messages(plan));
+  CHECK_EQ(run.bytes(), kSteps * bytes_of_messages(plan));
   const Prediction predicted = predict(h, parts, ranks, Machine{});
-  CHECK_EQ(run.bytes, kSteps * (predicted.activation_bytes + predicted.parameter_bytes));
+  CHECK_EQ(run.bytes(), kSteps * (predicted.activation_bytes + predicted.parameter_bytes));
   std::vector<std::int64_t> volume = net_volume(h, placement);
   for (std::int64_t& v : volume) v *= kSteps;
   CHECK(run.by_net == volume);

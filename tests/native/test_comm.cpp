@@ -9,6 +9,7 @@
 #include "check.h"
 #include "comm/counting.h"
 #include "comm/loopback.h"
+#include "comm/memory_kinds.h"
 #include "comm/table.h"
 #include "comm/wait.h"
 #include "include/hpmp_comm.h"
@@ -247,4 +248,19 @@ TEST(a_table_of_another_version_is_refused) {
   hpmp_comm_table table = PartsTransport().table();
   table.version = 99;
   CHECK_THROWS(table_communicator(table), ErrorCode::invalid_argument, "version 99");
+}
+
+TEST(memory_of_a_gpu_is_taken_where_cuda_or_its_device_is_listed) {
+  for (const char* kinds :
+       {"cuda", "mpi,system,cuda", "cuda:device", "system,cuda:host:device,mpi"})
+    CHECK(lists_gpu_memory(kinds));
+  for (const char* kinds : {"", "mpi,system", "cuda:host", "rocm:device", "mpi,cuda:managed,rocm"})
+    CHECK(!lists_gpu_memory(kinds));
+}
+
+TEST(a_table_says_whether_it_takes_a_gpus_memory) {
+  hpmp_comm_table table = PartsTransport().table();
+  CHECK(!table_communicator(table)->takes_gpu_memory());
+  table.gpu_memory = 1;
+  CHECK(table_communicator(table)->takes_gpu_memory());
 }

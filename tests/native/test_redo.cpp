@@ -160,7 +160,7 @@ TEST(several_ranks_train_as_one_does) {
     const Hypergraph h = cut(training_graph(kGraph), 6, 4);
     const Run run = train(h.graph, plan, h.nets.size());
     CHECK(worst_difference(run, one) < 1e-4);
-    CHECK_EQ(run.bytes, kSteps * bytes_of_messages(plan));
+    CHECK_EQ(run.bytes(), kSteps * bytes_of_messages(plan));
   }
 }
 

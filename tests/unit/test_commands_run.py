@@ -29,6 +29,7 @@ FIGURES = {
     "samples_per_second",
     "step_seconds",
     "bytes_sent",
+    "bytes_sent_by",
     "peak_memory_bytes",
     "time_to_target_seconds",
 }

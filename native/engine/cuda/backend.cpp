@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "engine/cuda/copies.h"
 #include "engine/cuda/copy_pieces.h"
+#include "engine/cuda/docks.h"
 #include "engine/cuda/ferry.h"
 #include "engine/cuda/kernels/exchange.h"
 #include "engine/cuda/reset_ranges.h"
@@ -183,8 +184,11 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Routine> record(const std::function<void()>& work) override {
     return std::make_unique<RecordedRoutine>(stream_, work);
   }
+  std::unique_ptr<Docks> make_docks(std::int64_t bytes) override {
+    return make_gpu_docks(stream_, bytes);
+  }
   std::unique_ptr<Ferry> make_ferry(const std::vector<FerryLoad>& loads) override {
-    return make_pinned_ferry(stream_, loads);
+    return make_gpu_ferry(stream_, loads);
   }
 
  private:

@@ -23,6 +23,8 @@ class Device {
 
   const Driver& driver() const { return driver_; }
   const std::string& name() const { return name_; }
+  /// The driver's.
+  int number() const { return device_; }
   int processors() const { return processors_; }
   /// Of the calling thread.
   void make_current() const;

@@ -8,6 +8,10 @@ namespace hpmp::cuda {
 
 using Result = int;  // 0: success
 using DeviceAddress = unsigned long long;
+/// Names memory of one process in others of its host (CUipcMemHandle).
+struct MemoryHandle {
+  unsigned char bytes[64];
+};
 
 // name in the table, exported symbol, parameters
 #define HPMP_DRIVER_FUNCTIONS(F)                                                                   \
@@ -29,6 +33,12 @@ using DeviceAddress = unsigned long long;
     void* stream)                                                                                  \
   F(copy_on_device, "cuMemcpyDtoDAsync_v2", DeviceAddress to, DeviceAddress from,                  \
     std::size_t bytes, void* stream)                                                               \
+  F(copy_between, "cuMemcpyAsync", DeviceAddress to, DeviceAddress from, std::size_t bytes,        \
+    void* stream)                                                                                  \
+  F(handle_of, "cuIpcGetMemHandle", MemoryHandle* handle, DeviceAddress memory)                    \
+  F(open_handle, "cuIpcOpenMemHandle_v2", DeviceAddress* memory, MemoryHandle handle,              \
+    unsigned flags)                                                                                \
+  F(close_handle, "cuIpcCloseMemHandle", DeviceAddress memory)                                     \
   F(fill_bytes, "cuMemsetD8Async", DeviceAddress to, unsigned char value, std::size_t bytes,       \
     void* stream)                                                                                  \
   F(stream_create, "cuStreamCreate", void** stream, unsigned flags)                                \

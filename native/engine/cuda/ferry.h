@@ -1,5 +1,5 @@
-// Messages between a GPU's memory and pinned memory of the host, on streams of their own beside
-// that of the kernels.
+// Messages between a GPU's buffers and the transport, or another rank's GPU: on streams of their
+// own beside that of the kernels, nobody waiting.
 #pragma once
 
 #include "engine/backend.h"
@@ -7,7 +7,7 @@
 
 namespace hpmp::cuda {
 
-/// `kernels`: the stream that packs and unpacks; must outlive it.
-std::unique_ptr<Ferry> make_pinned_ferry(Stream& kernels, const std::vector<FerryLoad>& loads);
+/// `kernels`: the stream that packs and unpacks; must outlive it, as must the loads' memory.
+std::unique_ptr<Ferry> make_gpu_ferry(Stream& kernels, const std::vector<FerryLoad>& loads);
 
 }  // namespace hpmp::cuda

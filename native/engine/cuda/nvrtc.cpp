@@ -3,6 +3,9 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <map>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -58,9 +61,7 @@ std::string cubin_of(const Nvrtc& nvrtc, void* program) {
   return cubin;
 }
 
-}  // namespace
-
-std::string compile_kernels(int major, int minor) {
+std::string compiled_kernels(int major, int minor) {
   const Nvrtc nvrtc = open_nvrtc();
   std::vector<const char*> names, texts;
   for (const KernelText& file : kernel_texts()) {
@@ -78,6 +79,17 @@ std::string compile_kernels(int major, int minor) {
          "cannot compile the GPU kernels for " + arch + ": " + log_of(nvrtc, program));
   std::string cubin = cubin_of(nvrtc, program);
   nvrtc.call("nvrtcDestroyProgram", &program);
+  return cubin;
+}
+
+}  // namespace
+
+std::string compile_kernels(int major, int minor) {
+  static std::mutex lock;
+  static std::map<std::pair<int, int>, std::string> known;
+  const std::lock_guard<std::mutex> guard(lock);
+  std::string& cubin = known[{major, minor}];
+  if (cubin.empty()) cubin = compiled_kernels(major, minor);
   return cubin;
 }
 

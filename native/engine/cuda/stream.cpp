@@ -51,6 +51,13 @@ void Stream::copy(void* to, const void* from, std::size_t bytes) {
         "copy on the GPU");
 }
 
+void Stream::copy_between(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  check(device_->driver(),
+        device_->driver().copy_between(address_of(to), address_of(from), bytes, handle_),
+        "copy between GPUs");
+}
+
 void Stream::fill(void* to, unsigned char value, std::size_t bytes) {
   if (bytes == 0) return;
   check(device_->driver(), device_->driver().fill_bytes(address_of(to), value, bytes, handle_),

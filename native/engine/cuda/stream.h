@@ -27,6 +27,8 @@ class Stream {
   void to_device(void* to, const void* from, std::size_t bytes);
   void to_host(void* to, const void* from, std::size_t bytes);
   void copy(void* to, const void* from, std::size_t bytes);
+  /// `to` or `from` may be another GPU's.
+  void copy_between(void* to, const void* from, std::size_t bytes);
   void fill(void* to, unsigned char value, std::size_t bytes);
   void wait_for(const Event& event);
   void synchronize();

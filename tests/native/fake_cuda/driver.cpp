@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "blocks.h"
 #include "machine.h"
 
 using Result = int;
@@ -19,7 +20,7 @@ using fake_cuda::Work;
 namespace {
 
 constexpr Result kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kInvalidContext = 201,
-                 kNotFound = 500, kNotReady = 600, kNotInCapture = 900;
+                 kNotFound = 500, kNotReady = 600, kNotSupported = 801, kNotInCapture = 900;
 constexpr std::size_t kMemory = std::size_t{1} << 33;
 
 struct Kernel {
@@ -33,8 +34,8 @@ using Lock = std::lock_guard<std::recursive_mutex>;
 thread_local bool has_context = false;
 thread_local int captures = 0;
 
-std::map<Address, std::size_t>& blocks() {
-  static auto* all = new std::map<Address, std::size_t>;
+std::map<Address, fake_cuda::Block>& blocks() {
+  static auto* all = new std::map<Address, fake_cuda::Block>;
   return *all;
 }
 
@@ -56,6 +57,12 @@ Result submit(void* stream, Work work) {
 
 Result copy(void* stream, void* to, const void* from, std::size_t bytes) {
   return submit(stream, [=] { std::memcpy(to, from, bytes); });
+}
+
+/// HPMP_FAKE_IPC: what of it fails, as it does on some machines: "get" or "open".
+bool ipc_fails(const char* part) {
+  const char* given = std::getenv("HPMP_FAKE_IPC");
+  return given != nullptr && std::strcmp(given, part) == 0;
 }
 
 /// Nothing that allocates or waits may happen while a stream is captured.
@@ -88,19 +95,21 @@ HPMP_FAKE cuCtxSetCurrent(void*) { return has_context = true, kSuccess; }
 HPMP_FAKE cuMemAlloc_v2(Address* address, std::size_t bytes) {
   if (state() != kSuccess) return state();
   if (bytes > kMemory) return kOutOfMemory;
-  void* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  std::memset(memory, 0xff, bytes);
-  *address = reinterpret_cast<Address>(memory);
+  const fake_cuda::Block block = fake_cuda::take_block(bytes);
+  std::memset(block.data, 0xff, bytes);
+  *address = reinterpret_cast<Address>(block.data);
   const Lock lock(machine().lock);
-  blocks()[*address] = bytes;
+  blocks()[*address] = block;
   return kSuccess;
 }
 HPMP_FAKE cuMemFree_v2(Address address) {
   if (state() != kSuccess) return state();
   const Lock lock(machine().lock);
-  if (blocks().erase(address) == 0) return kInvalidValue;
+  const auto found = blocks().find(address);
+  if (found == blocks().end()) return kInvalidValue;
   machine().finish();
-  std::free(at(address));
+  fake_cuda::free_block(found->second);
+  blocks().erase(found);
   return kSuccess;
 }
 HPMP_FAKE cuMemHostAlloc(void** data, std::size_t bytes, unsigned) {
@@ -121,6 +130,36 @@ HPMP_FAKE cuMemcpyDtoHAsync_v2(void* to, Address from, std::size_t bytes, void* 
 HPMP_FAKE cuMemcpyDtoDAsync_v2(Address to, Address from, std::size_t bytes, void* stream) {
   return copy(stream, at(to), at(from), bytes);
 }
+extern "C" {
+/// Memory of other processes that is open in this one: for tests.
+__attribute__((visibility("default"))) long long hpmp_fake_open = 0;
+}
+
+HPMP_FAKE cuMemcpyAsync(Address to, Address from, std::size_t bytes, void* stream) {
+  return copy(stream, at(to), at(from), bytes);
+}
+HPMP_FAKE cuIpcGetMemHandle(fake_cuda::Handle* handle, Address address) {
+  const Lock lock(machine().lock);
+  const auto found = blocks().find(address);
+  if (ipc_fails("get") || found == blocks().end()) return kInvalidValue;
+  return fake_cuda::handle_of(found->second, *handle) ? kSuccess : kNotSupported;
+}
+HPMP_FAKE cuIpcOpenMemHandle_v2(Address* address, fake_cuda::Handle handle, unsigned) {
+  if (state() != kSuccess) return state();
+  if (ipc_fails("open")) return kNotSupported;
+  void* memory = fake_cuda::open_block(handle);
+  if (memory == nullptr) return kInvalidContext;
+  ++hpmp_fake_open;
+  return *address = reinterpret_cast<Address>(memory), kSuccess;
+}
+HPMP_FAKE cuIpcCloseMemHandle(Address address) {
+  if (state() != kSuccess) return state();
+  const Lock lock(machine().lock);
+  machine().finish();
+  if (!fake_cuda::close_block(at(address))) return kInvalidValue;
+  return --hpmp_fake_open, kSuccess;
+}
+
 HPMP_FAKE cuMemsetD8Async(Address to, unsigned char value, std::size_t bytes, void* stream) {
   return submit(stream, [=] { std::memset(at(to), value, bytes); });
 }
@@ -182,10 +221,9 @@ HPMP_FAKE cuModuleGetFunction(void** function, void*, const char* name) {
   void* bytes = own_symbol((std::string(name) + "_bytes").c_str());
   if (run == nullptr || bytes == nullptr) return kNotFound;
   const Lock lock(machine().lock);
-  Kernel& kernel = (*kernels)[name];
-  kernel = {reinterpret_cast<void (*)(const void*, unsigned, unsigned)>(run),
-            *static_cast<const unsigned*>(bytes)};
-  *function = &kernel;
+  const Kernel kernel{reinterpret_cast<void (*)(const void*, unsigned, unsigned)>(run),
+                      *static_cast<const unsigned*>(bytes)};
+  *function = &kernels->try_emplace(name, kernel).first->second;
   return kSuccess;
 }
 
@@ -197,7 +235,10 @@ __attribute__((visibility("default"))) long long hpmp_fake_launches = 0;
 HPMP_FAKE cuLaunchKernel(void* function, unsigned grid, unsigned, unsigned, unsigned block,
                          unsigned, unsigned, unsigned, void* stream, void** params, void**) {
   if (grid == 0 || block == 0 || block > 1024) return kInvalidValue;
-  if (captures == 0) ++hpmp_fake_launches;
+  if (captures == 0) {
+    const Lock lock(machine().lock);
+    ++hpmp_fake_launches;
+  }
   const Kernel kernel = *static_cast<const Kernel*>(function);
   std::vector<std::max_align_t> args(kernel.args_bytes / sizeof(std::max_align_t) + 1);
   std::memcpy(args.data(), params[0], kernel.args_bytes);
