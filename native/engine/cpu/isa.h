@@ -1,6 +1,7 @@
 // Which instruction set the hand-written loops may use beyond the one the library is built for.
 // Files called isa_avx512.cpp are compiled for it alone; they must not instantiate or inline
 // anything that other files use too, or the linker might keep their version for every machine.
+// Nothing in them runs where these say no: their tables are constants.
 #pragma once
 
 namespace hpmp::cpu {

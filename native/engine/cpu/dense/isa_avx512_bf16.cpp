@@ -219,7 +219,7 @@ inline void pair(const Bf16* first, const Bf16* second, Bf16* to, std::int64_t c
 namespace hpmp::cpu::dense {
 
 const Bf16Code& avx512_bf16_code() {
-  static const Bf16Code code{avx512_bf16::forward, avx512_bf16::update, avx512_bf16::pair};
+  static constexpr Bf16Code code{avx512_bf16::forward, avx512_bf16::update, avx512_bf16::pair};
   return code;
 }
 

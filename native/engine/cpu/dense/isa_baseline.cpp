@@ -6,7 +6,7 @@
 namespace hpmp::cpu::dense {
 
 const Code& baseline_code() {
-  static const Code code = baseline::make_code();
+  static constexpr Code code = baseline::make_code();
   return code;
 }
 

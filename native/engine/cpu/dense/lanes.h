@@ -174,6 +174,6 @@ inline void forward(const Forward& f) {
   for (; row < f.end; ++row) forward_rows<1>(f, row);
 }
 
-inline Code make_code() { return {forward, update}; }
+constexpr Code make_code() { return {forward, update}; }
 
 }  // namespace hpmp::cpu::dense::HPMP_ISA

@@ -6,7 +6,7 @@
 namespace hpmp::cpu::norm {
 
 const Code<float>& avx512_code() {
-  static const Code<float> code = avx512::make_code<float>();
+  static constexpr Code<float> code = avx512::make_code<float>();
   return code;
 }
 

@@ -6,7 +6,7 @@
 namespace hpmp::cpu::norm {
 
 const Code<Bf16>& avx512_bf16_code() {
-  static const Code<Bf16> code = avx512_bf16::make_code<Bf16>();
+  static constexpr Code<Bf16> code = avx512_bf16::make_code<Bf16>();
   return code;
 }
 

@@ -6,12 +6,12 @@
 namespace hpmp::cpu::norm {
 
 const Code<float>& baseline_code() {
-  static const Code<float> code = baseline::make_code<float>();
+  static constexpr Code<float> code = baseline::make_code<float>();
   return code;
 }
 
 const Code<Bf16>& baseline_bf16_code() {
-  static const Code<Bf16> code = baseline::make_code<Bf16>();
+  static constexpr Code<Bf16> code = baseline::make_code<Bf16>();
   return code;
 }
 

@@ -270,7 +270,7 @@ void input_gradient(ChunkView view, const Channels& channels, Bounds bounds, Inp
 }
 
 template <class T>
-Code<T> make_code() {
+constexpr Code<T> make_code() {
   return {moments<T>, normalise<T>, gradient_sums<T>, input_gradient<T>};
 }
 

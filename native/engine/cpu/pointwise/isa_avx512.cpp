@@ -5,7 +5,7 @@
 namespace hpmp::cpu::pointwise {
 
 const Code& avx512_code() {
-  static const Code code = avx512::make_code();
+  static constexpr Code code = avx512::make_code();
   return code;
 }
 

@@ -5,7 +5,7 @@
 namespace hpmp::cpu::pointwise {
 
 const Code& baseline_code() {
-  static const Code code = baseline::make_code();
+  static constexpr Code code = baseline::make_code();
   return code;
 }
 

@@ -6,7 +6,7 @@
 namespace hpmp::cpu::winograd {
 
 const Code& avx512_code() {
-  static const Code code = avx512::make_code<float>();
+  static constexpr Code code = avx512::make_code<float>();
   return code;
 }
 

@@ -6,7 +6,7 @@
 namespace hpmp::cpu::winograd {
 
 const Code& avx512_bf16_code() {
-  static const Code code = avx512_bf16::make_code<Bf16>();
+  static constexpr Code code = avx512_bf16::make_code<Bf16>();
   return code;
 }
 

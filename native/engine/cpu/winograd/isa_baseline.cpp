@@ -6,12 +6,12 @@
 namespace hpmp::cpu::winograd {
 
 const Code& baseline_code() {
-  static const Code code = baseline::make_code<float>();
+  static constexpr Code code = baseline::make_code<float>();
   return code;
 }
 
 const Code& baseline_bf16_code() {
-  static const Code code = baseline::make_code<Bf16>();
+  static constexpr Code code = baseline::make_code<Bf16>();
   return code;
 }
 

@@ -23,10 +23,11 @@ Shape3x3 Shape3x3::transposed() const {
 
 const Code* code_for(std::int64_t lanes, DType dtype) {
   const bool bf16 = dtype == DType::bf16;
-  const Code& wide = bf16 ? avx512_bf16_code() : avx512_code();
   const Code& narrow = bf16 ? baseline_bf16_code() : baseline_code();
-  if ((bf16 ? has_avx512_bf16() : has_avx512()) && wide.lanes == lanes) return &wide;
-  return narrow.lanes == lanes ? &narrow : nullptr;
+  if (narrow.lanes == lanes) return &narrow;
+  if (!(bf16 ? has_avx512_bf16() : has_avx512())) return nullptr;
+  const Code& wide = bf16 ? avx512_bf16_code() : avx512_code();
+  return wide.lanes == lanes ? &wide : nullptr;
 }
 
 Tiles::Tiles(const Shape3x3& shape, std::int64_t most)

@@ -7,7 +7,7 @@
 namespace hpmp::cpu::winograd::HPMP_ISA {
 
 template <class T>
-Code make_code() {
+constexpr Code make_code() {
   return {kLanes,
           kStoredAs<T>,
           transform_input<T>,

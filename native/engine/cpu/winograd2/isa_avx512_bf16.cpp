@@ -238,14 +238,14 @@ namespace hpmp::cpu::winograd2 {
 
 const Code& avx512_bf16_code() {
   namespace isa = avx512_bf16;
-  static const Code code{isa::transform_input,
-                         isa::transform_pair<isa::InputTransform>,
-                         isa::transform_pair<isa::OutputGradTransform>,
-                         isa::transform_output,
-                         isa::transform_weights,
-                         isa::transform_weight_grad,
-                         isa::multiply,
-                         isa::multiply_grad};
+  static constexpr Code code{isa::transform_input,
+                             isa::transform_pair<isa::InputTransform>,
+                             isa::transform_pair<isa::OutputGradTransform>,
+                             isa::transform_output,
+                             isa::transform_weights,
+                             isa::transform_weight_grad,
+                             isa::multiply,
+                             isa::multiply_grad};
   return code;
 }
 
