@@ -3,11 +3,14 @@
 The supervisor hands its own stdout and stderr to every rank, so that a terminal stays a terminal
 and the launcher's own messages stay apart. The rank says who it is and how it ends. It also holds
 one end of a pipe, the lifeline, that carries nothing: the kernel closes it when the rank dies, and
-epoll reports closed lifelines in the order of the deaths.
+epoll reports closed lifelines in the order of the deaths. Linux closes a dead process's descriptors
+from the highest down, so the lifeline is the highest: at its launcher's socket closing, mpiexec kills
+the other ranks, whose lifelines would else close first now and then.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -18,6 +21,7 @@ from typing import Any
 from pyhpmp.launch.environment import STATUS_DIR, launched_rank
 
 SOCKET = "socket"
+_HIGH = 512  # above the descriptors that a rank opens later; below the usual limit of 1024
 
 
 def listen(folder: Path, backlog: int) -> socket.socket:
@@ -67,7 +71,7 @@ class Channel:
         for fd, ours in ((stdout, 1), (stderr, 2)):
             os.dup2(fd, ours)
             os.close(fd)
-        os.set_inheritable(lifeline, False)  # and stays open for as long as this process lives
+        _keep_highest(lifeline)
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._socket is None:
@@ -89,3 +93,14 @@ class Channel:
 
     def bye(self, exit_code: int) -> None:
         self._send({"event": "bye", "exit_code": exit_code})
+
+
+def _keep_highest(fd: int) -> None:
+    """Keeps `fd` open for as long as this process lives, above all that are open now."""
+    others = max(int(name) for name in os.listdir("/proc/self/fd"))
+    try:
+        fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(others + 1, _HIGH))
+    except OSError:  # the limit on descriptors is lower
+        os.set_inheritable(fd, False)
+    else:
+        os.close(fd)

@@ -38,6 +38,8 @@ if rank == 0:
     state = {{name: value.numpy() for name, value in network.state_dict().items()}}
     np.savez(task.meeting + ".npz", **state)
 dist.barrier()
+dist.destroy_process_group()
+os._exit(0)  # threads of gloo may outlive it, and would end an interpreter that ends by abort
 """
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from starting import HERE, RunRanks, StartRanks, outside_environment
+
+from pyhpmp.launch import channel
 
 
 def shared_memory() -> set[str]:
@@ -39,6 +44,36 @@ def test_a_killed_rank_is_named_with_its_instruction_within_10_s(
         rf"'BWD layer3.conv2 shard {last}'; if nobody did that, .*\n",
         run.stderr,
     )
+
+
+def test_a_death_is_seen_at_the_lifeline_before_anything_else_that_it_closes(
+    tmp_path: Path,
+) -> None:
+    """Or a launcher that sees its socket close kills other ranks before we know whose it was."""
+    with channel.listen(tmp_path, 1) as server, select.epoll() as epoll:
+        sees, held = os.pipe()
+        launchers = fcntl.fcntl(held, fcntl.F_DUPFD, 200)
+        os.close(held)
+        program = "from pyhpmp.launch import channel\nrank = channel.Channel()\ninput()"
+        environ = outside_environment() | {"HPMP_STATUS_DIR": str(tmp_path)}
+        with subprocess.Popen(
+            [sys.executable, "-P", "-c", program],
+            env=environ,
+            stdin=subprocess.PIPE,
+            pass_fds=[launchers],
+        ) as rank:
+            os.close(launchers)
+            connection, lifeline = channel.accept(server)
+            while not select.select([connection], [], [], 10)[0]:
+                pass
+            epoll.register(sees, select.EPOLLIN)
+            epoll.register(lifeline, select.EPOLLIN)
+            rank.kill()
+            rank.wait()
+            assert [fd for fd, _ in epoll.poll(10)] == [lifeline, sees]
+        connection.close()
+        for fd in (sees, lifeline):
+            os.close(fd)
 
 
 def test_a_rank_killed_from_outside_is_named(start_ranks: StartRanks) -> None:
