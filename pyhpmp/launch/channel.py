@@ -4,8 +4,8 @@ The supervisor hands its own stdout and stderr to every rank, so that a terminal
 and the launcher's own messages stay apart. The rank says who it is and how it ends. It also holds
 one end of a pipe, the lifeline, that carries nothing: the kernel closes it when the rank dies, and
 epoll reports closed lifelines in the order of the deaths. Linux closes a dead process's descriptors
-from the highest down, so the lifeline is the highest: at its launcher's socket closing, mpiexec kills
-the other ranks, whose lifelines would else close first now and then.
+from the highest down, so the lifeline is the highest: once mpiexec sees its own socket closed, it
+kills the other ranks, whose lifelines could then close first.
 """
 
 from __future__ import annotations

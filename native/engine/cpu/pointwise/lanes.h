@@ -151,11 +151,11 @@ void backward(Numbers numbers, const float* at, const float* dy, float* dx, std:
 }
 
 template <class... F>
-pointwise::Code code_of() {
+constexpr pointwise::Code code_of() {
   return {{{forward<F>, backward<F>}...}};
 }
 
-inline pointwise::Code make_code() {
+constexpr pointwise::Code make_code() {
   return code_of<Sigmoid, HardSigmoid, HardSwish, Silu, LeakyRelu, Elu, Selu, Celu, Tanh, Softplus,
                  Softsign, Gelu, Mish, Erf, Exp, Log, Sqrt, Abs, Neg, Reciprocal, Pow, GeluTanh>();
 }
