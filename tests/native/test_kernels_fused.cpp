@@ -133,7 +133,7 @@ class FusedConv {
 }  // namespace
 
 TEST(a_conv_with_what_inference_fuses_behind_it_is_their_sequence) {
-  for (DType dtype : {DType::fp32, DType::bf16}) {
+  for (DType dtype : dtypes_here()) {
     for (OpKind bound : {OpKind::identity, OpKind::relu, OpKind::clip}) {
       for (bool bias : {false, true}) {
         for (bool norm : {false, true}) {

@@ -13,6 +13,7 @@ import pyhpmp
 from pyhpmp import _core, local
 
 STEPS = 5
+computes = pytest.mark.skipif(not _core.runs_dtype("bf16"), reason="bf16 on the CPU takes AVX-512")
 Trained = tuple[list[float], pyhpmp.Plan, int, dict[str, np.ndarray]]
 
 
@@ -35,10 +36,12 @@ def alone() -> Trained:
     return trained(1, "data", "bf16")
 
 
+@computes
 def test_the_losses_are_those_of_fp32_within_a_percent(alone: Trained) -> None:
     np.testing.assert_allclose(alone[0], trained(1, "data", "fp32")[0], rtol=0.01)
 
 
+@computes
 @pytest.mark.parametrize("strategy", ["data", "layer", "filter", "owt", "hypergraph"])
 def test_ranks_train_as_one_does_and_send_the_bytes_that_were_predicted(
     alone: Trained, strategy: str
@@ -70,6 +73,7 @@ def test_activations_take_two_bytes_and_parameters_four() -> None:
         assert _core.Plan.parse(core.text()).dtype == "bf16"
 
 
+@computes
 def test_exported_weights_are_the_fp32_masters_that_inference_then_runs(tmp_path: Path) -> None:
     graph = pyhpmp.load("zoo:lenet5")
     plan = pyhpmp.plan(graph, ranks=1, batch=16, dtype="bf16")
