@@ -18,7 +18,7 @@ from pyhpmp.graph import Graph
 from pyhpmp.heads import loss_weights
 from pyhpmp.network import machine_of
 from pyhpmp.profile import Profile
-from pyhpmp.records import GroupInfo
+from pyhpmp.records import GroupInfo, Reads
 from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import Comparison
 
@@ -74,6 +74,10 @@ class Plan:
             training=core.training,
             dtype=core.dtype,
         )
+
+    def reads(self, rank: int) -> Reads:
+        """Which samples of a batch a rank loads the images of, and computes the loss of."""
+        return self.core.reads(self.prepared, rank)
 
     @property
     def volume_bytes(self) -> int:

@@ -1,0 +1,72 @@
+"""One part of a data set: samples by number, each read when it is asked for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Raw = npt.NDArray[Any]
+
+
+class Part(ABC):
+    """Samples 0, 1, ...; several threads may read at once.
+
+    A part that travels to other ranks takes along what it knows of its samples, not what is in
+    them: every rank reads those for itself, under the same path.
+    """
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def image(self, index: int) -> Raw:
+        """(C, h, w), as it is stored or scaled to the model's input. Raises DataError."""
+
+    @abstractmethod
+    def label(self, index: int) -> Raw:
+        """A class, of shape (), or one for each pixel, (h, w). Raises DataError."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """How an error names a sample."""
+
+
+class Arrays(Part):
+    """images: (N, C, h, w), or (N, h, w) of one channel; labels: (N), or (N, h, w); any numbers.
+
+    Args:
+        source: how errors name what the arrays are of.
+        reopen: a function and arguments with which another rank opens the same part; without them
+            the arrays travel.
+    """
+
+    def __init__(
+        self,
+        images: Raw,
+        labels: Raw,
+        source: str,
+        reopen: tuple[Callable[..., Arrays], tuple[Any, ...]] | None = None,
+    ) -> None:
+        self.images = images[:, None] if images.ndim == 3 else images
+        self.labels = labels
+        self.source = source
+        self._reopen = reopen
+
+    def __reduce__(self) -> tuple[Callable[..., Arrays], tuple[Any, ...]]:
+        return self._reopen or (Arrays, (self.images, self.labels, self.source))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, index: int) -> Raw:
+        return self.images[index]  # type: ignore[no-any-return]
+
+    def label(self, index: int) -> Raw:
+        return np.asarray(self.labels[index])
+
+    def name(self, index: int) -> str:
+        return f"{self.source}, sample {index}"
