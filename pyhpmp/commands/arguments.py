@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pyhpmp._core import DTYPES, RECOMPUTE
-from pyhpmp.data import IGNORED
+from pyhpmp.data import AUGMENTS, IGNORED
 from pyhpmp.devices import DEVICES, NUMERICS
 from pyhpmp.engine import DEFAULT_TIMEOUT
 from pyhpmp.errors import USER_MISTAKE
@@ -195,6 +195,13 @@ def run_parser() -> Parser:
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", type=count, help="passes over the data [10]")
     group.add_argument("--steps", type=count, help="steps in all, instead of epochs")
+    group.add_argument(
+        "--augment",
+        choices=AUGMENTS,
+        default="none",
+        help="of training images: flip half of them; crop: shift them by up to an eighth, too; "
+        "resized-crop: enlarge a part of each, of 8%% of its area or more, and flip half",
+    )
     group.add_argument("--optimizer", choices=("sgd",), default="sgd")
     group.add_argument(
         "--lr", type=positive, help="highest learning rate [0.1; 0.02 without batch-norm]"

@@ -11,6 +11,9 @@ from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Dataset
 from pyhpmp.errors import InvalidArgumentError
 
+#: Of facts that older checkpoints do not name.
+DEFAULTS = {"augment": "none"}
+
 
 @dataclass(frozen=True)
 class Checkpoints:
@@ -43,11 +46,11 @@ class Checkpoints:
 
     def _check(self, state: checkpoint.Checkpoint, recipe: Recipe) -> None:
         for name, value in self.facts.items():
-            if state.facts.get(name) != value:
+            theirs = state.facts.get(name, DEFAULTS.get(name))
+            if theirs != value:
                 raise InvalidArgumentError(
-                    f"the checkpoint in {self.folder} was made with --{name} "
-                    f"{state.facts.get(name)}, this run has {value}; use the same, or another "
-                    "--checkpoint folder"
+                    f"the checkpoint in {self.folder} was made with --{name} {theirs}, this run "
+                    f"has {value}; use the same, or another --checkpoint folder"
                 )
         if state.step >= recipe.steps:
             raise InvalidArgumentError(
@@ -72,5 +75,10 @@ def checkpoints_of(
         raise InvalidArgumentError("--every and --resume need --checkpoint DIR")
     if folder:
         world.current().on_root(lambda: checkpoint.prepare_folder(folder))
-    facts = {"batch": str(plan.batch), "seed": str(recipe.seed), "data": data.name}
+    facts = {
+        "batch": str(plan.batch),
+        "seed": str(recipe.seed),
+        "data": data.name,
+        "augment": recipe.augment,
+    }
     return Checkpoints(folder, arguments.every or recipe.epoch_steps, facts)

@@ -14,7 +14,7 @@ from pyhpmp import SGD, Trainer
 from pyhpmp.commands.checkpoints import Checkpoints
 from pyhpmp.commands.recipe import Recipe
 from pyhpmp.commands.terminal import Reporter
-from pyhpmp.data import Feed, Part, in_order, shuffled
+from pyhpmp.data import Feed, Part, in_order, look_of, shuffled
 from pyhpmp.records import PASSAGES
 from pyhpmp.report.measured import Trace, no_trace
 from pyhpmp.scores import Scores
@@ -71,7 +71,9 @@ class Loop:
 
     def _epoch(self, epoch: int) -> None:
         self.trainer.engine.reset_counters()
-        with closing(self.feed.batches(self.feed.data.train, self._choices(epoch))) as batches:
+        data, recipe = self.feed.data, self.recipe
+        look = look_of(recipe.augment, recipe.seed, epoch, data.transform.shape)
+        with closing(self.feed.batches(data.train, self._choices(epoch), look)) as batches:
             for images, labels in batches:
                 self._step(images, labels)
         self.outcome.trace = self.trainer.engine.core.trace()  # an evaluation has one of its own

@@ -28,6 +28,7 @@ class Recipe:
     weight_decay: float
     target_accuracy: float | None
     seed: int
+    augment: str = "none"
 
     @property
     def epochs(self) -> int:
@@ -56,6 +57,7 @@ def recipe_of(arguments: argparse.Namespace, data: Dataset, plan: Plan) -> Recip
         arguments.weight_decay,
         arguments.target_accuracy,
         arguments.seed,
+        arguments.augment,
     )
 
 

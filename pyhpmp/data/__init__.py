@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pyhpmp.data.augment import AUGMENTS, look_of
 from pyhpmp.data.dataset import Dataset, Target, Transform, in_order, shuffled
 from pyhpmp.data.feed import Feed
 from pyhpmp.data.part import Arrays, Part
 from pyhpmp.data.sources import IGNORED, SPECS, load
 
 __all__ = [
+    "AUGMENTS",
     "IGNORED",
     "SPECS",
     "Arrays",
@@ -18,5 +20,6 @@ __all__ = [
     "Transform",
     "in_order",
     "load",
+    "look_of",
     "shuffled",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pyhpmp.data.augment import PLAIN, View
 from pyhpmp.data.part import Part, Raw
 from pyhpmp.data.resize import nearest, resized
 from pyhpmp.errors import DataError
@@ -64,13 +65,17 @@ class Dataset:
     transform: Transform
     target: Target = Target()
 
-    def image(self, part: Part, index: int) -> Floats:
+    def image(self, part: Part, index: int, view: View = PLAIN) -> Floats:
         """(C, H, W), as the model takes it. Raises DataError."""
-        return self.transform(part.image(index))
+        return view.moved(self.transform(part.image(index, view.window if view.tries else None)))
 
-    def label(self, part: Part, index: int) -> Labels:
+    def label(self, part: Part, index: int, view: View = PLAIN) -> Labels:
         """() or (H, W), likewise; -1 where there is none."""
-        labels = self.target(part.label(index))
+        labels = part.label(index)
+        if view is not PLAIN and self.target.shape:
+            size = part.size(index) if view.tries else labels.shape  # nothing is cut without
+            labels = view.labels(labels, self.target.shape, size, self.transform.shape[1:])
+        labels = self.target(labels)
         highest = int(labels.max(initial=-1))
         if self.target.classes and highest >= self.target.classes:
             raise DataError(

@@ -12,6 +12,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from pyhpmp.data.augment import PLAIN, Look, plain
 from pyhpmp.data.dataset import Dataset, Floats, Labels
 from pyhpmp.data.part import Part
 from pyhpmp.records import Reads
@@ -69,7 +70,7 @@ class Feed:
         self._pool.shutdown(cancel_futures=True)
 
     def batches(
-        self, part: Part, choices: Iterable[Indices]
+        self, part: Part, choices: Iterable[Indices], look: Look = plain
     ) -> Generator[tuple[Floats, Labels], None, None]:
         """Images (batch, C, H, W) float32 and labels (batch), or (batch, H, W), int64.
 
@@ -78,6 +79,7 @@ class Feed:
         Args:
             choices: the samples of each batch; of fewer than a batch the rest is zeros with labels
                 -1.
+            look: how each sample is seen.
 
         Raises:
             DataError: a sample cannot be read.
@@ -85,7 +87,7 @@ class Feed:
         under_way: deque[_Batch] = deque()
         try:
             for chosen in choices:
-                under_way.append(self._begun(part, chosen))
+                under_way.append(self._begun(part, chosen, look))
                 if len(under_way) > AHEAD:
                     yield self._finished(under_way)
             while under_way:
@@ -103,12 +105,14 @@ class Feed:
         labels = np.frombuffer(mmap.mmap(-1, int(np.prod(shape_of_labels)) * 8, flags), np.int64)
         return _Batch(images.reshape(shape), labels.reshape(shape_of_labels), [])
 
-    def _begun(self, part: Part, chosen: Indices) -> _Batch:
+    def _begun(self, part: Part, chosen: Indices, look: Look) -> _Batch:
         room = self._rooms[0]
         self._rooms.rotate(-1)
         rows = np.flatnonzero(self.reads.images | self.reads.labels)
         tasks = np.array_split(rows, min(len(rows), self._threads * TASKS_PER_THREAD) or 1)
-        room.tasks = [self._pool.submit(self._fill, room, part, chosen, task) for task in tasks]
+        room.tasks = [
+            self._pool.submit(self._fill, room, part, chosen, look, rows) for rows in tasks
+        ]
         return room
 
     def _finished(self, under_way: deque[_Batch]) -> tuple[Floats, Labels]:
@@ -117,10 +121,11 @@ class Feed:
         room = under_way.popleft()
         return room.images, room.labels
 
-    def _fill(self, room: _Batch, part: Part, chosen: Indices, rows: Indices) -> None:
+    def _fill(self, room: _Batch, part: Part, chosen: Indices, look: Look, rows: Indices) -> None:
         for row in rows:
-            index = int(chosen[row]) if row < len(chosen) else -1
+            index = int(chosen[row]) if row < len(chosen) else None
+            view = PLAIN if index is None else look(index)
             if self.reads.images[row]:
-                room.images[row] = self.data.image(part, index) if index >= 0 else 0
+                room.images[row] = 0 if index is None else self.data.image(part, index, view)
             if self.reads.labels[row]:
-                room.labels[row] = self.data.label(part, index) if index >= 0 else -1
+                room.labels[row] = -1 if index is None else self.data.label(part, index, view)

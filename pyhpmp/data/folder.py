@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pyhpmp.data import pictures
-from pyhpmp.data.part import Part, Raw
+from pyhpmp.data.part import Cut, Part, Raw
 from pyhpmp.errors import DataError
 
 Shape = tuple[int, int, int]
@@ -43,8 +43,11 @@ class LabelledFiles(Part):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def image(self, index: int) -> Raw:
-        return pictures.read_image(self.files[index], self.name(index), self.shape)
+    def image(self, index: int, cut: Cut | None = None) -> Raw:
+        return pictures.read_image(self.files[index], self.name(index), self.shape, cut)
+
+    def size(self, index: int) -> tuple[int, int]:
+        return pictures.read_size(self.files[index], self.name(index))
 
     def label(self, index: int) -> Raw:
         return np.asarray(self.labels[index])
@@ -62,9 +65,13 @@ class MaskedFiles(Part):
     def __len__(self) -> int:
         return len(self.images)
 
-    def image(self, index: int) -> Raw:
+    def image(self, index: int, cut: Cut | None = None) -> Raw:
         path = self.images[index]
-        return pictures.read_image(path, str(path), self.shape)
+        return pictures.read_image(path, str(path), self.shape, cut)
+
+    def size(self, index: int) -> tuple[int, int]:
+        path = self.images[index]
+        return pictures.read_size(path, str(path))
 
     def label(self, index: int) -> Raw:
         return pictures.read_mask(self.masks[index], self.name(index))

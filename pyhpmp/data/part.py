@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 Raw = npt.NDArray[Any]
+#: From the height and width of an image to what of it is wanted: top, left, height and width.
+Cut = Callable[[int, int], tuple[int, int, int, int]]
 
 
 class Part(ABC):
@@ -23,8 +25,15 @@ class Part(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def image(self, index: int) -> Raw:
-        """(C, h, w), as it is stored or scaled to the model's input. Raises DataError."""
+    def image(self, index: int, cut: Cut | None = None) -> Raw:
+        """(C, h, w) of what `cut` says, as it is stored or scaled to the model's input.
+
+        Raises DataError.
+        """
+
+    @abstractmethod
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of an image as it is stored. Raises DataError."""
 
     @abstractmethod
     def label(self, index: int) -> Raw:
@@ -33,6 +42,14 @@ class Part(ABC):
     @abstractmethod
     def name(self, index: int) -> str:
         """How an error names a sample."""
+
+
+def within(image: Raw, cut: Cut | None) -> Raw:
+    """Of an image (C, h, w) what a cut wants."""
+    if cut is None:
+        return image
+    top, left, height, width = cut(*image.shape[-2:])
+    return image[:, top : top + height, left : left + width]
 
 
 class Arrays(Part):
@@ -62,8 +79,12 @@ class Arrays(Part):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def image(self, index: int) -> Raw:
-        return self.images[index]  # type: ignore[no-any-return]
+    def image(self, index: int, cut: Cut | None = None) -> Raw:
+        return within(self.images[index], cut)
+
+    def size(self, index: int) -> tuple[int, int]:
+        height, width = self.images.shape[-2:]
+        return height, width
 
     def label(self, index: int) -> Raw:
         return np.asarray(self.labels[index])

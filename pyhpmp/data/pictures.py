@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from pyhpmp.data.part import Raw
+from pyhpmp.data.part import Cut, Raw
 from pyhpmp.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,17 +25,31 @@ def check_channels(shape: Shape, name: str) -> None:
         raise DataError(f"{name}: images have 1 or 3 channels, the model reads {shape[0]}")
 
 
-def read_image(source: Source, name: str, shape: Shape) -> Raw:
-    """An image scaled to `shape` (C, H, W), uint8. Raises DataError beginning with `name`."""
+def read_image(source: Source, name: str, shape: Shape, cut: Cut | None = None) -> Raw:
+    """What `cut` wants of an image, scaled to `shape` (C, H, W), uint8.
+
+    Raises DataError beginning with `name`.
+    """
     channels, height, width = shape
     image = _opened(source, name)
     try:
         from PIL.Image import Resampling
 
+        if cut is not None:
+            top, left, rows, columns = cut(image.height, image.width)
+            image = image.crop((left, top, left + columns, top + rows))
+        else:  # a JPEG's decoder may halve it, again and again, down to twice what is read
+            image.draft(_MODES[channels], (2 * width, 2 * height))
         image = image.convert(_MODES[channels]).resize((width, height), Resampling.BILINEAR)
     except Exception as error:  # decoders of hostile files raise what they like
         raise _unreadable(name, error) from error
     return np.asarray(image, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def read_size(source: Source, name: str) -> tuple[int, int]:
+    """Height and width of an image, from its header. Raises DataError likewise."""
+    with _opened(source, name) as image:
+        return image.height, image.width
 
 
 def read_mask(source: Source, name: str) -> Raw:

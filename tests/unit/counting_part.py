@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 
 from pyhpmp import data
-from pyhpmp.data.part import Raw
+from pyhpmp.data.part import Cut, Raw
 from pyhpmp.errors import DataError
 
 
@@ -24,12 +24,15 @@ class CountingPart(data.Part):
     def __len__(self) -> int:
         return len(self.inner)
 
-    def image(self, index: int) -> Raw:
+    def image(self, index: int, cut: Cut | None = None) -> Raw:
         with self._lock:
             self.images[index] += 1
         if index in self.broken:
             raise DataError(f"{self.name(index)}: broken")
-        return self.inner.image(index)
+        return self.inner.image(index, cut)
+
+    def size(self, index: int) -> tuple[int, int]:
+        return self.inner.size(index)
 
     def label(self, index: int) -> Raw:
         with self._lock:

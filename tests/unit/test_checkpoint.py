@@ -96,15 +96,18 @@ def weights_of(path: str) -> dict[str, np.ndarray]:
     return {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
 
 
-def test_a_resumed_run_saves_the_model_of_an_uninterrupted_one(run: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "checkpoints"
-    assert run("--steps", 16, "--save", "whole.onnx").code == 0
-    assert run("--steps", 9, "--checkpoint", folder, "--every", 4).code == 0
+@pytest.mark.parametrize("augment", ["none", "crop"])
+def test_a_resumed_run_saves_the_model_of_an_uninterrupted_one(
+    run: Run, tmp_path: Path, augment: str
+) -> None:
+    folder, words = tmp_path / "checkpoints", ("--augment", augment)
+    assert run("--steps", 16, "--save", "whole.onnx", *words).code == 0
+    assert run("--steps", 9, "--checkpoint", folder, "--every", 4, *words).code == 0
     assert [path.name[:14] for path in sorted(folder.iterdir())] == [
         "step-000000008",
         "step-000000009",
     ]
-    resumed = run("--steps", 16, "--checkpoint", folder, "--resume", "--save", "end.onnx")
+    resumed = run("--steps", 16, "--checkpoint", folder, "--resume", "--save", "end.onnx", *words)
     assert resumed.code == 0
     assert "trained 16 steps" in resumed.out
     for name, weight in weights_of("whole.onnx").items():
@@ -117,7 +120,9 @@ def test_mistakes_with_checkpoints_are_one_line(run: Run, tmp_path: Path) -> Non
     assert run(*words).code == 0
     said.append(run(*words, "--resume"))
     said.append(run(*words, "--seed", 1, "--resume"))
+    said.append(run(*words, "--augment", "flip", "--resume"))
     assert all(one.code == 2 and one.err.count("\n") == 1 for one in said)
     assert "--checkpoint DIR" in said[0].err
     assert "has all of the 2 steps" in said[1].err
     assert "was made with --seed 0" in said[2].err
+    assert "was made with --augment none" in said[3].err
