@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pyhpmp._core import DTYPES, RECOMPUTE
-from pyhpmp.data import AUGMENTS, IGNORED
+from pyhpmp.data import AUGMENTS, IGNORED, SPECS
 from pyhpmp.devices import DEVICES, NUMERICS
 from pyhpmp.engine import DEFAULT_TIMEOUT
 from pyhpmp.errors import USER_MISTAKE
@@ -164,7 +164,7 @@ def run_parser() -> Parser:
     """hpmp-run."""
     parser = _parser("hpmp-run", "Trains or runs a network on several ranks.")
     parser.set_defaults(profile=os.environ.get("HPMP_PROFILE", "auto"))
-    parser.add_argument("--data", help="digits, npz:FILE, folder:DIR or synthetic")
+    parser.add_argument("--data", help=SPECS)
     parser.add_argument(
         "--ignore-index",
         type=int,

@@ -38,7 +38,8 @@ class LabelledFiles(Part):
     """Images with a class each."""
 
     def __init__(self, files: Files, labels: Raw, shape: Shape) -> None:
-        self.files, self.labels, self.shape = files, labels, shape
+        self.files, self.shape = files, shape
+        self.labels: Raw = labels
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -17,9 +17,13 @@ Cut = Callable[[int, int], tuple[int, int, int, int]]
 class Part(ABC):
     """Samples 0, 1, ...; several threads may read at once.
 
+    labels: of all samples, where they are at hand; None where each must be read.
+
     A part that travels to other ranks takes along what it knows of its samples, not what is in
     them: every rank reads those for itself, under the same path.
     """
+
+    labels: Raw | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -69,7 +73,7 @@ class Arrays(Part):
         reopen: tuple[Callable[..., Arrays], tuple[Any, ...]] | None = None,
     ) -> None:
         self.images = images[:, None] if images.ndim == 3 else images
-        self.labels = labels
+        self.labels: Raw = labels
         self.source = source
         self._reopen = reopen
 
