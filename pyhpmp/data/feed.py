@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
-import numpy.typing as npt
 
-from pyhpmp.data.augment import PLAIN, Look, plain
-from pyhpmp.data.dataset import Dataset, Floats, Labels
+from pyhpmp.data.augment import Look, plain
+from pyhpmp.data.dataset import Dataset, Floats, Indices, Labels
 from pyhpmp.data.part import Part
 from pyhpmp.records import Reads
 
 #: Batches under way beside the one that is in use: memory holds one more than these.
 AHEAD = 2
-TASKS_PER_THREAD = 4  # of a batch: few enough to cost nothing, enough to keep all threads busy
-Indices = npt.NDArray[np.int64]
+TASKS_PER_THREAD = 4  # of a batch, at least: enough to keep all threads busy
+TASK_BYTES = 2**20  # of images that a thread makes at once, where that is more than one
 
 
 @dataclass
@@ -56,6 +55,7 @@ class Feed:
         self.reads = reads or Reads(everything, everything)
         self._threads = max(threads, 1)
         self._pool = ThreadPoolExecutor(self._threads, "hpmp-data")
+        self._samples_at_once = TASK_BYTES // (4 * int(np.prod(data.transform.shape)))
         self._rooms = deque(self._room() for _ in range(AHEAD + 1))
 
     def __enter__(self) -> Feed:
@@ -109,7 +109,8 @@ class Feed:
         room = self._rooms[0]
         self._rooms.rotate(-1)
         rows = np.flatnonzero(self.reads.images | self.reads.labels)
-        tasks = np.array_split(rows, min(len(rows), self._threads * TASKS_PER_THREAD) or 1)
+        most = max(1, min(len(rows) // (self._threads * TASKS_PER_THREAD), self._samples_at_once))
+        tasks = np.split(rows, range(most, len(rows), most))
         room.tasks = [
             self._pool.submit(self._fill, room, part, chosen, look, rows) for rows in tasks
         ]
@@ -122,10 +123,12 @@ class Feed:
         return room.images, room.labels
 
     def _fill(self, room: _Batch, part: Part, chosen: Indices, look: Look, rows: Indices) -> None:
-        for row in rows:
-            index = int(chosen[row]) if row < len(chosen) else None
-            view = PLAIN if index is None else look(index)
-            if self.reads.images[row]:
-                room.images[row] = 0 if index is None else self.data.image(part, index, view)
-            if self.reads.labels[row]:
-                room.labels[row] = -1 if index is None else self.data.label(part, index, view)
+        for array, wanted, make, none in (
+            (room.images, self.reads.images, self.data.images, 0),
+            (room.labels, self.reads.labels, self.data.labels, -1),
+        ):
+            mine = rows[wanted[rows]]
+            there = mine[mine < len(chosen)]
+            array[mine[len(there) :]] = none
+            if len(there):
+                array[there] = make(part, chosen[there], look)

@@ -17,8 +17,8 @@ class CountingPart(data.Part):
 
     def __init__(self, inner: data.Part, broken: tuple[int, ...] = ()) -> None:
         self.inner, self.broken = inner, broken
-        self.images: Counter[int] = Counter()
-        self.labels: Counter[int] = Counter()
+        self.images_read: Counter[int] = Counter()
+        self.labels_read: Counter[int] = Counter()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -26,7 +26,7 @@ class CountingPart(data.Part):
 
     def image(self, index: int, cut: Cut | None = None) -> Raw:
         with self._lock:
-            self.images[index] += 1
+            self.images_read[index] += 1
         if index in self.broken:
             raise DataError(f"{self.name(index)}: broken")
         return self.inner.image(index, cut)
@@ -36,7 +36,7 @@ class CountingPart(data.Part):
 
     def label(self, index: int) -> Raw:
         with self._lock:
-            self.labels[index] += 1
+            self.labels_read[index] += 1
         return self.inner.label(index)
 
     def name(self, index: int) -> str:

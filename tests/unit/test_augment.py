@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
@@ -19,6 +22,11 @@ SHAPE = (3, 32, 24)
 def views(kind: str, samples: int = 2000, epoch: int = 0, seed: int = 0) -> list[View]:
     look = look_of(kind, seed, epoch, SHAPE)
     return [look(sample) for sample in range(samples)]
+
+
+def one(make: Callable[..., npt.NDArray[Any]], part: data.Part, index: int, view: View) -> Any:
+    """A sample as it is seen in a view."""
+    return make(part, np.array([index]), lambda _: view)[0]
 
 
 @pytest.mark.parametrize("kind", ["flip", "crop", "resized-crop"])
@@ -90,7 +98,9 @@ def test_a_window_of_an_array_is_enlarged_as_torch_does_it() -> None:
         (expected,) = torch.nn.functional.interpolate(cut, SHAPE[1:], mode="bilinear").numpy()
         if view.flipped:
             expected = expected[:, :, ::-1]
-        np.testing.assert_allclose(found.image(part, index, view), expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            one(found.images, part, index, view), expected, rtol=1e-4, atol=1e-5
+        )
 
 
 def masked(folder: Path, samples: int = 8) -> data.Dataset:
@@ -109,8 +119,8 @@ def test_masks_move_with_their_images(tmp_path: Path, kind: str) -> None:
     found = masked(tmp_path)
     outside = 0
     for index, view in enumerate(views(kind, 8)):
-        image = found.image(found.train, index, view)[0] * found.transform.std
-        labels = found.label(found.train, index, view)
+        image = one(found.images, found.train, index, view)[0] * found.transform.std
+        labels = one(found.labels, found.train, index, view)
         inside = labels >= 0
         np.testing.assert_allclose(
             image[inside] + found.transform.mean, labels[inside], rtol=0, atol=1e-4
@@ -133,9 +143,9 @@ def test_windows_of_masks_are_those_of_their_images(tmp_path: Path) -> None:
                 cut = file.crop((left, top, left + w, top + h)).resize((24, 32), form)
             expected = np.asarray(cut)[:, ::-1] if view.flipped else np.asarray(cut)
             if kind == "masks":
-                np.testing.assert_array_equal(found.label(found.train, index, view), expected)
+                np.testing.assert_array_equal(one(found.labels, found.train, index, view), expected)
                 continue
-            image = found.image(found.train, index, view)[0] * found.transform.std
+            image = one(found.images, found.train, index, view)[0] * found.transform.std
             np.testing.assert_allclose(image + found.transform.mean, expected, rtol=0, atol=1e-3)
 
 

@@ -71,7 +71,7 @@ def test_images_of_a_folder_are_read_when_a_batch_needs_them(tmp_path: Path) -> 
     np.testing.assert_allclose(images, expected, rtol=1e-4, atol=1e-6)
     assert labels.tolist() == [1, 0]
     with pytest.raises(DataError, match=r"bee/00004[.]png: cannot be read as an image.*its place"):
-        found.image(found.train, 4)
+        found.images(found.train, np.array([4]))
 
 
 def test_the_index_of_a_folder_travels_without_pixels(tmp_path: Path) -> None:
@@ -80,7 +80,9 @@ def test_the_index_of_a_folder_travels_without_pixels(tmp_path: Path) -> None:
     text = pickle.dumps(found)
     assert len(text) < 3000
     there = pickle.loads(text)
-    np.testing.assert_array_equal(there.image(there.train, 39), found.image(found.train, 39))
+    np.testing.assert_array_equal(
+        there.images(there.train, np.array([39])), found.images(found.train, np.array([39]))
+    )
     files = Files(Path("d"), ["a/\u00e9 1.png", "a/b\n.png", "\udcff"])
     assert [str(files[i]) for i in range(3)] == ["d/a/\u00e9 1.png", "d/a/b\n.png", "d/\udcff"]
 
@@ -105,7 +107,7 @@ def test_a_mask_with_more_classes_than_the_model_is_refused_when_it_is_read(tmp_
         (tmp_path / kind).mkdir()
         Image.fromarray(np.ones((8, 8), np.uint8)).save(tmp_path / kind / "a.png")
     found = data.load(f"folder:{tmp_path}", SHAPE, 2, pixels=(8, 8))
-    assert found.label(found.train, 0).tolist() == [[1] * 8] * 8
+    assert found.labels(found.train, np.array([0]))[0].tolist() == [[1] * 8] * 8
     Image.fromarray(np.full((8, 8), 2, np.uint8)).save(tmp_path / "masks" / "a.png")
     with pytest.raises(DataError, match=r"masks/a[.]png: a label is 2, the model has classes 0..1"):
-        found.label(found.train, 0)
+        found.labels(found.train, np.array([0]))

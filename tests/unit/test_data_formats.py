@@ -146,6 +146,6 @@ def test_an_image_is_read_from_its_shard_alone_when_it_is_needed(tmp_path: Path)
     write_shards(tmp_path, "train", random_bytes(4, 8, 8, 3), 2)
     found = data.load(f"tar:{tmp_path}/*.tar", (3, 8, 8), 4)
     (tmp_path / "train-001.tar").unlink()
-    found.image(found.train, 0)
+    found.images(found.train, np.array([0]))
     with pytest.raises(DataError, match=r"train-001[.]tar: No such file"):
-        found.image(found.train, 3)
+        found.images(found.train, np.array([3]))

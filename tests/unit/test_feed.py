@@ -48,8 +48,8 @@ def test_no_more_than_the_batches_ahead_are_read() -> None:
     found, part = counting(100)
     with data.Feed(found, 4, threads=2) as feed:
         for step, _ in enumerate(feed.batches(part, data.in_order(100, 4))):
-            assert len(part.images) <= 4 * (step + 1 + AHEAD)
-    assert set(part.images.values()) == {1}
+            assert len(part.images_read) <= 4 * (step + 1 + AHEAD)
+    assert set(part.images_read.values()) == {1}
 
 
 def test_rows_that_are_not_read_are_neither_made_nor_written() -> None:
@@ -59,8 +59,8 @@ def test_rows_that_are_not_read_are_neither_made_nor_written() -> None:
         for step, (x, y) in enumerate(feed.batches(part, data.in_order(12, 4))):
             assert x[:, 0, 0, 0].tolist() == [4 * step, 0, 4 * step + 2, 0]
             assert y.tolist() == [0, 0, 0, 4 * step + 3]
-    assert sorted(part.images) == [0, 2, 4, 6, 8, 10]
-    assert sorted(part.labels) == [3, 7, 11]
+    assert sorted(part.images_read) == [0, 2, 4, 6, 8, 10]
+    assert sorted(part.labels_read) == [3, 7, 11]
 
 
 def test_a_sample_that_cannot_be_read_ends_its_batch_and_not_those_before() -> None:
@@ -72,7 +72,7 @@ def test_a_sample_that_cannot_be_read_ends_its_batch_and_not_those_before() -> N
         with pytest.raises(DataError, match="sample 9: broken"):
             next(batches)
     assert seen == [0, 4]
-    assert len(part.images) <= 4 * (2 + 1 + AHEAD)
+    assert len(part.images_read) <= 4 * (2 + 1 + AHEAD)
 
 
 def test_who_stops_early_leaves_nothing_and_may_begin_again() -> None:
@@ -81,7 +81,7 @@ def test_who_stops_early_leaves_nothing_and_may_begin_again() -> None:
         batches = feed.batches(part, data.in_order(100, 4))
         next(batches)
         batches.close()
-        read = len(part.images)
+        read = len(part.images_read)
         assert read <= 4 * (1 + AHEAD)
         again = [int(y[0]) for _, y in feed.batches(part, data.in_order(100, 4))]
     assert again == list(range(0, 100, 4))

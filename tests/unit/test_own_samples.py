@@ -58,7 +58,7 @@ def trained(task: str, strategy: str, own: bool) -> list[Run]:
         choices = [np.arange(batch * i, batch * (i + 1)) % len(part) for i in range(STEPS)]
         with feed:
             losses = [trainer.step(x, y) for x, y in feed.batches(part, choices)]
-            images, labels = part.images.total(), part.labels.total()
+            images, labels = part.images_read.total(), part.labels_read.total()
             (last,) = feed.batches(part, [np.arange(batch // 2)])
             scores = trainer.evaluate_batch(*last)
         reads = plan.reads(world.current().rank)
