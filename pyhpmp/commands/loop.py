@@ -25,6 +25,7 @@ class Outcome:
     """steps: of the run, and of those that it goes on from. accuracy: on the test part; of maps
     also mean_iou, the mean over classes of intersection over union.
 
+    waited_seconds: for training batches, between steps.
     sent_bytes: by this rank in training steps alone, by PASSAGES. trace: of this rank's last
     training step; empty where the trainer keeps none.
     """
@@ -34,6 +35,7 @@ class Outcome:
     accuracy: float | None = None
     mean_iou: float | None = None
     step_seconds: list[float] = field(default_factory=list)
+    waited_seconds: float = 0.0
     sent_bytes: npt.NDArray[np.int64] = field(
         default_factory=lambda: np.zeros(len(PASSAGES), np.int64)
     )
@@ -74,8 +76,11 @@ class Loop:
         data, recipe = self.feed.data, self.recipe
         look = look_of(recipe.augment, recipe.seed, epoch, data.transform.shape)
         with closing(self.feed.batches(data.train, self._choices(epoch), look)) as batches:
+            asked = time.perf_counter()
             for images, labels in batches:
+                self.outcome.waited_seconds += time.perf_counter() - asked
                 self._step(images, labels)
+                asked = time.perf_counter()
         self.outcome.trace = self.trainer.engine.core.trace()  # an evaluation has one of its own
         self.outcome.sent_bytes += self.trainer.engine.core.sent_bytes()
 
