@@ -59,7 +59,10 @@ def load(
         raise DataError(f"--data {spec}: unknown data set; use {SPECS}")
     if pixels and kind not in _WITH_MAPS:
         raise DataError(f"data '{kind}' has one class per image, the model labels every pixel")
-    data = opened(rest, shape, target)
+    try:
+        data = opened(rest, shape, target)
+    except OSError as error:
+        raise DataError(f"--data {spec}: {error.strerror or error}") from error
     if data.classes > classes:
         raise DataError(
             f"data '{data.name}' has classes 0..{data.classes - 1}, the model has {classes} "

@@ -203,10 +203,24 @@ def test_shards_of_several_parts_must_be_told_apart(tmp_path: Path) -> None:
     assert "no file matches" in refusal(f"tar:{tmp_path}/none-*.tar", (3, 8, 8))
 
 
-@pytest.mark.parametrize("spec", ["cifar10:nowhere", "mnist:nowhere", "tar:nowhere/*.tar", "tar:"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "cifar10:nowhere",
+        "mnist:nowhere",
+        "tar:nowhere/*.tar",
+        "folder:nowhere",
+        "npz:nowhere",
+        "folder:" + 300 * "x",
+        "npz:" + 300 * "x",
+        "tar:",
+        "digits:",
+        "mnist",
+    ],
+)
 def test_data_that_are_not_there_are_one_line(
     capsys: pytest.CaptureFixture[str], spec: str
 ) -> None:
     said = say(capsys, main, "zoo:lenet5", "--data", spec, "--json")
     assert said.is_one_line_mistake()
-    assert "nowhere" in said.err or "unknown data set" in said.err
+    assert "nowhere" in said.err or "unknown data set" in said.err or "too long" in said.err
