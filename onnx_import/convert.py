@@ -23,7 +23,7 @@ from onnx_import import (
 from onnx_import.builder import Builder, NodeContext
 from onnx_import.check import live_nodes, node_label
 from onnx_import.detach import detach
-from onnx_import.errors import Issue, ModelError, Unsupported, unsupported_error
+from onnx_import.errors import MOST_ISSUES, Issue, ModelError, Unsupported, unsupported_error
 from onnx_import.fold import FOLDERS, fold, shape_of
 from onnx_import.imported import ImportedModel, ParamBinding
 from onnx_import.input_form import input_forms
@@ -101,8 +101,10 @@ def attempt(
 
 
 def _convert_nodes(builder: Builder, nodes: list[onnx.NodeProto]) -> list[Issue]:
-    issues = []
+    issues: list[Issue] = []
     for node in nodes:
+        if len(issues) == MOST_ISSUES:
+            break
         values: list[Value] = []
         try:
             values = _convert_node(builder, node)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MOST_ISSUES = 1000  # of a model that are looked for; a file with more is no network
 _LONGEST_NAME = 100
 _LONGEST_MESSAGE = 6000
 _QUOTED = re.compile(rf"'[^']{{{_LONGEST_NAME},}}'|\"[^\"]{{{_LONGEST_NAME},}}\"")
@@ -61,6 +62,7 @@ def unsupported_error(model: str, issues: Sequence[Issue]) -> ModelError:
     if len(groups) > _MOST_REASONS:
         listed.append(f"and {len(groups) - _MOST_REASONS} more reasons")
     count = "1 node" if len(issues) == 1 else f"{len(issues)} nodes"
+    count += " or more" if len(issues) == MOST_ISSUES else ""
     return ModelError(f"cannot import {model}: {count} not supported: {'; '.join(listed)}")
 
 
