@@ -80,3 +80,15 @@ def test_ranks_that_read_their_own_masks_train_as_one_that_reads_all(
         assert (said.returncode, said.stderr) == (0, "")
         losses.append(json.loads(said.stdout)["final_loss"])
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)  # float32, 4 steps
+
+
+def test_answers_for_masks_are_scored_as_on_one_rank(masked: Path) -> None:
+    scores = []
+    for ranks in (1, 2):
+        words = ("zoo:unet", "--classes", 2, "--image", 16, "--data", "folder:photos", "--infer")
+        said = hpmp_run(masked, *words, "-n", ranks, "--batch", 10, "--strategy", "data", "--json")
+        assert (said.returncode, said.stderr) == (0, "")
+        found = json.loads(said.stdout)
+        scores.append((found["accuracy"], found["mean_iou"]))
+    assert scores[0] == scores[1]
+    assert 0 < scores[0][0] < 1
