@@ -38,6 +38,7 @@ PLAN = {
     "ranks",
     "batch",
     "dtype",
+    "optimizer",
     "bn",
     "bn_group",
     "chosen",
