@@ -308,6 +308,8 @@ cdef extern from "hpmp.h" nogil:
                                    int64_t* elems, int64_t* bytes)
     hpmp_status hpmp_plan_tasks(const hpmp_plan* plan, int32_t rank, int32_t* group,
                                 int32_t* shard, int64_t* channels, int64_t* count)
+    hpmp_status hpmp_plan_reads(const hpmp_graph* graph, const hpmp_plan* plan, int32_t rank,
+                                int32_t* images, int32_t* labels)
 
     ctypedef struct hpmp_world:
         pass
@@ -367,6 +369,7 @@ cdef extern from "hpmp.h" nogil:
     hpmp_status hpmp_engine_get_state(hpmp_engine* engine, int64_t param, int32_t state,
                                       float* data, int64_t elems)
     hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step)
+    hpmp_status hpmp_engine_set_own_labels(hpmp_engine* engine, int32_t own)
     hpmp_status hpmp_engine_set_trace(hpmp_engine* engine, int32_t trace)
     hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
                                        const DLTensor* labels, const hpmp_optimizer* optimizer,

@@ -19,7 +19,7 @@ from pyhpmp.heads import loss_weights
 from pyhpmp.network import machine_of
 from pyhpmp.optimizers import checked_kind
 from pyhpmp.profile import Profile
-from pyhpmp.records import GroupInfo
+from pyhpmp.records import GroupInfo, Reads
 from pyhpmp.request import DEFAULT_SECONDS, Request
 from pyhpmp.strategies import Comparison
 
@@ -76,6 +76,10 @@ class Plan:
             dtype=core.dtype,
             optimizer=core.optimizer,
         )
+
+    def reads(self, rank: int) -> Reads:
+        """Which samples of a batch a rank loads the images of, and computes the loss of."""
+        return self.core.reads(self.prepared, rank)
 
     @property
     def volume_bytes(self) -> int:

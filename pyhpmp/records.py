@@ -173,3 +173,10 @@ class Tasks(NamedTuple):
     group: Ints32
     shard: Ints32
     channels: Ints64
+
+
+class Reads(NamedTuple):
+    """What a rank reads of a batch: bool, [batch] samples each."""
+
+    images: npt.NDArray[np.bool_]
+    labels: npt.NDArray[np.bool_]

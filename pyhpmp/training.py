@@ -83,7 +83,8 @@ class Trainer:
         """One step on a global batch, the same on every rank; returns the loss.
 
         That is the mean over the labels that count, smoothed as they are; of several outputs, their
-        weighted sum.
+        weighted sum. Images of samples that `Plan.reads` does not name for this rank may hold
+        anything.
 
         Args:
             images: (batch, C, H, W) float32, C order, CPU; anything with `__dlpack__`. Of a file
@@ -109,6 +110,14 @@ class Trainer:
                 f"training diverged: lower --lr, for instance to {rate / 10:g}"
             )
         return loss
+
+    def take_own_labels(self) -> None:
+        """From now on every rank gives labels of those samples alone whose loss it computes.
+
+        Those that `Plan.reads` names; the others may hold anything. For `step` and
+        `evaluate_batch`; to be called on every rank.
+        """
+        self.engine.core.set_own_labels(True)
 
     def evaluate(self, images: Any, labels: Any) -> tuple[float, float]:
         """Mean loss and accuracy over any number of samples, with running statistics."""

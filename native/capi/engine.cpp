@@ -192,6 +192,10 @@ hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step) {
   });
 }
 
+hpmp_status hpmp_engine_set_own_labels(hpmp_engine* engine, int32_t own) {
+  return wall([&] { engine_of(engine).set_own_labels(own != 0); });
+}
+
 hpmp_status hpmp_engine_set_trace(hpmp_engine* engine, int32_t trace) {
   return wall([&] { engine_of(engine).set_trace(trace != 0); });
 }

@@ -1,6 +1,7 @@
 // C functions that give a plan's contents as arrays: what reports draw.
 #include "capi/handles.h"
 #include "capi/wall.h"
+#include "plan/reads.h"
 #include "plan/touch.h"
 
 using namespace hpmp;
@@ -65,6 +66,19 @@ hpmp_status hpmp_plan_tasks(const hpmp_plan* plan, int32_t rank, int32_t* group,
     fill(group, tasks, [](const OwnedChannels& t) { return t.group.index; });
     fill(shard, tasks, [](const OwnedChannels& t) { return t.shard; });
     fill(channels, tasks, [](const OwnedChannels& t) { return total_size(t.channels); });
+  });
+}
+
+hpmp_status hpmp_plan_reads(const hpmp_graph* graph, const hpmp_plan* plan, int32_t rank,
+                            int32_t* images, int32_t* labels) {
+  return wall([&] {
+    const RankProgram& program = program_of(plan, rank);
+    if (given(graph, "graph").hash != plan_of(plan).graph_hash)
+      fail(ErrorCode::invalid_plan, "the plan was made for another graph; plan this model again");
+    const Graph& g = *graph->graph;
+    const ShardReads reads = shard_reads(g, fuse_groups(g), plan_of(plan), program);
+    fill(images, reads.images, [](bool read) { return read; });
+    fill(labels, reads.labels, [](bool read) { return read; });
   });
 }
 }

@@ -5,7 +5,7 @@
 
 namespace hpmp {
 
-enum class Control : std::uint8_t { loss, statistics, passages };
+enum class Control : std::uint8_t { loss, statistics, passages, labels };
 
 inline Tag control_tag(const Plan& plan, Control about) {
   return static_cast<Tag>(plan.messages.size()) + static_cast<Tag>(about);

@@ -17,6 +17,7 @@
 #include "engine/statistics.h"
 #include "engine/step_inputs.h"
 #include "engine/step_recorder.h"
+#include "plan/reads.h"
 
 namespace hpmp {
 namespace {
@@ -47,6 +48,7 @@ class RankEngine final : public Engine {
         bound_(graph_, grouped_, plan_, program_, arena_, store_, *backend_),
         scratch_(*backend_),
         tally_(graph_, plan_.grid, *backend_),
+        counted_(static_cast<std::size_t>(plan_.grid.shards), true),
         inputs_(plan_, program_, *backend_, input_elems(graph_), tally_.labels_per_sample()),
         training_(bound_.steps(), *backend_, [this](const Step& s) { return turn(s, true); }),
         inference_(bound_.steps(), *backend_, [this](const Step& s) { return turn(s, false); }) {
@@ -77,6 +79,13 @@ class RankEngine final : public Engine {
   }
   void set_step(std::uint64_t step) override { step_ = step; }
   void set_trace(bool trace) override { options_.trace = trace; }
+  void set_own_labels(bool own) override {
+    own_labels_ = own;
+    if (own)
+      counted_ = shard_reads(graph_, grouped_, plan_, program_).counted;
+    else
+      counted_.assign(counted_.size(), true);
+  }
 
   StepResult train_step(const float* images, const std::int64_t* labels,
                         const Optimizer& optimizer) override {
@@ -144,7 +153,8 @@ class RankEngine final : public Engine {
     use_device();
     begin_ = Clock::now();
     outputs_ = &outputs;
-    tally_.begin(labels);
+    tally_.begin(labels, counted_);
+    if (own_labels_) tally_.sum_counts(comm_, control_tag(plan_, Control::labels), wait_);
     begin_step(rule);
     inputs_.begin(images, labels);
     if (rule != nullptr) store_.begin_step();
@@ -341,6 +351,8 @@ class RankEngine final : public Engine {
   bool statistics_shared_ = false;
   const std::vector<float*>* outputs_ = nullptr;
   LossTally tally_;
+  bool own_labels_ = false;
+  std::vector<bool> counted_;  // by shard: whether this rank counts its labels
   StepInputs inputs_;
   StepRecorder training_, inference_;
   Clock::time_point begin_;  // of the current step

@@ -84,6 +84,10 @@ class Engine {
   /// Whether the times of the next steps' instructions are kept; a GPU then does one at a time.
   virtual void set_trace(bool trace) = 0;
 
+  /// Whether labels are from now on given for this rank's shards alone (plan/reads.h), and anything
+  /// for the others; otherwise every rank gives those of the whole batch. The same on every rank.
+  virtual void set_own_labels(bool own) = 0;
+
   /// images: the global batch [batch][c][h][w]; labels [batch][h][w] of the logits, -1 ignored.
   /// `optimizer`: of the plan's kind. Collective.
   /// Errors: `invalid_argument` naming a label that is no class, or what the optimizer lacks.

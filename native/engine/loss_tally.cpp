@@ -21,20 +21,39 @@ LossTally::LossTally(const Graph& graph, const GridSpec& grid, Backend& backend)
   if (heads_.empty()) width_ = 1;  // ranks meet at the end of a step in any case
 }
 
-void LossTally::begin(const std::int64_t* labels) {
+void LossTally::begin(const std::int64_t* labels, const std::vector<bool>& counted) {
   sums_.assign(static_cast<std::size_t>(shards_ * width_), 0);
   counted_ = 0;
   has_labels_ = labels != nullptr;
   if (!has_labels_) return;
-  for (std::int64_t i = 0; i < batch_ * labels_per_sample_; ++i) {
+  const std::int64_t shard_samples = batch_ / shards_;
+  for (std::int64_t sample = 0; sample < batch_; ++sample) {
+    if (!counted[static_cast<std::size_t>(sample / shard_samples)]) continue;
+    counted_ += count_of(sample, labels + sample * labels_per_sample_);
+  }
+}
+
+std::int64_t LossTally::count_of(std::int64_t sample, const std::int64_t* labels) const {
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < labels_per_sample_; ++i) {
     if (labels[i] < -1 || labels[i] >= classes_) {
       fail(ErrorCode::invalid_argument,
-           "labels: sample " + std::to_string(i / labels_per_sample_) + " has the label " +
+           "labels: sample " + std::to_string(sample) + " has the label " +
                std::to_string(labels[i]) + "; give a class from 0 to " +
                std::to_string(classes_ - 1) + ", or -1 where there is none");
     }
-    if (labels[i] >= 0) ++counted_;
+    if (labels[i] >= 0) ++count;
   }
+  return count;
+}
+
+void LossTally::sum_counts(Communicator& comm, Tag tag, const WaitOptions& wait) {
+  if (!has_labels_) return;
+  const auto own = static_cast<double>(counted_);
+  std::vector<double> all(static_cast<std::size_t>(comm.size()));
+  gather_doubles(comm, &own, 1, all.data(), tag, wait);
+  counted_ = 0;
+  for (double count : all) counted_ += static_cast<std::int64_t>(count);
 }
 
 void LossTally::fetch(ValueId head, std::int32_t shard, const TensorRef& found) {

@@ -11,8 +11,9 @@
 
 namespace hpmp {
 
-/// Every rank knows all labels, so it counts them itself; what the losses' tasks found is summed in
-/// the order of heads and shards, so that the sums do not depend on where shards ran.
+/// A rank that was given all labels counts them itself; of its own alone, the counts of all ranks
+/// are summed. What the losses' tasks found is summed in the order of heads and shards, so that the
+/// sums do not depend on where shards ran.
 class LossTally {
  public:
   /// `backend` must outlive it.
@@ -22,9 +23,11 @@ class LossTally {
   std::int64_t labels_per_sample() const { return labels_per_sample_; }
   std::int64_t counted() const { return counted_; }
 
-  /// labels: [batch][labels_per_sample], or null.
+  /// labels: [batch][labels_per_sample], or null; looked at in the shards that `counted` says.
   /// Errors: `invalid_argument` naming a label that is no class.
-  void begin(const std::int64_t* labels);
+  void begin(const std::int64_t* labels, const std::vector<bool>& counted);
+  /// After a `begin` in which every shard counted on one rank alone; collective.
+  void sum_counts(Communicator& comm, Tag tag, const WaitOptions& wait);
   /// `found`: the output of the loss `head` for the samples of a shard; on its way when this
   /// returns. Where labels are given, a step has all outputs that the step before it had.
   void fetch(ValueId head, std::int32_t shard, const TensorRef& found);
@@ -46,6 +49,8 @@ class LossTally {
     TensorRef output;
   };
 
+  /// How many of a sample's labels count.
+  std::int64_t count_of(std::int64_t sample, const std::int64_t* labels) const;
   Found& place_of(ValueId head, std::int32_t shard, const TensorRef& found);
   void add(const Found& found);
   StepResult result_of(const std::vector<double>& sums) const;

@@ -411,6 +411,12 @@ HPMP_API hpmp_status hpmp_plan_messages(const hpmp_plan* plan, int32_t* kind, in
  * number only. */
 HPMP_API hpmp_status hpmp_plan_tasks(const hpmp_plan* plan, int32_t rank, int32_t* group,
                                      int32_t* shard, int64_t* channels, int64_t* count);
+/* What a rank reads of a step's batch: by shard (batch / shards samples that follow each other) 1
+ * where it loads the images, and 1 where it computes a loss, so that it reads the labels; else 0.
+ * Both arrays are [shards] and may be null. Other images are never looked at; other labels are not
+ * after hpmp_engine_set_own_labels. Errors: invalid_plan if the plan is for another graph. */
+HPMP_API hpmp_status hpmp_plan_reads(const hpmp_graph* graph, const hpmp_plan* plan, int32_t rank,
+                                     int32_t* images, int32_t* labels);
 
 /* ---- Communicator ------------------------------------------------------------------------ */
 
@@ -505,10 +511,10 @@ HPMP_API hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step);
 
 /* One training step; collective. `images`: the global batch, (batch, C, H, W) or, where H = W = 1,
  * (batch, C); float32, C order, CPU. `labels`: (batch), or (batch, H, W) of the logits where these
- * are maps; int64, C order, CPU; -1 is left out of the loss. Both are borrowed for the call and
- * must hold the same on every rank. `optimizer` is of the plan's kind; its numbers may change from
- * step to step. Errors: invalid_argument naming the tensor and what it should be, or the setting.
- */
+ * are maps; int64, C order, CPU; -1 is left out of the loss. Both are borrowed for the call; what
+ * several ranks read must be the same on all of them. `optimizer` is of the plan's kind; its
+ * numbers may change from step to step. Errors: invalid_argument naming the tensor and what it
+ * should be, or the setting. */
 HPMP_API hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
                                             const DLTensor* labels, const hpmp_optimizer* optimizer,
                                             hpmp_step_result* out);
@@ -522,6 +528,11 @@ HPMP_API hpmp_status hpmp_engine_confusion(const hpmp_engine* engine, int64_t* o
 HPMP_API hpmp_status hpmp_engine_forward(hpmp_engine* engine, const DLTensor* images,
                                          const DLTensor* labels, float* const* outputs,
                                          int64_t output_count, hpmp_step_result* out);
+
+/* Whether a rank gives only its own samples' labels from now on (hpmp_plan_reads), and anything for
+ * the others; how many count is then summed over the ranks when a step begins. 0 at first; the same
+ * on every rank. */
+HPMP_API hpmp_status hpmp_engine_set_own_labels(hpmp_engine* engine, int32_t own);
 
 /* Whether the times of the next steps' instructions are kept; a GPU then does one at a time. */
 HPMP_API hpmp_status hpmp_engine_set_trace(hpmp_engine* engine, int32_t trace);

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pyhpmp._core import DTYPES, OPTIMIZERS, RECOMPUTE
-from pyhpmp.data import IGNORED
+from pyhpmp.data import AUGMENTS, IGNORED, SPECS
 from pyhpmp.devices import DEVICES, NUMERICS
 from pyhpmp.engine import DEFAULT_TIMEOUT
 from pyhpmp.errors import USER_MISTAKE
@@ -184,7 +184,7 @@ def run_parser() -> Parser:
     """hpmp-run."""
     parser = _parser("hpmp-run", "Trains or runs a network on several ranks.")
     parser.set_defaults(profile=os.environ.get("HPMP_PROFILE", "auto"))
-    parser.add_argument("--data", help="digits, npz:FILE, folder:DIR or synthetic")
+    parser.add_argument("--data", help=SPECS)
     parser.add_argument(
         "--ignore-index",
         type=int,
@@ -215,6 +215,13 @@ def run_parser() -> Parser:
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", type=count, help="passes over the data [10]")
     group.add_argument("--steps", type=count, help="steps in all, instead of epochs")
+    group.add_argument(
+        "--augment",
+        choices=AUGMENTS,
+        default="none",
+        help="of training images: flip half of them; crop: shift them by up to an eighth, too; "
+        "resized-crop: enlarge a part of each, of 8%% of its area or more, and flip half",
+    )
     group.add_argument(
         "--lr",
         type=positive,

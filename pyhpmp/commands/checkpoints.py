@@ -11,6 +11,9 @@ from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Dataset
 from pyhpmp.errors import InvalidArgumentError
 
+#: Of facts that older checkpoints do not name.
+DEFAULTS = {"augment": "none"}
+
 
 @dataclass(frozen=True)
 class Checkpoints:
@@ -42,13 +45,12 @@ class Checkpoints:
         return whole[0] if whole else bare
 
     def _check(self, state: checkpoint.Checkpoint, recipe: Recipe, optimizer: str) -> None:
-        made = state.facts | {"optimizer": state.optimizer}
+        made = DEFAULTS | state.facts | {"optimizer": state.optimizer}
         for name, value in (self.facts | {"optimizer": optimizer}).items():
             if made.get(name) != value:
                 raise InvalidArgumentError(
-                    f"the checkpoint in {self.folder} was made with --{name} "
-                    f"{made.get(name)}, this run has {value}; use the same, or another "
-                    "--checkpoint folder"
+                    f"the checkpoint in {self.folder} was made with --{name} {made.get(name)}, "
+                    f"this run has {value}; use the same, or another --checkpoint folder"
                 )
         if state.step >= recipe.steps:
             raise InvalidArgumentError(
@@ -73,5 +75,10 @@ def checkpoints_of(
         raise InvalidArgumentError("--every and --resume need --checkpoint DIR")
     if folder:
         world.current().on_root(lambda: checkpoint.prepare_folder(folder))
-    facts = {"batch": str(plan.batch), "seed": str(recipe.seed), "data": data.name}
+    facts = {
+        "batch": str(plan.batch),
+        "seed": str(recipe.seed),
+        "data": data.name,
+        "augment": recipe.augment,
+    }
     return Checkpoints(folder, arguments.every or recipe.epoch_steps, facts)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import closing
 from typing import Any
 
 from pyhpmp import Plan, Session, world
+from pyhpmp.commands.feeding import feed_of
 from pyhpmp.commands.results import (
     peak_memory_bytes,
     print_json,
@@ -15,7 +17,7 @@ from pyhpmp.commands.results import (
     wants_trace,
 )
 from pyhpmp.commands.terminal import Reporter
-from pyhpmp.data import Dataset
+from pyhpmp.data import Dataset, Feed, Part, in_order
 from pyhpmp.report import duration, percent
 from pyhpmp.scores import Scores
 
@@ -35,21 +37,29 @@ def infer(plan: Plan, data: Dataset, arguments: argparse.Namespace, say: Reporte
     )
     synthetic = data.name == "synthetic"
     runs = (arguments.steps or SYNTHETIC_RUNS) if synthetic else 1
-    split = data.test or data.train
-    for _ in range(WARM_UP_RUNS if synthetic else 0):
-        session(data.transform(split.images))
-    session.engine.reset_counters()
-    seconds: list[float] = []
-    found = Scores()
-    for _ in range(runs):
-        for images, labels in data.padded(split, plan.batch):
-            began = time.perf_counter()
-            scores = session(images)
-            seconds.append(time.perf_counter() - began)
-            found += Scores.of_logits(scores, labels)
+    part = data.test or data.train
+    with feed_of(session.plan, data, arguments.threads) as feed:
+        if synthetic:
+            _run(session, feed, part, WARM_UP_RUNS)
+        session.engine.reset_counters()
+        found, seconds = _run(session, feed, part, runs)
     save_measured(plan, session.engine.core.trace(), seconds, arguments)
     _report(plan, session, None if synthetic else found, seconds, arguments, say)
     return 0
+
+
+def _run(session: Session, feed: Feed, part: Part, runs: int) -> tuple[Scores, list[float]]:
+    """What all samples scored, on rank 0, and the seconds of every batch."""
+    found, seconds = Scores(), list[float]()
+    for _ in range(runs):
+        with closing(feed.batches(part, in_order(len(part), feed.batch))) as batches:
+            for images, labels in batches:
+                began = time.perf_counter()
+                scores = session(images)
+                seconds.append(time.perf_counter() - began)
+                if world.current().is_root:
+                    found += Scores.of_logits(scores, labels)
+    return found, seconds
 
 
 def _report(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +14,7 @@ from pyhpmp import Trainer
 from pyhpmp.commands.checkpoints import Checkpoints
 from pyhpmp.commands.recipe import Recipe
 from pyhpmp.commands.terminal import Reporter
-from pyhpmp.data import Dataset, Split, shuffled
+from pyhpmp.data import Feed, Part, in_order, look_of, shuffled
 from pyhpmp.records import PASSAGES
 from pyhpmp.report.measured import Trace, no_trace
 from pyhpmp.scores import Scores
@@ -23,6 +25,7 @@ class Outcome:
     """steps: of the run, and of those that it goes on from. accuracy: on the test part; of maps
     also mean_iou, the mean over classes of intersection over union.
 
+    waited_seconds: for training batches, between steps.
     sent_bytes: by this rank in training steps alone, by PASSAGES. trace: of this rank's last
     training step; empty where the trainer keeps none.
     """
@@ -32,6 +35,7 @@ class Outcome:
     accuracy: float | None = None
     mean_iou: float | None = None
     step_seconds: list[float] = field(default_factory=list)
+    waited_seconds: float = 0.0
     sent_bytes: npt.NDArray[np.int64] = field(
         default_factory=lambda: np.zeros(len(PASSAGES), np.int64)
     )
@@ -45,12 +49,12 @@ class Loop:
     def __init__(
         self,
         trainer: Trainer,
-        data: Dataset,
+        feed: Feed,
         recipe: Recipe,
         reporter: Reporter,
         checkpoints: Checkpoints,
     ) -> None:
-        self.trainer, self.data, self.recipe, self.reporter = trainer, data, recipe, reporter
+        self.trainer, self.feed, self.recipe, self.reporter = trainer, feed, recipe, reporter
         self.checkpoints = checkpoints
         self.outcome = Outcome(trainer.steps)
         self._began = time.perf_counter()
@@ -65,19 +69,27 @@ class Loop:
         return self.outcome
 
     def _epoch(self, epoch: int) -> None:
-        batch = self.trainer.plan.batch
-        order = shuffled(len(self.data.train), self.recipe.seed, epoch)
         self.trainer.engine.reset_counters()
-        for position in range(
-            self.outcome.steps % self.recipe.epoch_steps, self.recipe.epoch_steps
-        ):
-            if self.outcome.steps == self.recipe.steps:
-                break
-            start = position % self.recipe.data_steps * batch
-            chosen = order[start : start + batch]
-            self._step(*self.data.batch(self.data.train, chosen))
+        data, recipe = self.feed.data, self.recipe
+        look = look_of(recipe.augment, recipe.seed, epoch, data.transform.shape)
+        with closing(self.feed.batches(data.train, self._choices(epoch), look)) as batches:
+            asked = time.perf_counter()
+            for images, labels in batches:
+                self.outcome.waited_seconds += time.perf_counter() - asked
+                self._step(images, labels)
+                asked = time.perf_counter()
         self.outcome.trace = self.trainer.engine.core.trace()  # an evaluation has one of its own
         self.outcome.sent_bytes += self.trainer.engine.core.sent_bytes()
+
+    def _choices(self, epoch: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Samples of each of the epoch's steps that are still to be made."""
+        batch, recipe = self.feed.batch, self.recipe
+        order = shuffled(len(self.feed.data.train), recipe.seed, epoch)
+        first = self.outcome.steps % recipe.epoch_steps
+        last = min(recipe.epoch_steps, first + recipe.steps - self.outcome.steps)
+        for position in range(first, last):
+            start = position % recipe.data_steps * batch
+            yield order[start : start + batch]
 
     def _step(self, images: object, labels: object) -> None:
         rate = self.recipe.schedule.rate(self.outcome.steps)
@@ -94,8 +106,8 @@ class Loop:
 
     def _evaluated(self, epoch: int) -> bool:
         """Measures the test part, if there is one; whether the target is reached."""
-        if self.data.test is not None:
-            scores = self._scores(self.data.test)
+        if self.feed.data.test is not None:
+            scores = self._scores(self.feed.data.test)
             self.outcome.accuracy, self.outcome.mean_iou = scores.accuracy, scores.mean_iou
         self.reporter.epoch(
             epoch + 1, self.recipe.epochs, self.outcome.accuracy, self.outcome.mean_iou
@@ -106,6 +118,6 @@ class Loop:
         self.outcome.target_seconds = time.perf_counter() - self._began
         return True
 
-    def _scores(self, split: Split) -> Scores:
-        batches = self.data.padded(split, self.trainer.plan.batch)
-        return sum((self.trainer.evaluate_batch(*batch) for batch in batches), Scores())
+    def _scores(self, part: Part) -> Scores:
+        with closing(self.feed.batches(part, in_order(len(part), self.feed.batch))) as batches:
+            return sum((self.trainer.evaluate_batch(*batch) for batch in batches), Scores())

@@ -29,6 +29,7 @@ class Recipe:
     optimizer: Optimizer
     target_accuracy: float | None
     seed: int
+    augment: str = "none"
 
     @property
     def epochs(self) -> int:
@@ -57,6 +58,7 @@ def recipe_of(arguments: argparse.Namespace, data: Dataset, plan: Plan) -> Recip
         optimizer,
         arguments.target_accuracy,
         arguments.seed,
+        arguments.augment,
     )
 
 

@@ -18,6 +18,8 @@ from pyhpmp.records import PASSAGES
 from pyhpmp.report import counted, duration, percent, size
 from pyhpmp.report.measured import Trace, gathered
 
+WORTH_SAYING = 0.05  # of the time in which a rank waited for data
+
 
 def report(
     plan: Plan,
@@ -91,13 +93,15 @@ def _figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     world.current().sum(sent)
     made = len(outcome.step_seconds)  # by this run
     total, steps = int(sent.sum()), max(made, 1)
-    busy = sum(outcome.step_seconds)
+    busy, waited = sum(outcome.step_seconds), outcome.waited_seconds
+    wait_shares = world.current().gather(waited / max(waited + busy, 1e-9))
     return {
         "final_loss": outcome.final_loss,
         "accuracy": outcome.accuracy,
         "mean_iou": outcome.mean_iou,
         "samples_per_second": made * plan.batch / busy if busy else None,
         "step_seconds": seconds_of(outcome.step_seconds, plan.core.step_seconds),
+        "data_wait_fraction": max(wait_shares),
         "bytes_sent": {
             "predicted": plan.volume_bytes,
             "counted": _per_step(total, steps),
@@ -123,6 +127,8 @@ def _lines(plan: Plan, outcome: Outcome, figures: dict[str, Any], saved: str | N
         lines.append(f"test accuracy {percent(outcome.accuracy)}{iou}")
     if outcome.target_seconds is not None:
         lines.append(f"target accuracy reached after {outcome.target_seconds:.1f} s")
+    if figures["data_wait_fraction"] > WORTH_SAYING:
+        lines.append(f"waited for data {percent(figures['data_wait_fraction'])} of the time")
     lines += [
         f"{figures['samples_per_second']:,.0f} samples/s; step {duration(seconds['median'])} "
         f"(median), {duration(seconds['predicted'])} predicted",

@@ -11,6 +11,7 @@ from pyhpmp import devices, launch, world
 from pyhpmp.commands import results
 from pyhpmp.commands.arguments import parsed, run_parser
 from pyhpmp.commands.checkpoints import checkpoints_of
+from pyhpmp.commands.feeding import feed_of
 from pyhpmp.commands.inference import infer
 from pyhpmp.commands.loop import Loop
 from pyhpmp.commands.optimizer import check_optimizer_flags
@@ -112,7 +113,10 @@ def _train(
     checkpoints = checkpoints_of(arguments, data, plan, recipe)
     if arguments.resume:
         checkpoints.resume(trainer, recipe, say)
-    outcome = Loop(trainer, data, recipe, say, checkpoints).run()
+    if data.target.shape:
+        trainer.take_own_labels()
+    with feed_of(plan, data, arguments.threads) as feed:
+        outcome = Loop(trainer, feed, recipe, say, checkpoints).run()
     results.save_measured(plan, outcome.trace, outcome.step_seconds, arguments)
     saved = arguments.save or (DEFAULT_SAVE if data.name != "synthetic" else None)
     if saved:

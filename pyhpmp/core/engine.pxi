@@ -81,6 +81,10 @@ cdef class Engine:
         """Goes on after `step` steps."""
         check(c.hpmp_engine_set_step(self.handle, step))
 
+    def set_own_labels(self, bint own):
+        """Whether labels are given for this rank's samples alone (`Plan.reads`), on every rank."""
+        check(c.hpmp_engine_set_own_labels(self.handle, own))
+
     def set_trace(self, bint trace):
         """Whether the times of the next steps' instructions are kept."""
         check(c.hpmp_engine_set_trace(self.handle, trace))

@@ -1,6 +1,6 @@
 # Plans: made or read, and what every rank does in them.
 
-from pyhpmp.records import Messages, Program, RankInfo, Tasks
+from pyhpmp.records import Messages, Program, RankInfo, Reads, Tasks
 
 
 def _instructions():
@@ -211,3 +211,11 @@ cdef class Plan:
         check(c.hpmp_plan_tasks(self.handle, rank, &view[0, 0], &view[1, 0], &channel_view[0],
                                 &count))
         return Tasks(*columns[:, :count], channels[:count])
+
+    def reads(self, Graph graph not None, int32_t rank):
+        """Samples of a batch whose images, and whose labels, a rank reads: bool, [batch] each."""
+        shards = np.zeros((2, self.shards), np.int32)
+        cdef int32_t[:, ::1] view = shards
+        check(c.hpmp_plan_reads(graph.handle, self.handle, rank, &view[0, 0], &view[1, 0]))
+        images, labels = np.repeat(shards.astype(bool), self.batch // self.shards, axis=1)
+        return Reads(images, labels)

@@ -1,7 +1,8 @@
-"""Scaling of batches: images bilinearly, as two small matrix products; labels to the nearest."""
+"""Scaling: images bilinearly, as two small matrix products; labels to the nearest."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ Number = TypeVar("Number", bound=np.generic)
 Floats = npt.NDArray[np.float32]
 
 
+@lru_cache(maxsize=64)
 def interpolation(source: int, target: int) -> Floats:
     """(target, source) weights of linear interpolation between pixel centres, edges held."""
     position = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
@@ -20,12 +22,14 @@ def interpolation(source: int, target: int) -> Floats:
     weights = np.zeros((target, source))
     weights[np.arange(target), left] += 1 - share
     weights[np.arange(target), right] += share
-    return weights.astype(np.float32)
+    result = weights.astype(np.float32)
+    result.setflags(write=False)  # callers share it
+    return result
 
 
 def resized(images: Floats, height: int, width: int) -> Floats:
-    """(N, C, h, w) to (N, C, height, width)."""
-    h, w = images.shape[2:]
+    """(..., h, w) to (..., height, width)."""
+    h, w = images.shape[-2:]
     if (h, w) == (height, width):
         return images
     rows, columns = interpolation(h, height), interpolation(w, width)
@@ -33,8 +37,8 @@ def resized(images: Floats, height: int, width: int) -> Floats:
 
 
 def nearest(labels: npt.NDArray[Number], height: int, width: int) -> npt.NDArray[Number]:
-    """(N, h, w) to (N, height, width): the label at each new pixel's centre."""
-    h, w = labels.shape[1:]
+    """(..., h, w) to (..., height, width): the label at each new pixel's centre."""
+    h, w = labels.shape[-2:]
     rows = (2 * np.arange(height) + 1) * h // (2 * height)
     columns = (2 * np.arange(width) + 1) * w // (2 * width)
-    return labels[:, rows[:, None], columns]
+    return labels[..., rows[:, None], columns]

@@ -1,20 +1,26 @@
-"""Where data come from: `digits` (bundled), `npz:FILE`, `folder:DIR`, `synthetic`."""
+"""Where data come from: a word or `KIND:PATH` to a data set."""
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pyhpmp.data import folder
-from pyhpmp.data.dataset import Dataset, Split, Target, Transform
+from pyhpmp.data.cifar import CLASSES as CIFAR_CLASSES
+from pyhpmp.data.cifar import SHAPE as CIFAR_SHAPE
+from pyhpmp.data.cifar import open_cifar10
+from pyhpmp.data.dataset import Dataset, Target, Transform
+from pyhpmp.data.idx import open_mnist
+from pyhpmp.data.npz import open_npz
+from pyhpmp.data.part import Arrays, Part, Raw
+from pyhpmp.data.shards import open_shards
+from pyhpmp.data.statistics import chunks, mean_and_deviation, read_sample
 from pyhpmp.errors import DataError
 
-SPECS = "digits, npz:FILE, folder:DIR or synthetic"
+SPECS = "digits, npz:FILE, folder:DIR, tar:GLOB, cifar10:DIR, mnist:DIR or synthetic"
 #: What masks usually have where there is no class.
 IGNORED = 255
 Shape = tuple[int, int, int]
@@ -30,10 +36,10 @@ def load(
     batch: int = 1,
     seed: int = 0,
 ) -> Dataset:
-    """Opens a data set for a model.
+    """Opens a data set for a model: files are found and checked, images read when they are needed.
 
     Args:
-        spec: `digits`, `npz:FILE`, `folder:DIR` or `synthetic`.
+        spec: one of SPECS.
         shape: (C, H, W) of the model's input.
         classes: outputs of the model.
         pixels: (H, W) of the labels where the model labels pixels, () where it labels images.
@@ -44,20 +50,19 @@ def load(
     Raises:
         DataError: the file is missing or malformed, or does not fit the model.
     """
-    kind, _, rest = spec.partition(":")
-    target = Target(pixels, ignore if pixels else -1)
-    if spec == "digits" and not pixels:
-        data = _digits(shape)
-    elif spec == "digits":
-        raise DataError("data 'digits' has one class per image, the model labels every pixel")
-    elif kind == "npz" and rest:
-        data = _npz(Path(rest), shape, target)
-    elif kind == "folder" and rest:
-        data = _folder(Path(rest), shape, target)
-    elif spec == "synthetic":
-        data = _synthetic(shape, classes, batch, seed, target)
-    else:
+    target = Target(pixels, ignore if pixels else -1, classes)
+    if spec == "synthetic":
+        return _synthetic(shape, classes, batch, seed, target)
+    kind, colon, rest = spec.partition(":")
+    opened = _KINDS.get(kind + colon)
+    if opened is None or bool(colon) != bool(rest):
         raise DataError(f"--data {spec}: unknown data set; use {SPECS}")
+    if pixels and kind not in _WITH_MAPS:
+        raise DataError(f"data '{kind}' has one class per image, the model labels every pixel")
+    try:
+        data = opened(rest, shape, target)
+    except OSError as error:
+        raise DataError(f"--data {spec}: {error.strerror or error}") from error
     if data.classes > classes:
         raise DataError(
             f"data '{data.name}' has classes 0..{data.classes - 1}, the model has {classes} "
@@ -66,104 +71,98 @@ def load(
     return data
 
 
-def _digits(shape: Shape) -> Dataset:
+def _digits(_: str, shape: Shape, target: Target) -> Dataset:
     if shape[1] < 8 or shape[2] < 8:
         raise DataError(f"data 'digits' needs images of at least 8x8, the model reads {shape}")
     with resources.files("pyhpmp.data").joinpath("digits.npz").open("rb") as file:
         arrays = dict(np.load(file, allow_pickle=False))
-    train, test = (
-        Split(arrays["x" + part][:, None], arrays["y" + part].astype(np.int64))
-        for part in ("", "_test")
-    )
-    return Dataset("digits", 10, train, test, _standardised(train, shape))
+    train, test = (Arrays(arrays["x" + p], arrays["y" + p], "digits") for p in ("", "_test"))
+    return Dataset("digits", 10, train, test, _standardised(chunks(train.images), shape), target)
 
 
-def _standardised(train: Split, shape: Shape) -> Transform:
-    """Mean 0 and variance 1 over the training images as they are stored."""
-    std = float(train.images.std(dtype=np.float64))
-    return Transform(float(train.images.mean(dtype=np.float64)), std or 1.0, shape)
+def _standardised(images: Iterable[Raw], shape: Shape) -> Transform:
+    """Mean 0 and variance 1 over training images as they are stored."""
+    return Transform(*mean_and_deviation(images), shape)
 
 
 def _synthetic(shape: Shape, classes: int, batch: int, seed: int, target: Target) -> Dataset:
     generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, 0]))
     images = generator.standard_normal((batch, *shape), dtype=np.float32)
     labels = generator.integers(0, classes, (batch, *target.shape), dtype=np.int64)
-    train, transform = Split(images, labels), Transform(0.0, 1.0, shape)
+    train, transform = Arrays(images, labels, "synthetic"), Transform(0.0, 1.0, shape)
     return Dataset("synthetic", classes, train, None, transform, Target(target.shape))
 
 
-def _folder(path: Path, shape: Shape, target: Target) -> Dataset:
-    read = folder.read_masked if target.shape else folder.read_classes
-    train, test = read(path, shape)
-    classes = _classes(path, (train, test), target)
-    return Dataset(path.name, classes, train, test, _standardised(train, shape), target)
+def _folder(rest: str, shape: Shape, target: Target) -> Dataset:
+    path = Path(rest)
+    if target.shape:
+        return _of_files(path.name, folder.open_masked(path, shape), shape, target)
+    return _of_files(path.name, folder.open_classes(path, shape), shape, target)
 
 
-def _classes(path: Path, splits: tuple[Split | None, ...], target: Target) -> int:
-    """One more than the largest label that counts."""
-    highest = -1
-    for split in splits:
-        if split is not None and len(split):
-            counts = split.labels[(split.labels != target.ignore) & (split.labels != -1)]
-            highest = max(highest, int(counts.max(initial=-1)))
-    if highest < 0:
-        raise DataError(f"{path}: no label counts; {target.ignore} stands for none")
-    return highest + 1
+def _tar(pattern: str, shape: Shape, target: Target) -> Dataset:
+    return _of_files(Path(pattern).name, open_shards(pattern, shape), shape, target)
 
 
-def _npz(path: Path, shape: Shape, target: Target) -> Dataset:
-    arrays = _arrays(path)
-    for name in ("x", "y"):
-        if name not in arrays:
-            raise DataError(f"{path}: no array '{name}'; the file needs x and y (x_test, y_test)")
-    if ("x_test" in arrays) != ("y_test" in arrays):
-        raise DataError(f"{path}: x_test and y_test come together or not at all")
-    train = _split(path, arrays, "", shape, target)
-    test = _split(path, arrays, "_test", shape, target) if "x_test" in arrays else None
-    if len(train) == 0:
-        raise DataError(f"{path}: x is empty")
-    raw = train.images.dtype == np.uint8
-    transform = _standardised(train, shape) if raw else Transform(0.0, 1.0, shape)
-    classes = _classes(path, (train, test), target)
+def _of_files(name: str, parts: tuple[Part, Part | None], shape: Shape, target: Target) -> Dataset:
+    """Mean, deviation and, of masks, classes are those of a sample."""
+    train, test = parts
+    classes = _classes(name, _labels(*parts), target)
+    transform = _standardised(read_sample(train.image, len(train)), shape)
+    return Dataset(name, classes, train, test, transform, target)
+
+
+def _cifar10(rest: str, shape: Shape, target: Target) -> Dataset:
+    train, test = open_cifar10(Path(rest))
+    if shape[0] != CIFAR_SHAPE[0]:
+        raise DataError(f"data 'cifar10' has 3 channels, the model reads {shape[0]}")
+    transform = _standardised(train.pixels(), shape)
+    return Dataset("cifar10", CIFAR_CLASSES, train, test, transform, target)
+
+
+def _mnist(rest: str, shape: Shape, target: Target) -> Dataset:
+    path = Path(rest)
+    train, test = open_mnist(path)
+    classes = _classes(path.name, _labels(train, test), target)
+    transform = _standardised(chunks(train.images), shape)
     return Dataset(path.name, classes, train, test, transform, target)
 
 
-def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        if not zipfile.is_zipfile(path):
-            path.open("rb").close()
-            raise DataError(f"{path}: not an .npz file; write it with numpy.savez")
-        with np.load(path, allow_pickle=False) as file:
-            wanted = [name for name in ("x", "y", "x_test", "y_test") if name in file.files]
-            return {name: file[name] for name in wanted}
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+def _labels(*parts: Part | None) -> Iterator[Raw]:
+    """All labels where they are at hand; of masks in files those of a sample."""
+    for part in parts:
+        if part is not None and part.labels is not None:
+            yield from chunks(part.labels)
+        elif part is not None:
+            yield from read_sample(part.label, len(part))
 
 
-def _split(
-    path: Path, arrays: dict[str, npt.NDArray[Any]], part: str, shape: Shape, target: Target
-) -> Split:
-    """Checks x and y of one part against each other, the model's input and its output."""
-    x, y = arrays["x" + part], arrays["y" + part]
-    if x.dtype not in (np.dtype(np.uint8), np.dtype(np.float32)):
-        raise DataError(f"{path}: x{part} is {x.dtype}; it must be uint8 (0..255) or float32")
-    if x.ndim == 3:
-        x = x[:, None]
-    if x.ndim != 4 or x.shape[1:] != shape:
-        wanted = " x ".join(map(str, shape))
-        raise DataError(f"{path}: x{part} has shape {x.shape}; the model reads N x {wanted}")
-    if y.ndim != 1 + len(target.shape) or y.dtype.kind not in "iu":
-        wanted = "N x height x width" if target.shape else "N"
-        raise DataError(
-            f"{path}: y{part} is {y.dtype} of shape {y.shape}; it must be {wanted} integer class "
-            "numbers"
-        )
-    if len(x) != len(y):
-        raise DataError(f"{path}: x{part} has {len(x)} samples, y{part} has {len(y)}")
-    if y.size and int(y.min()) < (-1 if target.shape else 0):
-        raise DataError(f"{path}: y{part} holds {int(y.min())}; classes start at 0")
-    if x.dtype == np.float32 and not np.isfinite(x).all():
-        raise DataError(f"{path}: x{part} holds values that are not finite")
-    return Split(x, y)
+def _classes(name: str, labels: Iterable[Raw], target: Target) -> int:
+    """One more than the largest label that counts."""
+    highest = -1
+    for some in labels:
+        counts = some[(some != target.ignore) & (some != -1)]
+        highest = max(highest, int(counts.max()) if counts.size else -1)
+    if highest < 0:
+        raise DataError(f"{name}: no label counts; {target.ignore} stands for none")
+    return highest + 1
+
+
+def _npz(rest: str, shape: Shape, target: Target) -> Dataset:
+    path = Path(rest)
+    train, test = open_npz(path, shape, target.shape)
+    classes = _classes(str(path), _labels(train, test), target)
+    raw = train.images.dtype == np.uint8
+    transform = _standardised(chunks(train.images), shape) if raw else Transform(0.0, 1.0, shape)
+    return Dataset(path.name, classes, train, test, transform, target)
+
+
+_KINDS: dict[str, Callable[[str, Shape, Target], Dataset]] = {
+    "digits": _digits,
+    "npz:": _npz,
+    "folder:": _folder,
+    "tar:": _tar,
+    "cifar10:": _cifar10,
+    "mnist:": _mnist,
+}
+_WITH_MAPS = ("npz", "folder")  # of labels

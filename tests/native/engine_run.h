@@ -21,6 +21,7 @@
 #include "partition/baselines.h"
 #include "partition/metrics.h"
 #include "plan/predict.h"
+#include "plan/reads.h"
 
 namespace engine_run {
 
@@ -51,6 +52,16 @@ inline Batch random_batch(unsigned seed) {
   for (float& v : batch.images) v = normal(random);
   for (int i = 0; i < kBatch; ++i) batch.labels.push_back(static_cast<std::int64_t>(random() % 10));
   return batch;
+}
+
+/// What a rank does not read becomes no number and no class.
+inline void spoil(Batch& batch, const ShardReads& reads) {
+  const std::size_t samples = kBatch / reads.images.size(), pixels = 3 * 64;
+  for (std::size_t s = 0; s < kBatch; ++s) {
+    if (!reads.images[s / samples])
+      std::fill_n(batch.images.data() + s * pixels, pixels, std::nanf(""));
+    if (!reads.labels[s / samples]) batch.labels[s] = std::int64_t{1} << 40;
+  }
 }
 
 inline std::vector<std::vector<float>> initial_params(const Graph& graph) {
@@ -115,7 +126,8 @@ inline Optimizer optimizer(OptimizerKind kind = OptimizerKind::sgd) {
 }
 
 inline Run train(const Graph& graph, const Plan& plan, std::size_t nets,
-                 DeviceKind device = DeviceKind::cpu, bool takes_gpu_memory = false) {
+                 DeviceKind device = DeviceKind::cpu, bool takes_gpu_memory = false,
+                 bool own_samples = false) {
   Run run;
   run.params.resize(graph.params.size());
   for (std::size_t p = 0; p < graph.params.size(); ++p)
@@ -138,8 +150,16 @@ inline Run train(const Graph& graph, const Plan& plan, std::size_t nets,
         const auto initial = initial_params(graph);
         for (std::size_t p = 0; p < initial.size(); ++p)
           engine->set_param(ParamId(static_cast<int>(p)), initial[p].data());
+        const ShardReads reads = shard_reads(graph, fuse_groups(graph), plan,
+                                             plan.programs[static_cast<std::size_t>(r)]);
+        engine->set_own_labels(own_samples);
+        const auto batch_of = [&](unsigned seed) {
+          Batch batch = random_batch(seed);
+          if (own_samples) spoil(batch, reads);
+          return batch;
+        };
         for (int step = 0; step < kSteps; ++step) {
-          const Batch batch = random_batch(static_cast<unsigned>(step));
+          const Batch batch = batch_of(static_cast<unsigned>(step));
           const StepResult result = engine->train_step(batch.images.data(), batch.labels.data(),
                                                        optimizer(plan.grid.optimizer));
           if (r == 0) run.losses[static_cast<std::size_t>(step)] = result.loss;
@@ -148,7 +168,7 @@ inline Run train(const Graph& graph, const Plan& plan, std::size_t nets,
                                         peers = engine->sent_by_peer();
         const SentBytes sent = engine->sent_bytes();
         const std::int64_t transported = transport.bytes();
-        const Batch batch = random_batch(99);
+        const Batch batch = batch_of(99);
         const StepResult eval = engine->forward(batch.images.data(), batch.labels.data(), {});
         std::lock_guard<std::mutex> guard(lock);
         if (r == 0) run.eval_loss = eval.loss;

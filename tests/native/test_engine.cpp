@@ -107,6 +107,45 @@ TEST(random_placements_train_as_one_rank_does) {
   }
 }
 
+TEST(samples_that_a_rank_does_not_read_may_hold_anything) {
+  const Graph graph = training_graph(kGraph);
+  const Hypergraph h = cut(graph, 6);
+  for (const char* name : {"data", "layer", "filter", "owt"}) {
+    const Placement placement = make_placement(h, baseline(h, name, 3).part, 3);
+    const Plan plan = build_plan(h, placement, Machine{}, name);
+    const DeviceKind device = device_under_test();
+    const Run whole = train(graph, plan, h.nets.size(), device);
+    const Run own = train(graph, plan, h.nets.size(), device, false, true);
+    CHECK(whole.losses[0] > 0);
+    CHECK(own.losses == whole.losses);
+    CHECK(own.params == whole.params);
+    CHECK(own.eval_loss == whole.eval_loss);
+  }
+}
+
+TEST(every_shard_is_loaded_and_its_labels_are_counted_by_one_rank) {
+  const Graph graph = training_graph(kGraph);
+  const Hypergraph h = cut(graph, 6);
+  for (const char* name : {"data", "layer", "filter", "owt"}) {
+    const Placement placement = make_placement(h, baseline(h, name, 3).part, 3);
+    const Plan plan = build_plan(h, placement, Machine{}, name);
+    for (std::size_t shard = 0; shard < 6; ++shard) {
+      int loading = 0, labelled = 0, counting = 0;
+      for (const RankProgram& program : plan.programs) {
+        const ShardReads reads = shard_reads(graph, fuse_groups(graph), plan, program);
+        loading += reads.images[shard];
+        labelled += reads.labels[shard];
+        counting += reads.counted[shard];
+      }
+      // The ranks of a filter strategy share the channels that read a shard's images.
+      CHECK_EQ(loading > 1, std::string(name) == "filter");
+      CHECK(loading >= 1);
+      CHECK_EQ(labelled, 1);
+      CHECK_EQ(counting, 1);
+    }
+  }
+}
+
 TEST(bf16_activations_train_as_fp32_ones_do_and_take_half_the_bytes_between_ranks) {
   if (!runs_dtype(DType::bf16)) return;
   const Graph graph = training_graph(kGraph);

@@ -125,20 +125,19 @@ def weights_of(path: str) -> dict[str, np.ndarray]:
     return {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize(("optimizer", "augment"), [("sgd", "none"), ("adamw", "crop")])
 def test_a_resumed_run_saves_the_model_of_an_uninterrupted_one(
-    run: Run, optimizer: str, tmp_path: Path
+    run: Run, tmp_path: Path, optimizer: str, augment: str
 ) -> None:
     folder = tmp_path / "checkpoints"
-    chosen = ("--optimizer", optimizer)
-    assert run("--steps", 16, "--save", "whole.onnx", *chosen).code == 0
-    assert run("--steps", 9, "--checkpoint", folder, "--every", 4, *chosen).code == 0
+    words = ("--optimizer", optimizer, "--augment", augment)
+    assert run("--steps", 16, "--save", "whole.onnx", *words).code == 0
+    assert run("--steps", 9, "--checkpoint", folder, "--every", 4, *words).code == 0
     assert [path.name[:14] for path in sorted(folder.iterdir())] == [
         "step-000000008",
         "step-000000009",
     ]
-    words = ("--steps", 16, "--checkpoint", folder, "--resume", "--save", "end.onnx")
-    resumed = run(*words, *chosen)
+    resumed = run("--steps", 16, "--checkpoint", folder, "--resume", "--save", "end.onnx", *words)
     assert resumed.code == 0
     assert "trained 16 steps" in resumed.out
     for name, weight in weights_of("whole.onnx").items():
@@ -151,9 +150,11 @@ def test_mistakes_with_checkpoints_are_one_line(run: Run, tmp_path: Path) -> Non
     assert run(*words).code == 0
     said.append(run(*words, "--resume"))
     said.append(run(*words, "--seed", 1, "--resume"))
+    said.append(run(*words, "--augment", "flip", "--resume"))
     said.append(run(*words, "--optimizer", "adamw", "--resume"))
     assert all(one.code == 2 and one.err.count("\n") == 1 for one in said)
     assert "--checkpoint DIR" in said[0].err
     assert "has all of the 2 steps" in said[1].err
     assert "was made with --seed 0" in said[2].err
-    assert "was made with --optimizer sgd, this run has adamw" in said[3].err
+    assert "was made with --augment none" in said[3].err
+    assert "was made with --optimizer sgd, this run has adamw" in said[4].err

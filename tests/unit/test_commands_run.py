@@ -28,6 +28,7 @@ FIGURES = {
     "mean_iou",
     "samples_per_second",
     "step_seconds",
+    "data_wait_fraction",
     "bytes_sent",
     "bytes_sent_by",
     "peak_memory_bytes",
@@ -84,6 +85,7 @@ def test_json_is_one_object_with_every_field_and_nothing_else(run: Run) -> None:
     assert set(said.json["step_seconds"]) == {"median", "p10", "p90", "predicted"}
     assert said.json["bytes_sent"] == {"predicted": 0, "counted": 0}
     assert said.json["time_to_target_seconds"] is None
+    assert 0 <= said.json["data_wait_fraction"] < 1
     assert len(said.json["peak_memory_bytes"]) == 1
 
 

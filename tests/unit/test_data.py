@@ -61,15 +61,6 @@ def test_an_order_depends_on_seed_and_epoch_alone() -> None:
     assert not np.array_equal(first, data.shuffled(1000, 4, 5))
 
 
-def test_the_last_batch_is_padded_with_ignored_labels(digits: data.Dataset) -> None:
-    assert digits.test is not None
-    batches = list(digits.padded(digits.test, 100))
-    assert [len(labels) for _, labels in batches] == [100] * 4
-    images, labels = batches[-1]
-    assert (labels == -1).sum() == 45
-    assert not images[labels == -1].any()
-
-
 def test_more_classes_than_outputs_are_refused() -> None:
     with pytest.raises(DataError, match=r"0\.\.9, the model has 9 outputs"):
         data.load("digits", (3, 32, 32), 9)
@@ -158,10 +149,13 @@ def test_a_folder_per_class_is_read_in_the_order_of_their_names(tmp_path: Path) 
     (tmp_path / "train" / "ant" / "notes.txt").write_text("no image, and not read as one")
     found = data.load(f"folder:{tmp_path}", (3, 6, 6), 5)
     assert found.test is not None
-    assert (found.classes, found.train.images.shape) == (3, (6, 3, 6, 6))
-    assert found.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert found.train.images[:, 0, 0, 0].tolist() == [20, 21, 60, 61, 100, 101]
-    assert found.test.labels.tolist() == [1, 2]
+    assert (found.classes, len(found.train), len(found.test)) == (3, 6, 2)
+    images, labels = found.batch(found.train, np.arange(6))
+    assert images.shape == (6, 3, 6, 6)
+    assert labels.tolist() == [0, 0, 1, 1, 2, 2]
+    shades = images[:, 0, 0, 0] * found.transform.std + found.transform.mean
+    np.testing.assert_allclose(shades, [20, 21, 60, 61, 100, 101], rtol=1e-5)
+    assert found.batch(found.test, np.arange(2))[1].tolist() == [1, 2]
 
 
 def test_a_folder_of_classes_without_parts_has_no_test_images(tmp_path: Path) -> None:

@@ -240,7 +240,8 @@ def test_a_folder_of_images_and_masks_is_read(tmp_path: Path) -> None:
     assert images.shape == (3, 3, 6, 6)
     assert images.dtype == np.float32
     assert labels.tolist() == [[[1] * 6] * 3 + [[0] * 6] * 2 + [[-1] * 6]] * 3
-    ((_, padded),) = found.padded(found.test, 2)
+    with data.Feed(found, 2) as feed:
+        ((_, padded),) = feed.batches(found.test, data.in_order(1, 2))
     assert (padded[1] == -1).all()
 
 
