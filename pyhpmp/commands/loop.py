@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from pyhpmp import SGD, Trainer
+from pyhpmp import Trainer
 from pyhpmp.commands.checkpoints import Checkpoints
 from pyhpmp.commands.recipe import Recipe
 from pyhpmp.commands.terminal import Reporter
@@ -61,9 +61,6 @@ class Loop:
 
     def run(self) -> Outcome:
         """Ends after the recipe's steps, or when the target accuracy is reached."""
-        self.trainer.optimizer = SGD(
-            self.recipe.schedule.lr, self.recipe.momentum, self.recipe.weight_decay
-        )
         with self.reporter.progress(self.recipe.steps):
             for epoch in range(self.outcome.steps // self.recipe.epoch_steps, self.recipe.epochs):
                 self._epoch(epoch)
@@ -96,7 +93,7 @@ class Loop:
 
     def _step(self, images: object, labels: object) -> None:
         rate = self.recipe.schedule.rate(self.outcome.steps)
-        self.trainer.optimizer = replace(self.trainer.optimizer, lr=rate)
+        self.trainer.optimizer = replace(self.recipe.optimizer, lr=rate)
         began = time.perf_counter()
         loss = self.trainer.step(images, labels)
         seconds = time.perf_counter() - began

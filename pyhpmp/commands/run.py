@@ -14,6 +14,7 @@ from pyhpmp.commands.checkpoints import checkpoints_of
 from pyhpmp.commands.feeding import feed_of
 from pyhpmp.commands.inference import infer
 from pyhpmp.commands.loop import Loop
+from pyhpmp.commands.optimizer import check_optimizer_flags
 from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.recipe import recipe_of
 from pyhpmp.commands.terminal import Reporter, reporter
@@ -63,6 +64,7 @@ def _as_rank(arguments: argparse.Namespace, context: launch.RankContext) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     """What can be refused before the model is read."""
     devices.check(arguments.device, arguments.dtype)
+    check_optimizer_flags(arguments)
     if arguments.infer and arguments.save:
         raise InvalidArgumentError("--save writes a trained model; it has no use with --infer")
     for path in (arguments.save, arguments.trace, arguments.report):
@@ -98,7 +100,9 @@ def _train(
     recipe = recipe_of(arguments, data, plan)
     trainer = pyhpmp.Trainer(
         plan,
+        recipe.optimizer,
         keep_weights=False,
+        label_smoothing=arguments.label_smoothing,
         seed=arguments.seed,
         threads=arguments.threads,
         trace=results.wants_trace(arguments),
