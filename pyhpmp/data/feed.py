@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -13,6 +12,7 @@ import numpy as np
 
 from pyhpmp.data.augment import Look, plain
 from pyhpmp.data.dataset import Dataset, Floats, Indices, Labels
+from pyhpmp.data.pages import untouched
 from pyhpmp.data.part import Part
 from pyhpmp.records import Reads
 
@@ -97,13 +97,8 @@ class Feed:
                 room.cancel()
 
     def _room(self) -> _Batch:
-        """Pages of it that are never written stay away."""
-        shape = (self.batch, *self.data.transform.shape)
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        images = np.frombuffer(mmap.mmap(-1, int(np.prod(shape)) * 4, flags), np.float32)
-        shape_of_labels = (self.batch, *self.data.target.shape)
-        labels = np.frombuffer(mmap.mmap(-1, int(np.prod(shape_of_labels)) * 8, flags), np.int64)
-        return _Batch(images.reshape(shape), labels.reshape(shape_of_labels), [])
+        images = untouched((self.batch, *self.data.transform.shape), np.float32)
+        return _Batch(images, untouched((self.batch, *self.data.target.shape), np.int64), [])
 
     def _begun(self, part: Part, chosen: Indices, look: Look) -> _Batch:
         room = self._rooms[0]

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from pyhpmp.data.pages import untouched
 from pyhpmp.data.part import Cut, Part, Raw
 
 #: Bytes of a part's scaled images up to which a rank keeps those that it has read.
@@ -19,7 +20,7 @@ class Kept(Part):
     def __init__(self, inner: Part, shape: Shape) -> None:
         self.inner, self.shape = inner, shape
         self.labels = inner.labels
-        self._images = np.empty((len(inner), *shape), np.uint8)  # no memory where not written
+        self._images = untouched((len(inner), *shape), np.uint8)
         self._there = np.zeros(len(inner), np.bool_)
 
     def __reduce__(self) -> tuple[type[Kept], tuple[Part, Shape]]:

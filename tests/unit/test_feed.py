@@ -13,6 +13,7 @@ from counting_part import counting
 
 from pyhpmp import data
 from pyhpmp.data.feed import AHEAD
+from pyhpmp.data.kept import Kept
 from pyhpmp.errors import DataError
 from pyhpmp.records import Reads
 
@@ -80,6 +81,17 @@ def test_rows_that_are_not_read_take_no_memory() -> None:
     with data.Feed(found, 64, Reads(one, one)) as feed:
         for _ in feed.batches(part, [np.arange(64)] * 4):
             assert resident_bytes() - before < 20 * 12 * 2**20
+
+
+def test_a_part_keeps_no_more_memory_than_what_was_read_of_it() -> None:
+    """100 images of 48 kB, scattered over 5,000."""
+    shape = (3, 128, 128)
+    inner = data.Arrays(np.broadcast_to(np.uint8(1), (5000, *shape)), np.zeros(5000), "ones")
+    part = Kept(inner, shape)
+    before = resident_bytes()
+    for index in range(0, 5000, 50):
+        part.image(index)
+    assert resident_bytes() - before < 50 * 2**20
 
 
 def test_a_sample_that_cannot_be_read_ends_its_batch_and_not_those_before() -> None:
