@@ -137,3 +137,17 @@ def test_images_of_a_large_part_are_not_kept() -> None:
     )
     assert isinstance(kept(few, (3, 512, 512)), Kept)
     assert kept(many, (3, 512, 512)) is many
+
+
+@pytest.mark.parametrize("side", [32, 100, 200])
+def test_a_large_jpeg_is_scaled_to_what_its_whole_is_scaled_to(tmp_path: Path, side: int) -> None:
+    """Within two levels of 256, though less of it is decoded where that is enough."""
+    blocks = np.random.default_rng(0).integers(0, 256, (25, 30, 3), dtype=np.uint8)
+    smooth = Image.fromarray(blocks).resize((480, 400), Image.Resampling.BICUBIC)
+    (tmp_path / "ant").mkdir()
+    smooth.save(tmp_path / "ant" / "a.jpg", quality=95)
+    found = data.load(f"folder:{tmp_path}", (3, side, side), 1)
+    with Image.open(tmp_path / "ant" / "a.jpg") as whole:
+        expected = np.asarray(whole.resize((side, side), Image.Resampling.BILINEAR))
+    image = found.train.image(0).transpose(1, 2, 0).astype(int)
+    assert np.abs(image - expected).mean() < 2
