@@ -23,14 +23,16 @@ from pyhpmp.errors import (
     UnsupportedOpError,
 )
 from pyhpmp.graph import Graph, load
+from pyhpmp.optimizers import SGD, AdamW
 from pyhpmp.plans import Plan, plan
 from pyhpmp.session import Session
-from pyhpmp.training import SGD, Trainer
+from pyhpmp.training import Trainer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "SGD",
+    "AdamW",
     "CommError",
     "DataError",
     "DeviceError",

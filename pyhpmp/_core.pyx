@@ -18,6 +18,7 @@ if c.hpmp_api_version() != c.HPMP_API_VERSION:
 # One module, read in pieces: low to high, each importing what it alone needs.
 include "core/convert.pxi"
 include "core/device.pxi"
+include "core/optimizer.pxi"
 include "core/dlpack.pxi"
 include "core/graph.pxi"
 include "core/machine.pxi"

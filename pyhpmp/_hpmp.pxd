@@ -51,6 +51,22 @@ cdef extern from "hpmp.h" nogil:
         HPMP_CPU
         HPMP_CUDA
 
+    ctypedef enum hpmp_optimizer_kind:
+        HPMP_SGD
+        HPMP_ADAMW
+
+    ctypedef struct hpmp_optimizer:
+        hpmp_optimizer_kind kind
+        double lr
+        double weight_decay
+        double momentum
+        double beta1
+        double beta2
+        double eps
+
+    const char* hpmp_optimizer_name(int32_t kind)
+    const char* hpmp_optimizer_state_name(int32_t kind, int32_t state)
+
     int32_t hpmp_dtype_runs(hpmp_dtype dtype, hpmp_device device)
     hpmp_status hpmp_gpu_count(int32_t* out)
 
@@ -123,6 +139,7 @@ cdef extern from "hpmp.h" nogil:
         int32_t bn_sync
         int32_t training
         hpmp_dtype dtype
+        hpmp_optimizer_kind optimizer
         double flops_per_byte
 
     ctypedef struct hpmp_hypergraph_view:
@@ -275,6 +292,8 @@ cdef extern from "hpmp.h" nogil:
     void hpmp_plan_free(hpmp_plan* plan)
     hpmp_status hpmp_plan_text(const hpmp_plan* plan, char** out)
     hpmp_status hpmp_plan_verify(const hpmp_graph* graph, const hpmp_plan* plan)
+    hpmp_status hpmp_plan_for_optimizer(const hpmp_graph* graph, const hpmp_plan* plan,
+                                        hpmp_optimizer_kind optimizer, hpmp_plan** out)
     hpmp_status hpmp_plan_get(const hpmp_plan* plan, hpmp_plan_info* out)
     hpmp_status hpmp_plan_rank(const hpmp_plan* plan, int32_t rank, hpmp_rank_info* out)
     hpmp_status hpmp_plan_labels(const hpmp_graph* graph, const hpmp_plan* plan, int32_t rank,
@@ -326,11 +345,7 @@ cdef extern from "hpmp.h" nogil:
         int32_t gpu
         int32_t tf32
         const hpmp_gpu_memory* gpu_memory
-
-    ctypedef struct hpmp_sgd:
-        double lr
-        double momentum
-        double weight_decay
+        double label_smoothing
 
     ctypedef struct hpmp_step_result:
         double loss
@@ -349,15 +364,15 @@ cdef extern from "hpmp.h" nogil:
                                       int64_t elems)
     hpmp_status hpmp_engine_get_grad(hpmp_engine* engine, int64_t param, float* data,
                                      int64_t elems)
-    hpmp_status hpmp_engine_set_momentum(hpmp_engine* engine, int64_t param, const float* data,
-                                         int64_t elems)
-    hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
-                                         int64_t elems)
+    hpmp_status hpmp_engine_set_state(hpmp_engine* engine, int64_t param, int32_t state,
+                                      const float* data, int64_t elems)
+    hpmp_status hpmp_engine_get_state(hpmp_engine* engine, int64_t param, int32_t state,
+                                      float* data, int64_t elems)
     hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step)
     hpmp_status hpmp_engine_set_own_labels(hpmp_engine* engine, int32_t own)
     hpmp_status hpmp_engine_set_trace(hpmp_engine* engine, int32_t trace)
     hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
-                                       const DLTensor* labels, const hpmp_sgd* sgd,
+                                       const DLTensor* labels, const hpmp_optimizer* optimizer,
                                        hpmp_step_result* out)
     hpmp_status hpmp_engine_forward(hpmp_engine* engine, const DLTensor* images,
                                     const DLTensor* labels, float** outputs,

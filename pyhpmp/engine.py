@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ class RankEngine:
         timeout: seconds that a rank waits for another in a step, before it fails.
         device: cpu, cuda, or auto: GPUs where every rank has one, which those of a host share.
         numerics: of fp32 products on a GPU: fp32, or tf32, which rounds them for speed.
+        label_smoothing: share of a label that training spreads over all classes.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class RankEngine:
         timeout: float = DEFAULT_TIMEOUT,
         device: str = "auto",
         numerics: str = "fp32",
+        label_smoothing: float = 0.0,
     ) -> None:
         if not timeout > 0:
             raise InvalidArgumentError(f"a timeout of {timeout} s is none; it is above 0")
@@ -63,6 +66,7 @@ class RankEngine:
         self.device = devices.choose(device, self.world)
         devices.check_dtype(plan.core.dtype, self.device.kind)
         self._infos = plan.prepared.params
+        self._states = _core.optimizer_states(plan.core.optimizer)
         self.core = _core.Engine(
             plan.prepared,
             plan.core,
@@ -72,6 +76,7 @@ class RankEngine:
             trace=trace,
             comm_timeout_seconds=timeout,
             status=self.world.status,
+            label_smoothing=label_smoothing,
             **self.device.options(numerics),
         )
         self.load(params, keep=keep_weights)
@@ -100,9 +105,15 @@ class RankEngine:
         """Every parameter, whole, on rank 0; empty elsewhere."""
         return self._collected(self.core.get_param)
 
-    def momentum(self) -> Params:
-        """Of every trainable parameter, likewise."""
-        return self._collected(self.core.get_momentum, trainable=True)
+    def optimizer_state(self) -> dict[str, Params]:
+        """What the optimizer keeps of every trainable parameter, likewise, by name."""
+        return {
+            name: self._collected(partial(self._get_state, state), trainable=True)
+            for state, name in enumerate(self._states)
+        }
+
+    def _get_state(self, state: int, index: int, out: Floats) -> None:
+        self.core.get_state(index, state, out)
 
     def grads(self) -> Params:
         """Gradients of the last step, whole, on every rank."""
@@ -127,12 +138,14 @@ class RankEngine:
                 result[info.name] = array.reshape(info.dims)
         return result
 
-    def load_momentum(self, momentum: Params) -> None:
+    def load_optimizer_state(self, arrays: dict[str, Params]) -> None:
         """Gives every rank the rows it owns of what rank 0 has."""
-        self.world.on_root(lambda: self._check(momentum, trainable=True))
-        for index, info in enumerate(self._infos):
-            if info.trainable:
-                self.core.set_momentum(index, self._spread(momentum, info))
+        for state, name in enumerate(self._states):
+            params = arrays.get(name, {})
+            self.world.on_root(partial(self._check, params, trainable=True))
+            for index, info in enumerate(self._infos):
+                if info.trainable:
+                    self.core.set_state(index, state, self._spread(params, info))
 
     def _spread(self, params: Params, info: ParamInfo) -> Floats:
         """The whole parameter, on every rank."""

@@ -43,6 +43,7 @@ class Grids:
             bn_sync=request.bn_sync,
             training=request.training,
             dtype=request.dtype,
+            optimizer=request.optimizer,
         )
         if hypergraph.cells < request.ranks:
             raise InfeasiblePlanError(

@@ -40,7 +40,8 @@ def read(strategy: str) -> _core.Plan:
 def replayed(
     graph: _core.Graph, core: _core.Plan, request: Request
 ) -> tuple[_core.Plan, Comparison]:
-    """The plan that was read, with the figures it carries, beside baselines if they are wanted.
+    """The plan that was read, with the figures it carries and memory for the optimizer that is
+    asked for, beside baselines if they are wanted.
 
     Raises:
         InvalidPlanError: it is broken, or for another model, run or batch.
@@ -53,6 +54,8 @@ def replayed(
         core.verify(graph)
     except InvalidPlanError as error:
         raise InvalidPlanError(f"{path}: {error}") from error
+    if core.optimizer != request.optimizer:
+        core = core.for_optimizer(graph, request.optimizer)
     own = figures(core, request.machine)
     _check_memory(path, own, request)
     best, refused = _classical(graph, request) if request.compare else ({}, {})

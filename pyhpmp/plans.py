@@ -11,12 +11,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pyhpmp import _core, plan_files, planning, world
-from pyhpmp.errors import InvalidArgumentError
-from pyhpmp.figures import recomputed
+from pyhpmp.errors import InfeasiblePlanError, InvalidArgumentError
+from pyhpmp.figures import memory_bytes, recomputed
 from pyhpmp.files import write_text
 from pyhpmp.graph import Graph
 from pyhpmp.heads import loss_weights
 from pyhpmp.network import machine_of
+from pyhpmp.optimizers import checked_kind
 from pyhpmp.profile import Profile
 from pyhpmp.records import GroupInfo, Reads
 from pyhpmp.request import DEFAULT_SECONDS, Request
@@ -73,6 +74,7 @@ class Plan:
             bn_sync=core.bn_sync,
             training=core.training,
             dtype=core.dtype,
+            optimizer=core.optimizer,
         )
 
     def reads(self, rank: int) -> Reads:
@@ -89,6 +91,24 @@ class Plan:
         takes the rank on which it takes longest."""
         return recomputed(self.core)
 
+    def for_optimizer(self, kind: str) -> Plan:
+        """The same plan for another optimizer, whose state takes more or less memory.
+
+        Raises:
+            InfeasiblePlanError: more than the plan was to use.
+        """
+        if kind == self.core.optimizer:
+            return self
+        core = self.core.for_optimizer(self.prepared, checked_kind(kind))
+        needs, limit = memory_bytes(core), self.request.memory_bytes
+        if limit and max(needs) > limit:
+            raise InfeasiblePlanError(
+                f"with the state of {kind} the plan needs {planning.gib(max(needs))} on rank "
+                f"{needs.index(max(needs))}; the limit is {planning.gib(limit)}: plan with "
+                f"optimizer='{kind}'"
+            )
+        return replace(self, core=core, request=replace(self.request, optimizer=kind))
+
     def summary(self) -> str:
         """A table of the chosen strategy and the classical ones."""
         from pyhpmp.report import plan_text
@@ -102,6 +122,7 @@ class Plan:
             "ranks": self.ranks,
             "batch": self.batch,
             "dtype": self.core.dtype,
+            "optimizer": self.core.optimizer if self.core.training else None,
             "bn": "sync" if self.core.bn_sync else "group",
             "bn_group": self.core.bn_group,
             "chosen": self.comparison.chosen,
@@ -142,6 +163,7 @@ def plan(
     recompute: str = "auto",
     training: bool = True,
     dtype: str = "fp32",
+    optimizer: str = "sgd",
     seconds: float = DEFAULT_SECONDS,
     compare: bool = False,
     aux_weight: float | Sequence[float] | None = None,
@@ -170,6 +192,8 @@ def plan(
         training: False plans the forward part only.
         dtype: that activations, their gradients and messages of both are stored in, fp32 or bf16;
             parameters and the optimizer are fp32.
+        optimizer: sgd or adamw, whose state is kept beside the weights; a trainer with another one
+            takes the plan, too, where memory allows.
         seconds: after which no further candidate is tried.
         compare: predict the classical strategies even if `strategy` names one.
         aux_weight: of the losses of further outputs than the first, or of each of them; by default
@@ -195,6 +219,7 @@ def plan(
         recompute=recompute,
         training=training,
         dtype=_checked_dtype(dtype),
+        optimizer=checked_kind(optimizer),
         seconds=seconds,
         compare=compare,
         loss_weights=loss_weights(graph.core.outputs, aux_weight),

@@ -18,7 +18,7 @@ class Request:
     rank, 0 for none. recompute: never, always, or auto where the limit asks for it. seconds: for
     making candidates, on two idle cores. patience: wall-clock seconds for each of them before the
     search is cut short; more, on a busy machine, for the plan that an idle one makes. dtype: of
-    activations.
+    activations. optimizer: whose state ranks keep beside the weights.
     compare: predict the classical strategies even where `strategy` names another.
     loss_weights: by output of the model; 0 for those that are not trained.
     """
@@ -38,6 +38,7 @@ class Request:
     recompute: str = "auto"
     training: bool = True
     dtype: str = "fp32"
+    optimizer: str = "sgd"
     seconds: float = DEFAULT_SECONDS
     patience: float = 1.0
     compare: bool = False

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyhpmp import model_files, world
-from pyhpmp.checkpoint import Checkpoint
+from pyhpmp import model_files, optimizers, world
+from pyhpmp.checkpoint import Checkpoint, check_optimizer
 from pyhpmp.engine import DEFAULT_TIMEOUT, RankEngine
 from pyhpmp.errors import DivergenceError, InvalidArgumentError
 from pyhpmp.files import check_writable
 from pyhpmp.graph import Params
+from pyhpmp.optimizers import Optimizer
 from pyhpmp.plans import Plan
 from pyhpmp.scores import Scores
-
-
-@dataclass(frozen=True)
-class SGD:
-    """g = grad + weight_decay * w; m = momentum * m + g; w = w - lr * m."""
-
-    lr: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 0.0
 
 
 class Trainer:
@@ -33,10 +25,14 @@ class Trainer:
 
     Args:
         plan: from `pyhpmp.plan`, for as many ranks as run.
-        optimizer: may be replaced between steps, for instance by one with another rate.
+        optimizer: by default the plan's with its usual settings; may be replaced between steps by
+            one of its kind, for instance with another rate.
         params: initial weights on rank 0; by default the model's.
         keep_weights: False empties `params` (or the model's) as the engine takes them: rank 0 holds
             no second copy, and another trainer needs weights of its own.
+        label_smoothing: share of a label that the loss of training steps spreads over all classes
+            (Szegedy et al. 2015), as in torch.nn.CrossEntropyLoss; from 0 to 1. `evaluate` knows
+            nothing of it: its loss is the cross-entropy.
         seed: of dropout. threads: of this rank; 0 for its share of the cores.
         trace: keep the times of the last step's instructions.
         timeout: seconds that a rank waits for another in a step, before it fails.
@@ -50,10 +46,11 @@ class Trainer:
     def __init__(
         self,
         plan: Plan,
-        optimizer: SGD | None = None,
+        optimizer: Optimizer | None = None,
         *,
         params: Params | None = None,
         keep_weights: bool = True,
+        label_smoothing: float = 0.0,
         seed: int = 0,
         threads: int = 0,
         trace: bool = False,
@@ -63,8 +60,8 @@ class Trainer:
     ) -> None:
         if not plan.core.training:
             raise InvalidArgumentError("the plan is for inference; plan with training=True")
-        self.plan = plan
-        self.optimizer = optimizer or SGD()
+        self.optimizer = optimizer or optimizers.usual(plan.core.optimizer)
+        self.plan = plan = plan.for_optimizer(self.optimizer.kind)
         self.steps = 0
         self.scores = Scores()
         self.host_seconds = 0.0
@@ -79,13 +76,15 @@ class Trainer:
             timeout=timeout,
             device=device,
             numerics=numerics,
+            label_smoothing=label_smoothing,
         )
 
     def step(self, images: Any, labels: Any) -> float:
         """One step on a global batch, the same on every rank; returns the loss.
 
-        That is the mean over the labels that count; of several outputs, their weighted sum. Images
-        of samples that `Plan.reads` does not name for this rank may hold anything.
+        That is the mean over the labels that count, smoothed as they are; of several outputs, their
+        weighted sum. Images of samples that `Plan.reads` does not name for this rank may hold
+        anything.
 
         Args:
             images: (batch, C, H, W) float32, C order, CPU; anything with `__dlpack__`. Of a file
@@ -95,19 +94,20 @@ class Trainer:
 
         Raises:
             DivergenceError: the loss is not finite, on every rank.
+            InvalidArgumentError: the optimizer is of another kind than the trainer began with.
         """
-        sgd = self.optimizer
         images = self.plan.graph.form.images(images, self.plan.graph.input_shape)
         result = self.engine.core.train_step(
-            images, labels, lr=sgd.lr, momentum=sgd.momentum, weight_decay=sgd.weight_decay
+            images, labels, optimizer=self.optimizer.kind, **asdict(self.optimizer)
         )
         loss, self.scores = result.loss, Scores.of(result)
         self.host_seconds = result.host_seconds
         self.steps += 1
         if not np.isfinite(loss):
+            rate = self.optimizer.lr
             raise DivergenceError(
-                f"the loss is {loss} in step {self.steps} (learning rate {sgd.lr:g}); "
-                f"training diverged: lower --lr, for instance to {sgd.lr / 10:g}"
+                f"the loss is {loss} in step {self.steps} (learning rate {rate:g}); "
+                f"training diverged: lower --lr, for instance to {rate / 10:g}"
             )
         return loss
 
@@ -151,16 +151,23 @@ class Trainer:
 
     def checkpoint(self) -> Checkpoint:
         """What `restore` goes on from, whole on rank 0; `pyhpmp.checkpoint.save` writes it."""
-        return Checkpoint(self.steps, self.params(), self.engine.momentum())
+        return Checkpoint(
+            self.steps,
+            self.params(),
+            self.engine.optimizer_state(),
+            self.plan.core.optimizer,
+        )
 
     def restore(self, state: Checkpoint) -> None:
         """Goes on from a checkpoint of the same network, made under any plan.
 
         Raises:
             ModelError: it is another network's.
+            InvalidArgumentError: it holds the state of another optimizer.
         """
+        self.engine.world.on_root(lambda: check_optimizer(state, self.plan.core.optimizer))
         self.engine.load(state.weights)
-        self.engine.load_momentum(state.momentum)
+        self.engine.load_optimizer_state(state.state)
         self.engine.core.set_step(state.step)
         self.steps = state.step
 

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "capi/communicator.h"
 #include "capi/dlpack.h"
@@ -29,6 +30,7 @@ EngineOptions options_from_c(const hpmp_engine_options& o) {
   options.device = o.device == HPMP_CUDA ? DeviceKind::cuda : DeviceKind::cpu;
   options.gpu = o.gpu;
   options.tf32 = o.tf32 != 0;
+  options.label_smoothing = o.label_smoothing;
   if (o.gpu_memory != nullptr) {
     const hpmp_gpu_memory& m = *o.gpu_memory;
     options.gpu_memory = {m.context, m.allocate, m.release, m.stream};
@@ -38,7 +40,7 @@ EngineOptions options_from_c(const hpmp_engine_options& o) {
 
 Engine& engine_of(const hpmp_engine* engine) { return *given(engine, "engine").engine; }
 
-/// Checks index and length, calls `method` of the engine with them.
+/// Checks index and length, calls `method` with the engine and them.
 template <class Data, class Method>
 hpmp_status on_param(hpmp_engine* engine, std::int64_t param, Data* data, std::int64_t elems,
                      Method method) {
@@ -48,8 +50,18 @@ hpmp_status on_param(hpmp_engine* engine, std::int64_t param, Data* data, std::i
     const Param& p = params[checked_index(param, params.size(), "parameter")];
     given(data, "data");
     check_count(elems, p.elems(), "parameter '" + p.name + "'");
-    (e.*method)(ParamId(param), data);
+    std::invoke(method, e, ParamId(param), data);
   });
+}
+
+int checked_state(const hpmp_engine& engine, std::int32_t state) {
+  const int states = optimizer_info(engine.plan->grid.optimizer).states;
+  return static_cast<int>(
+      checked_index(state, static_cast<std::size_t>(states), "optimizer's array"));
+}
+
+Optimizer optimizer_from_c(const hpmp_optimizer& o) {
+  return {optimizer_kind_from_c(o.kind), o.lr, o.weight_decay, o.momentum, o.beta1, o.beta2, o.eps};
 }
 
 const Shape& input_shape(const Graph& graph) {
@@ -116,7 +128,7 @@ void hpmp_engine_options_default(hpmp_engine_options* out) {
   const EngineOptions o;
   if (out)
     *out = {o.seed, o.threads, o.trace, o.comm_timeout_seconds, o.status, HPMP_CPU,
-            o.gpu,  o.tf32,    nullptr};
+            o.gpu,  o.tf32,    nullptr, o.label_smoothing};
 }
 
 hpmp_status hpmp_engine_create(const hpmp_graph* graph, const hpmp_plan* plan,
@@ -159,14 +171,18 @@ hpmp_status hpmp_engine_get_grad(hpmp_engine* engine, int64_t param, float* data
   return on_param(engine, param, data, elems, &Engine::get_param_grad);
 }
 
-hpmp_status hpmp_engine_set_momentum(hpmp_engine* engine, int64_t param, const float* data,
-                                     int64_t elems) {
-  return on_param(engine, param, data, elems, &Engine::set_momentum);
+hpmp_status hpmp_engine_set_state(hpmp_engine* engine, int64_t param, int32_t state,
+                                  const float* data, int64_t elems) {
+  return on_param(engine, param, data, elems, [&](Engine& e, ParamId p, const float* values) {
+    e.set_state(p, checked_state(*engine, state), values);
+  });
 }
 
-hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
-                                     int64_t elems) {
-  return on_param(engine, param, data, elems, &Engine::get_momentum);
+hpmp_status hpmp_engine_get_state(hpmp_engine* engine, int64_t param, int32_t state, float* data,
+                                  int64_t elems) {
+  return on_param(engine, param, data, elems, [&](Engine& e, ParamId p, float* values) {
+    e.get_state(p, checked_state(*engine, state), values);
+  });
 }
 
 hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step) {
@@ -185,15 +201,12 @@ hpmp_status hpmp_engine_set_trace(hpmp_engine* engine, int32_t trace) {
 }
 
 hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
-                                   const DLTensor* labels, const hpmp_sgd* sgd,
+                                   const DLTensor* labels, const hpmp_optimizer* optimizer,
                                    hpmp_step_result* out) {
   return wall([&] {
     Engine& e = engine_of(engine);
-    const hpmp_sgd& s = given(sgd, "sgd");
-    give(*engine,
-         e.train_step(images_of(*engine, images), labels_of(*engine, labels),
-                      Sgd{s.lr, s.momentum, s.weight_decay}),
-         out);
+    const Optimizer asked = optimizer_from_c(given(optimizer, "optimizer"));
+    give(*engine, e.train_step(images_of(*engine, images), labels_of(*engine, labels), asked), out);
   });
 }
 

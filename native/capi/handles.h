@@ -44,6 +44,8 @@ const RankProgram& program_of(const hpmp_plan* plan, std::int32_t rank);
 /// Errors: `invalid_argument` for a value that is no hpmp_dtype.
 DType dtype_from_c(hpmp_dtype dtype);
 hpmp_dtype dtype_to_c(DType dtype);
+/// Errors: `invalid_argument` for a kind that is none.
+OptimizerKind optimizer_kind_from_c(hpmp_optimizer_kind kind);
 GridSpec grid_from_c(const hpmp_grid& grid);
 hpmp_grid grid_to_c(const GridSpec& grid);
 

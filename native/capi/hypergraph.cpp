@@ -28,14 +28,23 @@ GridSpec grid_from_c(const hpmp_grid& grid) {
   spec.bn_sync = grid.bn_sync != 0;
   spec.training = grid.training != 0;
   spec.dtype = dtype_from_c(grid.dtype);
+  spec.optimizer = optimizer_kind_from_c(grid.optimizer);
   spec.flops_per_byte = grid.flops_per_byte;
   return spec;
 }
 
 hpmp_grid grid_to_c(const GridSpec& spec) {
-  return {
-      spec.batch,    spec.shards,  spec.channel_block, spec.dense_block,       spec.most_blocks,
-      spec.bn_group, spec.bn_sync, spec.training,      dtype_to_c(spec.dtype), spec.flops_per_byte};
+  return {spec.batch,
+          spec.shards,
+          spec.channel_block,
+          spec.dense_block,
+          spec.most_blocks,
+          spec.bn_group,
+          spec.bn_sync,
+          spec.training,
+          dtype_to_c(spec.dtype),
+          static_cast<hpmp_optimizer_kind>(spec.optimizer),
+          spec.flops_per_byte};
 }
 
 const Hypergraph& hypergraph_of(const hpmp_hypergraph* h) {

@@ -83,6 +83,16 @@ hpmp_status hpmp_plan_verify(const hpmp_graph* graph, const hpmp_plan* plan) {
   return wall([&] { verify_plan(*given(graph, "graph").graph, plan_of(plan)); });
 }
 
+hpmp_status hpmp_plan_for_optimizer(const hpmp_graph* graph, const hpmp_plan* plan,
+                                    hpmp_optimizer_kind optimizer, hpmp_plan** out) {
+  return wall([&] {
+    const Graph& g = *given(graph, "graph").graph;
+    const Plan& p = plan_of(plan);
+    verify_plan(g, p);
+    given(out, "out") = plan_handle(for_optimizer(g, p, optimizer_kind_from_c(optimizer)));
+  });
+}
+
 hpmp_status hpmp_plan_get(const hpmp_plan* plan, hpmp_plan_info* out) {
   return wall([&] {
     const Plan& p = plan_of(plan);

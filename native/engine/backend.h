@@ -29,12 +29,6 @@ struct ResetRange {
   float factor = 0;
 };
 
-/// Rows of a parameter that lie together, of which a rank updates the weight.
-struct UpdateRange {
-  float *grad, *weight, *momentum;
-  std::int64_t count;
-};
-
 /// to[:, to_c + i] (=|+=) from[:, from_c + i] for i < count.
 struct ChannelCopy {
   TensorRef to;
@@ -87,7 +81,7 @@ class Backend {
                            bool backward, bool accumulate) = 0;
 
   /// What the kernels and routines of a step go by, until the next call.
-  virtual void begin_step(const StepInfo& info, const Sgd& sgd) = 0;
+  virtual void begin_step(const StepInfo& info, const UpdateRule& rule) = 0;
   /// What StepInfo::numbers is.
   virtual const cuda::StepNumbers* numbers() const { return nullptr; }
   virtual std::unique_ptr<Routine> make_reset(const std::vector<ResetRange>& ranges) = 0;

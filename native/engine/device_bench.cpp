@@ -37,9 +37,9 @@ double pack_rate(int repeats, Backend& backend) {
 double update_seconds(int repeats, Backend& backend) {
   constexpr std::int64_t count = std::int64_t{4096} * 2048;
   const FloatArray weight(backend, count), grad(backend, count), momentum(backend, count);
-  backend.begin_step({}, {});
+  backend.begin_step({}, update_rule({}, 1));
   const auto reset = backend.make_reset({{grad.data(), count}});
-  const auto update = backend.make_update({{grad.data(), weight.data(), momentum.data(), count}});
+  const auto update = backend.make_update({{grad.data(), weight.data(), {momentum.data()}, count}});
   const double seconds = median_seconds(repeats, backend, [&] {
     reset->run();
     update->run();

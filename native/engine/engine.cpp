@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/numbers.h"
 #include "comm/wait.h"
 #include "engine/control_tags.h"
 #include "engine/cpu/isa.h"
@@ -41,7 +42,7 @@ class RankEngine final : public Engine {
         program_(plan_.programs.at(static_cast<std::size_t>(comm.rank()))),
         backend_(open_backend(options, plan_.grid.dtype)),
         arena_(graph_, grouped_, plan_, comm.rank(), *backend_),
-        store_(graph_, program_, plan_.grid.training, *backend_),
+        store_(graph_, program_, plan_.grid, *backend_),
         statistics_(graph_, grouped_, plan_, arena_, *backend_),
         mailbox_(plan_, comm, arena_, *backend_, store_, statistics_, options.comm_timeout_seconds),
         bound_(graph_, grouped_, plan_, program_, arena_, store_, *backend_),
@@ -60,12 +61,21 @@ class RankEngine final : public Engine {
     store_.set(p, data);
     bound_.params_changed();
   }
-  void get_param(ParamId p, float* data) override { get(p, ParamStore::What::weight, data); }
-  void get_param_grad(ParamId p, float* data) override { get(p, ParamStore::What::grad, data); }
-  void get_momentum(ParamId p, float* data) override { get(p, ParamStore::What::momentum, data); }
-  void set_momentum(ParamId p, const float* data) override {
+  void get_param(ParamId p, float* data) override {
+    clear(p, data);
+    store_.get(p, data);
+  }
+  void get_param_grad(ParamId p, float* data) override {
+    clear(p, data);
+    store_.get_grad(p, data);
+  }
+  void get_state(ParamId p, int k, float* data) override {
+    clear(p, data);
+    store_.get_state(p, k, data);
+  }
+  void set_state(ParamId p, int k, const float* data) override {
     backend_->enter();
-    store_.set_momentum(p, data);
+    store_.set_state(p, k, data);
   }
   void set_step(std::uint64_t step) override { step_ = step; }
   void set_trace(bool trace) override { options_.trace = trace; }
@@ -77,12 +87,12 @@ class RankEngine final : public Engine {
       counted_.assign(counted_.size(), true);
   }
 
-  StepResult train_step(const float* images, const std::int64_t* labels, const Sgd& sgd) override {
-    if (!plan_.grid.training)
-      fail(ErrorCode::invalid_argument,
-           "this plan is for inference; plan with training on to train");
+  StepResult train_step(const float* images, const std::int64_t* labels,
+                        const Optimizer& optimizer) override {
+    check_trains(optimizer.kind);
+    const UpdateRule rule = update_rule(optimizer, step_ + 1);
     statistics_shared_ = false;
-    const StepResult result = run(images, labels, {}, &sgd);
+    const StepResult result = run(images, labels, {}, &rule);
     ++step_;
     bound_.params_changed();
     return result;
@@ -116,31 +126,42 @@ class RankEngine final : public Engine {
     if (options_.threads > 0) omp_set_num_threads(options_.threads);
   }
 
-  void get(ParamId p, ParamStore::What what, float* data) {
+  /// Of what a rank does not own nothing is written.
+  void clear(ParamId p, float* data) {
     backend_->enter();
     std::fill_n(data, graph_.param(p).elems(), 0.0F);
-    store_.get(p, what, data);
+  }
+
+  void check_trains(OptimizerKind kind) const {
+    if (!plan_.grid.training)
+      fail(ErrorCode::invalid_argument,
+           "this plan is for inference; plan with training on to train");
+    if (kind == plan_.grid.optimizer) return;
+    const std::string asked = optimizer_info(kind).name;
+    fail(ErrorCode::invalid_argument, std::string("this engine keeps the state of ") +
+                                          optimizer_info(plan_.grid.optimizer).name + ", not of " +
+                                          asked + "; plan with optimizer " + asked);
   }
 
   const Message& message(const Instr& instr) const {
     return plan_.messages[static_cast<std::size_t>(instr.message)];
   }
 
-  /// `sgd`: null where only the forward part runs.
+  /// `rule`: of the update; null where only the forward part runs.
   StepResult run(const float* images, const std::int64_t* labels,
-                 const std::vector<float*>& outputs, const Sgd* sgd) {
+                 const std::vector<float*>& outputs, const UpdateRule* rule) {
     use_device();
     begin_ = Clock::now();
     outputs_ = &outputs;
     tally_.begin(labels, counted_);
     if (own_labels_) tally_.sum_counts(comm_, control_tag(plan_, Control::labels), wait_);
-    begin_step(sgd);
+    begin_step(rule);
     inputs_.begin(images, labels);
-    if (sgd != nullptr) store_.begin_step();
+    if (rule != nullptr) store_.begin_step();
     trace_.clear();
     // Records must not depend on which weights were new when they were made.
-    if (sgd == nullptr) bound_.load_params(false);
-    run_steps(sgd != nullptr ? training_ : inference_);
+    if (rule == nullptr) bound_.load_params(false);
+    run_steps(rule != nullptr ? training_ : inference_);
     const double host_seconds = seconds_since_begin();
     backend_->finish();
     StepResult result = tally_.summed(comm_, control_tag(plan_, Control::loss), wait_);
@@ -175,9 +196,10 @@ class RankEngine final : public Engine {
     return std::chrono::duration<double>(Clock::now() - begin_).count();
   }
 
-  void begin_step(const Sgd* sgd) {
+  void begin_step(const UpdateRule* rule) {
     info_ = StepInfo();
-    info_.training = sgd != nullptr;
+    info_.training = rule != nullptr;
+    if (info_.training) info_.label_smoothing = options_.label_smoothing;
     info_.seed = options_.seed;
     info_.step = step_;
     info_.counted = tally_.counted();
@@ -185,8 +207,8 @@ class RankEngine final : public Engine {
         static_cast<double>(std::min(plan_.grid.bn_group, plan_.grid.shard_samples())) /
         static_cast<double>(plan_.grid.batch);
     info_.numbers = backend_->numbers();
-    sgd_ = sgd == nullptr ? Sgd() : *sgd;
-    backend_->begin_step(info_, sgd_);
+    rule_ = rule == nullptr ? UpdateRule() : *rule;
+    backend_->begin_step(info_, rule_);
   }
 
   /// What a record may hold: not messages, nor what goes to the caller's memory.
@@ -250,7 +272,7 @@ class RankEngine final : public Engine {
     StepInfo info = info_;
     info.first_sample = shard * step.task->samples;
     return {arena_, *backend_,         scratch_,       info, inputs_.labels(shard),
-            &sgd_,  step.instr->stage, step.clear_sums};
+            &rule_, step.instr->stage, step.clear_sums};
   }
 
   void load(const Instr& instr) {
@@ -324,8 +346,8 @@ class RankEngine final : public Engine {
   Scratch scratch_;
   WaitOptions wait_;
   std::uint64_t step_ = 0;
-  StepInfo info_;  // of the current step
-  Sgd sgd_;        // likewise
+  StepInfo info_;    // of the current step
+  UpdateRule rule_;  // likewise
   bool statistics_shared_ = false;
   const std::vector<float*>* outputs_ = nullptr;
   LossTally tally_;
@@ -358,6 +380,10 @@ std::unique_ptr<Engine> Engine::create(const Graph& graph, const Plan& plan, Com
     fail(ErrorCode::unsupported_op,
          "the plan stores activations as bf16, which takes a processor "
          "with AVX-512; plan with --dtype fp32");
+  }
+  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
+    fail(ErrorCode::invalid_argument,
+         "label smoothing " + real_text(options.label_smoothing) + " is not a share from 0 to 1");
   }
   // Kernels divide their work among the threads that there are when they are prepared.
   if (options.threads > 0) omp_set_num_threads(options.threads);

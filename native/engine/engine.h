@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/ferry.h"
+#include "engine/optimizer.h"
 #include "plan/plan.h"
 
 namespace hpmp {
@@ -39,10 +40,7 @@ struct EngineOptions {
   double comm_timeout_seconds = 60;
   char* status = nullptr;  // 256 bytes that always hold the current instruction, or null
   bool trace = false;
-};
-
-struct Sgd {
-  double lr = 0.1, momentum = 0.9, weight_decay = 0;
+  double label_smoothing = 0;  // in training steps, from 0 to 1
 };
 
 /// Sums over the whole global batch, the same on every rank.
@@ -78,9 +76,10 @@ class Engine {
   virtual void get_param(ParamId p, float* data) = 0;
   /// Gradient of the last step, the same way (owned rows, summed over all ranks).
   virtual void get_param_grad(ParamId p, float* data) = 0;
-  virtual void get_momentum(ParamId p, float* data) = 0;
-  virtual void set_momentum(ParamId p, const float* data) = 0;
-  /// Steps made before, by which random choices are keyed.
+  /// Of the optimizer's states number `k`, the same ways; zero at first.
+  virtual void get_state(ParamId p, int k, float* data) = 0;
+  virtual void set_state(ParamId p, int k, const float* data) = 0;
+  /// Steps made before, by which random choices are keyed and bias corrections count.
   virtual void set_step(std::uint64_t step) = 0;
   /// Whether the times of the next steps' instructions are kept; a GPU then does one at a time.
   virtual void set_trace(bool trace) = 0;
@@ -90,9 +89,10 @@ class Engine {
   virtual void set_own_labels(bool own) = 0;
 
   /// images: the global batch [batch][c][h][w]; labels [batch][h][w] of the logits, -1 ignored.
-  /// Collective. Errors: `invalid_argument` naming a label that is no class.
+  /// `optimizer`: of the plan's kind. Collective.
+  /// Errors: `invalid_argument` naming a label that is no class, or what the optimizer lacks.
   virtual StepResult train_step(const float* images, const std::int64_t* labels,
-                                const Sgd& sgd) = 0;
+                                const Optimizer& optimizer) = 0;
   /// Forward part only, inference form. `outputs[i]`: [batch][elems] of graph output i (for a
   /// training graph: the logits), filled for the samples whose output cell is on this rank, zero
   /// elsewhere; may be null. Collective.

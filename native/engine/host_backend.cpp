@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "engine/backend.h"
 #include "engine/buffers.h"
+#include "engine/cpu/update.h"
 
 namespace hpmp {
 namespace {
@@ -29,24 +30,15 @@ class HostReset final : public Routine {
 
 class HostUpdate final : public Routine {
  public:
-  HostUpdate(const Sgd& sgd, std::vector<UpdateRange> ranges)
-      : sgd_(sgd), ranges_(std::move(ranges)) {}
+  HostUpdate(const UpdateRule& rule, std::vector<UpdateRange> ranges)
+      : rule_(rule), ranges_(std::move(ranges)) {}
 
   void run() override {
-    const auto lr = static_cast<float>(sgd_.lr), mu = static_cast<float>(sgd_.momentum),
-               wd = static_cast<float>(sgd_.weight_decay);
-    for (const UpdateRange& r : ranges_) {
-      float *w = r.weight, *g = r.grad, *m = r.momentum;
-#pragma omp parallel for simd
-      for (std::int64_t i = 0; i < r.count; ++i) {
-        m[i] = mu * m[i] + (g[i] + wd * w[i]);
-        w[i] -= lr * m[i];
-      }
-    }
+    for (const UpdateRange& range : ranges_) cpu::update_range(rule_, range);
   }
 
  private:
-  const Sgd& sgd_;
+  const UpdateRule& rule_;
   std::vector<UpdateRange> ranges_;
 };
 
@@ -138,12 +130,12 @@ class HostBackend final : public Backend {
     }
   }
 
-  void begin_step(const StepInfo&, const Sgd& sgd) override { sgd_ = sgd; }
+  void begin_step(const StepInfo&, const UpdateRule& rule) override { rule_ = rule; }
   std::unique_ptr<Routine> make_reset(const std::vector<ResetRange>& ranges) override {
     return std::make_unique<HostReset>(ranges);
   }
   std::unique_ptr<Routine> make_update(const std::vector<UpdateRange>& ranges) override {
-    return std::make_unique<HostUpdate>(sgd_, ranges);
+    return std::make_unique<HostUpdate>(rule_, ranges);
   }
   std::unique_ptr<Routine> make_copies(const std::vector<ChannelCopy>& copies) override {
     return std::make_unique<HostCopies>(copies);
@@ -157,7 +149,7 @@ class HostBackend final : public Backend {
   std::unique_ptr<Ferry> make_ferry(const std::vector<FerryLoad>&) override { return nullptr; }
 
  private:
-  Sgd sgd_;  // of the step
+  UpdateRule rule_;  // of the step
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/optimizer.h"
 #include "engine/tensor.h"
 #include "graph/graph.h"
 
@@ -45,7 +46,8 @@ struct StepInfo {
   std::uint64_t step = 0;
   std::int64_t first_sample = 0;  // global index of the shard's first sample in the batch
   std::int64_t counted = 0;       // labels of the global batch that are not ignored
-  // On a GPU: where it finds seed, step, counted and the optimizer's factors instead, or null.
+  double label_smoothing = 0;     // of the losses; Szegedy et al. 2015
+  // On a GPU: where it finds all of these and the optimizer's rule instead, or null.
   const cuda::StepNumbers* numbers = nullptr;
   double statistics_weight = 0;  // of the task's samples of one statistics group: their share of
                                  // the global batch
@@ -70,8 +72,6 @@ struct ForwardArgs {
   const ChannelSums* all_sums = nullptr;  // of all the samples; what to normalise by
 };
 
-struct Sgd;  // engine.h
-
 struct BackwardArgs {
   std::vector<TensorRef> inputs;       // null data where backward_reads_input is false
   TensorRef output;                    // null data where backward_reads_output is false
@@ -81,9 +81,9 @@ struct BackwardArgs {
   std::vector<bool> accumulate;        // per input: += instead of = (never with aliasing)
   std::vector<float*> params;
   std::vector<float*> param_grads;  // always +=; null for running statistics
-  // dense: given, param_grads[0] is = instead, and params[0] and its momentum are updated with it
-  const Sgd* update = nullptr;
-  float* momentum = nullptr;
+  // dense: given, param_grads[0] is = instead, and params[0] and its states are updated with it
+  const UpdateRule* update = nullptr;
+  float* state[kMostStates] = {};
   std::byte* saved = nullptr;
   std::byte* scratch = nullptr;
   const std::int64_t* labels = nullptr;  // as in forward

@@ -34,7 +34,15 @@ void copy_out(const HeldParam& held, const float* packed_row, float* whole_row) 
 
 }  // namespace
 
-ParamStore::ParamStore(const Graph& graph, const RankProgram& program, bool training,
+std::array<float*, kMostStates> HeldParam::state_at(std::int64_t i) const {
+  std::array<float*, kMostStates> at{};
+  for (std::size_t k = 0; k < at.size(); ++k) {
+    if (!optimizer_state[k].empty()) at[k] = optimizer_state[k].data() + i * row_elems;
+  }
+  return at;
+}
+
+ParamStore::ParamStore(const Graph& graph, const RankProgram& program, const GridSpec& grid,
                        Backend& backend)
     : backend_(backend), index_(graph.params.size(), -1) {
   for (const ParamRows& rows : program.params) {
@@ -43,12 +51,14 @@ ParamStore::ParamStore(const Graph& graph, const RankProgram& program, bool trai
     held.rows = rows;
     held.row_elems = param.row_elems();
     held.state = param.is_state();
-    held.trainable = training && param.trainable && !held.state;
+    held.trainable = grid.training && param.trainable && !held.state;
     const std::int64_t used = total_size(rows.used) * held.row_elems;
     held.weight = FloatArray(backend, used);
     if (held.trainable || held.state) held.grad = FloatArray(backend, used);
-    if (held.trainable)
-      held.momentum = FloatArray(backend, total_size(rows.owned) * held.row_elems);
+    const int states = held.trainable ? optimizer_info(grid.optimizer).states : 0;
+    for (int k = 0; k < states; ++k)
+      held.optimizer_state[static_cast<std::size_t>(k)] =
+          FloatArray(backend, total_size(rows.owned) * held.row_elems);
     index_[rows.param.at()] = static_cast<int>(held_.size());
     held_.push_back(std::move(held));
   }
@@ -77,30 +87,50 @@ void ParamStore::set(ParamId p, const float* data) {
   part.give_back();
 }
 
-void ParamStore::set_momentum(ParamId p, const float* data) {
+HeldParam* ParamStore::find_trained(ParamId p) {
   HeldParam* held = find(p);
-  if (held == nullptr || !held->trainable) return;
-  HostView momentum(backend_, held->momentum);
-  for_rows(*held, held->rows.owned, [&](std::int64_t, std::int64_t i, std::int64_t row) {
-    copy_in(*held, data + row * held->row_elems, momentum.data() + i * held->row_elems);
-  });
-  momentum.give_back();
+  return held == nullptr || !held->trainable ? nullptr : held;
 }
 
-void ParamStore::get(ParamId p, What what, float* data) {
-  HeldParam* held = find(p);
+void ParamStore::set_state(ParamId p, int k, const float* data) {
+  const HeldParam* held = find_trained(p);
   if (held == nullptr) return;
-  if (what != What::weight && !held->trainable) return;
-  const FloatArray& array = what == What::momentum              ? held->momentum
-                            : what == What::grad || held->state ? held->grad
-                                                                : held->weight;
-  HostView from(backend_, array);
-  const bool packed_by_owned = what == What::momentum;
-  const Ranges& rows = held->state ? held->rows.used : held->rows.owned;
-  for_rows(*held, rows, [&](std::int64_t used, std::int64_t i, std::int64_t row) {
-    const std::int64_t at = packed_by_owned ? i : used;
-    copy_out(*held, from.data() + at * held->row_elems, data + row * held->row_elems);
+  HostView state(backend_, held->optimizer_state.at(static_cast<std::size_t>(k)));
+  for_rows(*held, held->rows.owned, [&](std::int64_t, std::int64_t i, std::int64_t row) {
+    copy_in(*held, data + row * held->row_elems, state.data() + i * held->row_elems);
   });
+  state.give_back();
+}
+
+void ParamStore::copy_rows(const HeldParam& held, const FloatArray& from, const Ranges& rows,
+                           const Ranges& packed, float* data) {
+  HostView view(backend_, from);
+  for_rows(held, rows, [&](std::int64_t, std::int64_t, std::int64_t row) {
+    const std::int64_t at = packed_position(packed, row);
+    copy_out(held, view.data() + at * held.row_elems, data + row * held.row_elems);
+  });
+}
+
+void ParamStore::get(ParamId p, float* data) {
+  const HeldParam* held = find(p);
+  if (held == nullptr) return;
+  const ParamRows& rows = held->rows;
+  if (held->state)
+    copy_rows(*held, held->grad, rows.used, rows.used, data);
+  else
+    copy_rows(*held, held->weight, rows.owned, rows.used, data);
+}
+
+void ParamStore::get_grad(ParamId p, float* data) {
+  const HeldParam* held = find_trained(p);
+  if (held != nullptr) copy_rows(*held, held->grad, held->rows.owned, held->rows.used, data);
+}
+
+void ParamStore::get_state(ParamId p, int k, float* data) {
+  const HeldParam* held = find_trained(p);
+  if (held == nullptr) return;
+  const FloatArray& state = held->optimizer_state.at(static_cast<std::size_t>(k));
+  copy_rows(*held, state, held->rows.owned, held->rows.owned, data);
 }
 
 void ParamStore::begin_step() {
@@ -121,14 +151,16 @@ std::vector<ResetRange> ParamStore::reset_ranges() const {
 
 std::vector<UpdateRange> ParamStore::update_ranges(ParamId p) {
   std::vector<UpdateRange> ranges;
-  HeldParam* held = find(p);
-  if (held == nullptr || !held->trainable || held->set_by_task) return ranges;
+  const HeldParam* held = find_trained(p);
+  if (held == nullptr || held->set_by_task) return ranges;
   std::int64_t first_owned = 0;
   for (Range r : held->rows.owned) {
     const std::int64_t at = held->row(r.begin) * held->row_elems;
-    ranges.push_back({held->grad.data() + at, held->weight.data() + at,
-                      held->momentum.data() + first_owned * held->row_elems,
-                      r.size() * held->row_elems});
+    UpdateRange range{
+        held->grad.data() + at, held->weight.data() + at, {}, r.size() * held->row_elems};
+    const auto states = held->state_at(first_owned);
+    std::copy(states.begin(), states.end(), range.state);
+    ranges.push_back(range);
     first_owned += r.size();
   }
   return ranges;
@@ -136,8 +168,10 @@ std::vector<UpdateRange> ParamStore::update_ranges(ParamId p) {
 
 std::int64_t ParamStore::bytes() const {
   std::int64_t bytes = 0;
-  for (const HeldParam& held : held_)
-    bytes += held.weight.bytes() + held.grad.bytes() + held.momentum.bytes();
+  for (const HeldParam& held : held_) {
+    bytes += held.weight.bytes() + held.grad.bytes();
+    for (const FloatArray& state : held.optimizer_state) bytes += state.bytes();
+  }
   return bytes;
 }
 

@@ -236,8 +236,7 @@ class TaskRun {
     }
     args.params = kernels_.params(l, true);
     args.param_grads = kernels_.param_grads(l);
-    args.momentum = kernels_.momentum_to_update(l);
-    args.update = args.momentum ? context_.sgd : nullptr;
+    set_update(l, args);
     args.all_sums = given_sums(l, true);
     args.saved = saved(l);
     args.scratch = kernel_scratch(l);
@@ -247,6 +246,14 @@ class TaskRun {
     for (const auto& [k, g] : gathered)
       scatter_grad(task_.operands[k], g, context_.arena, backend_, task_.shard);
     return chain;
+  }
+
+  void set_update(std::size_t l, BackwardArgs& args) const {
+    const HeldParam* weight = kernels_.weight_to_update(l);
+    if (weight == nullptr) return;
+    args.update = context_.update;
+    const auto states = weight->state_at(0);
+    std::copy(states.begin(), states.end(), args.state);
   }
 
   /// Where link l puts the gradient of its chain operand.

@@ -22,7 +22,7 @@ struct TaskContext {
   Scratch& scratch;
   StepInfo step;
   const std::int64_t* labels = nullptr;  // of the shard
-  const Sgd* sgd = nullptr;              // backward: for weights that a task updates itself
+  const UpdateRule* update = nullptr;    // backward: for weights that a task updates itself
   std::int32_t stage = 0;                // see hypergraph/stages.h
   bool clear_sums = false;               // the first shard here that adds to a stage's sums
 };

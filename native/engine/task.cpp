@@ -152,8 +152,8 @@ void TaskKernels::update_in_backward() {
   params_[0][0].held->set_by_task = true;
 }
 
-float* TaskKernels::momentum_to_update(std::size_t l) {
-  return updates_weight_ && l == 0 ? params_[0][0].held->momentum.data() : nullptr;
+const HeldParam* TaskKernels::weight_to_update(std::size_t l) const {
+  return updates_weight_ && l == 0 ? params_[0][0].held : nullptr;
 }
 
 void TaskKernels::begin_param_sums(bool states) {

@@ -67,9 +67,9 @@ class TaskKernels {
   std::vector<float*> params(std::size_t l, bool training);
   std::vector<float*> param_grads(std::size_t l);
   /// The head, a dense op, updates its weight in its backward pass: nothing else adds to the
-  /// weight's gradient. Its momentum, or null where that is not so.
+  /// weight's gradient. That weight, or null where that is not so.
   void update_in_backward();
-  float* momentum_to_update(std::size_t l);
+  const HeldParam* weight_to_update(std::size_t l) const;
   /// Adds what the kernels left in packed copies to the rank's own gradients or statistics.
   void begin_param_sums(bool states);
   void end_param_sums(bool states);

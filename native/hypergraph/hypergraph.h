@@ -6,6 +6,7 @@
 
 #include "base/dtype.h"
 #include "base/ids.h"
+#include "base/optimizer.h"
 #include "base/region.h"
 #include "graph/groups.h"
 
@@ -22,7 +23,8 @@ struct GridSpec {
   bool bn_sync = false;             // shards may cut such a group and exchange its sums
   bool training = true;             // false: forward costs only, no parameter nets
   DType dtype = DType::fp32;        // of activations, their gradients and the messages of both
-  double flops_per_byte = 10.0;     // weight of a byte moved, in FLOPs
+  OptimizerKind optimizer = OptimizerKind::sgd;  // whose states are kept beside parameters
+  double flops_per_byte = 10.0;                  // weight of a byte moved, in FLOPs
 
   std::int64_t shard_samples() const { return batch / shards; }
   /// Shards that share batch statistics; 1 where no statistics group is cut.

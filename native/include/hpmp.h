@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised when a structure or a function below changes its meaning. */
-#define HPMP_API_VERSION 6
+#define HPMP_API_VERSION 7
 
 /* Who must act: 1 to 5 the user or caller, 6 to 8 the machine, 9 is a fault of hpmp. */
 typedef enum hpmp_status {
@@ -142,22 +142,46 @@ HPMP_API const char* hpmp_op_name(int32_t index);
 HPMP_API hpmp_status hpmp_graph_node_count(const hpmp_graph* graph, int64_t* out);
 HPMP_API hpmp_status hpmp_graph_node(const hpmp_graph* graph, int64_t index, hpmp_node_info* out);
 
+/* ---- Optimizers -------------------------------------------------------------------------- */
+
+typedef enum hpmp_optimizer_kind {
+  HPMP_SGD = 0,  /* g = grad + weight_decay * w; m = momentum * m + g; w -= lr * m */
+  HPMP_ADAMW = 1 /* w *= 1 - lr * weight_decay; m and v: running means of grad and its square;
+                  * w -= lr * m' / (sqrt(v') + eps) with m' = m / (1 - beta1^t),
+                  * v' = v / (1 - beta2^t), t the number of the step, from 1 */
+} hpmp_optimizer_kind;
+
+/* An optimizer's settings; fields that its kind does not name are not read. */
+typedef struct hpmp_optimizer {
+  hpmp_optimizer_kind kind;
+  double lr, weight_decay;
+  double momentum;
+  double beta1, beta2; /* each from 0 to below 1 */
+  double eps;          /* above 0 */
+} hpmp_optimizer;
+
+/* Name of a kind, and of the arrays of a parameter's shape that it keeps beside each that is
+ * trained; null behind the last. */
+HPMP_API const char* hpmp_optimizer_name(int32_t kind);
+HPMP_API const char* hpmp_optimizer_state_name(int32_t kind, int32_t state);
+
 /* ---- Hypergraph -------------------------------------------------------------------------- */
 
 typedef struct hpmp_hypergraph hpmp_hypergraph;
 
 /* How every group's output is cut. */
 typedef struct hpmp_grid {
-  int64_t batch;         /* global samples of a step */
-  int64_t shards;        /* sample shards; divides the batch */
-  int64_t channel_block; /* channels of a cell in image layers */
-  int64_t dense_block;   /* features of a cell in dense layers */
-  int64_t most_blocks;   /* blocks of a layer, whose cells grow to that end; 0: no limit */
-  int64_t bn_group;      /* samples that share batch statistics; 0: min(batch, 32) */
-  int32_t bn_sync;       /* 1: shards may cut such a group; they exchange its sums */
-  int32_t training;      /* 0: forward costs only, no parameter nets */
-  hpmp_dtype dtype;      /* of activations, their gradients, and the messages of both */
-  double flops_per_byte; /* weight of a byte moved, in floating-point operations */
+  int64_t batch;                 /* global samples of a step */
+  int64_t shards;                /* sample shards; divides the batch */
+  int64_t channel_block;         /* channels of a cell in image layers */
+  int64_t dense_block;           /* features of a cell in dense layers */
+  int64_t most_blocks;           /* blocks of a layer, whose cells grow to that end; 0: no limit */
+  int64_t bn_group;              /* samples that share batch statistics; 0: min(batch, 32) */
+  int32_t bn_sync;               /* 1: shards may cut such a group; they exchange its sums */
+  int32_t training;              /* 0: forward costs only, no parameter nets */
+  hpmp_dtype dtype;              /* of activations, their gradients, and the messages of both */
+  hpmp_optimizer_kind optimizer; /* whose arrays are kept beside parameters */
+  double flops_per_byte;         /* weight of a byte moved, in floating-point operations */
 } hpmp_grid;
 
 /* Sizes and borrowed arrays of a hypergraph; they live as long as its handle. */
@@ -255,7 +279,7 @@ typedef struct hpmp_speeds {
   double transport_bytes_per_second; /* what a message costs the core at each of its ends */
   double task_overhead_seconds;      /* of each op of a task */
   double pack_bytes_per_second;      /* gathering into and scattering out of message buffers */
-  double update_seconds_per_elem;    /* of the optimizer */
+  double update_seconds_per_elem;    /* of SGD with momentum; others by the bytes they move */
   double conv_load_seconds;          /* per weight element and step: taking new weights over */
   /* Per weight element and task, however few its samples. */
   double conv_weight_forward_seconds, conv_weight_backward_seconds;
@@ -355,6 +379,10 @@ HPMP_API void hpmp_plan_free(hpmp_plan* plan);
 HPMP_API hpmp_status hpmp_plan_text(const hpmp_plan* plan, char** out);
 /* Dry-runs all ranks. Errors: invalid_plan, naming rank and instruction, for a plan that could
  * hang, reads what was never written, reuses live memory or belongs to another graph. */
+/* The plan for another optimizer: memory is counted anew, predicted times stay.
+ * Errors: invalid_plan as hpmp_plan_verify. */
+HPMP_API hpmp_status hpmp_plan_for_optimizer(const hpmp_graph* graph, const hpmp_plan* plan,
+                                             hpmp_optimizer_kind optimizer, hpmp_plan** out);
 HPMP_API hpmp_status hpmp_plan_verify(const hpmp_graph* graph, const hpmp_plan* plan);
 HPMP_API hpmp_status hpmp_plan_get(const hpmp_plan* plan, hpmp_plan_info* out);
 HPMP_API hpmp_status hpmp_plan_rank(const hpmp_plan* plan, int32_t rank, hpmp_rank_info* out);
@@ -436,12 +464,9 @@ typedef struct hpmp_engine_options {
   int32_t gpu;                       /* which of this process's */
   int32_t tf32;                      /* 1: fp32 products on a GPU may be rounded to TF32 */
   const hpmp_gpu_memory* gpu_memory; /* null: the driver's; copied */
+  double label_smoothing;            /* share of a label that is spread over all classes, in
+                                      * training steps; from 0 to 1 */
 } hpmp_engine_options;
-
-/* SGD: g = grad + weight_decay * w; m = momentum * m + g; w -= lr * m. */
-typedef struct hpmp_sgd {
-  double lr, momentum, weight_decay;
-} hpmp_sgd;
 
 typedef struct hpmp_step_result {
   double loss;     /* weighted sum over heads of the mean over the labels that count */
@@ -473,21 +498,25 @@ HPMP_API hpmp_status hpmp_engine_get_param(hpmp_engine* engine, int64_t param, f
 /* The gradient of the last step, after the sum over ranks. */
 HPMP_API hpmp_status hpmp_engine_get_grad(hpmp_engine* engine, int64_t param, float* data,
                                           int64_t elems);
-HPMP_API hpmp_status hpmp_engine_set_momentum(hpmp_engine* engine, int64_t param, const float* data,
-                                              int64_t elems);
-HPMP_API hpmp_status hpmp_engine_get_momentum(hpmp_engine* engine, int64_t param, float* data,
-                                              int64_t elems);
+/* An array that the plan's optimizer keeps beside the parameter, by hpmp_optimizer_state_name's
+ * index; zero at first, and where the parameter is not trained. */
+HPMP_API hpmp_status hpmp_engine_set_state(hpmp_engine* engine, int64_t param, int32_t state,
+                                           const float* data, int64_t elems);
+HPMP_API hpmp_status hpmp_engine_get_state(hpmp_engine* engine, int64_t param, int32_t state,
+                                           float* data, int64_t elems);
 
-/* Goes on after `step` steps: random choices (dropout) are keyed by the number of the step. */
+/* Goes on after `step` steps: random choices (dropout) are keyed by the number of the step, and
+ * bias corrections of the optimizer go by it. */
 HPMP_API hpmp_status hpmp_engine_set_step(hpmp_engine* engine, int64_t step);
 
 /* One training step; collective. `images`: the global batch, (batch, C, H, W) or, where H = W = 1,
  * (batch, C); float32, C order, CPU. `labels`: (batch), or (batch, H, W) of the logits where these
  * are maps; int64, C order, CPU; -1 is left out of the loss. Both are borrowed for the call; what
- * several ranks read must be the same on all of them. Errors: invalid_argument naming the tensor
- * and what it should be. */
+ * several ranks read must be the same on all of them. `optimizer` is of the plan's kind; its
+ * numbers may change from step to step. Errors: invalid_argument naming the tensor and what it
+ * should be, or the setting. */
 HPMP_API hpmp_status hpmp_engine_train_step(hpmp_engine* engine, const DLTensor* images,
-                                            const DLTensor* labels, const hpmp_sgd* sgd,
+                                            const DLTensor* labels, const hpmp_optimizer* optimizer,
                                             hpmp_step_result* out);
 /* Of the last step or forward part of a graph whose first head is of maps: the pixels by class that
  * are right, predicted and labelled, one after the other. `count`: in, the room of `out`; out, 3 *

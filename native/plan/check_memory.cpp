@@ -73,7 +73,7 @@ class MemoryCheck : PlanCheck {
   }
 
   void check_param_bytes(Rank r) const {
-    const std::int64_t bytes = params_bytes(graph_, program(r), plan_.grid.training);
+    const std::int64_t bytes = params_bytes(graph_, program(r), plan_.grid);
     if (program(r).param_bytes == bytes) return;
     reject(r, "its parameters take " + std::to_string(bytes) + " bytes, the plan says " +
                   std::to_string(program(r).param_bytes));

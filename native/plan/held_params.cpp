@@ -55,8 +55,9 @@ const std::vector<std::int64_t>& HeldParams::find(const std::vector<Rank>& part,
 
 /// What a rank uses it owns, or is sent after every update.
 void HeldParams::add_learned(const TaskBuilder& builder) {
+  const std::int64_t arrays = 2 + optimizer_info(model_.h.grid.optimizer).states;
   for (const OwnedParams& owned : builder.owned())
-    bytes_[static_cast<std::size_t>(owned.owner)] += 3 * 4 * owned.elems;
+    bytes_[static_cast<std::size_t>(owned.owner)] += arrays * 4 * owned.elems;
   for (const Flow& flow : builder.graph().flows) {
     if (flow.kind == MessageKind::param)
       bytes_[static_cast<std::size_t>(flow.to)] += 2 * 4 * flow.elems;

@@ -5,8 +5,8 @@
 
 namespace hpmp {
 
-/// As a plan counts them: weight and gradient of the rows used, momentum of the rows owned; two
-/// copies of statistics; the weight alone where nothing is learned.
+/// As a plan counts them: weight and gradient of the rows used, the optimizer's states of the rows
+/// owned; two copies of statistics; the weight alone where nothing is learned.
 class HeldParams {
  public:
   /// The model must outlive it.

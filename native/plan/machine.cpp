@@ -54,6 +54,10 @@ PassSeconds gather_seconds(const Machine& m, const Graph& graph, const Group& gr
   return {copy, again + (in.requires_grad ? 1.5 * copy : 0)};
 }
 
+/// Moved by an optimizer's step per element: the gradient is cleared and read, the weight and every
+/// state read and written.
+double update_bytes(OptimizerKind kind) { return 4.0 * (4 + 2 * optimizer_info(kind).states); }
+
 bool head_wants_gradient(const Group& group) {
   for (const GroupInput& in : group.inputs) {
     if (in.node == 0 && in.requires_grad) return true;
@@ -120,9 +124,11 @@ PassSeconds cell_seconds(const Machine& machine, const Graph& graph, const Group
 }
 
 double update_seconds(const Machine& machine, const Graph& graph, const Group& home,
-                      std::int64_t elems) {
+                      std::int64_t elems, OptimizerKind optimizer) {
   const bool conv = graph.node(home.nodes[0]).op == OpKind::conv;
-  const double each = machine.update_seconds_per_elem + (conv ? machine.conv_load_seconds : 0);
+  const double update =
+      machine.update_seconds_per_elem * update_bytes(optimizer) / update_bytes(OptimizerKind::sgd);
+  const double each = update + (conv ? machine.conv_load_seconds : 0);
   return each * static_cast<double>(elems);
 }
 

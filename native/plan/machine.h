@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "base/optimizer.h"
 #include "graph/groups.h"
 #include "plan/rates.h"
 
@@ -34,7 +35,7 @@ struct Machine {
   double task_overhead_seconds = 5e-6;
   double pack_bytes_per_second = 5e9;        // copying channels between two tensors
   double conv_load_seconds = 1.6e-9;         // per weight element and step: new weights
-  double update_seconds_per_elem = 2.4e-9;   // clear the gradient, update weight and momentum
+  double update_seconds_per_elem = 2.4e-9;   // sgd: clear the gradient, update weight and momentum
   PassSeconds conv_weight{0.4e-9, 2.4e-9};   // per weight element and task, whatever its samples
   PassSeconds dense_weight{0.4e-9, 1.2e-9};  // likewise
   std::vector<Rate> rates;                   // measured; empty: the two speeds above
@@ -70,7 +71,7 @@ PassSeconds cell_seconds(const Machine& machine, const Graph& graph, const Group
 /// Optimizer step on `elems` owned elements of parameters that `home` uses first, and taking the
 /// new ones over, on a rank of speed 1.
 double update_seconds(const Machine& machine, const Graph& graph, const Group& home,
-                      std::int64_t elems);
+                      std::int64_t elems, OptimizerKind optimizer);
 
 /// What a message of `bytes` costs the compute thread at each of its ends, on a rank of speed 1:
 /// gathering into or scattering out of its buffer, and the transport's own copying.

@@ -116,12 +116,14 @@ void place(RankProgram& program) {
     program.tensors[i].offset = lifetimes[i].offset;
 }
 
-/// Weight and gradient of the rows used, momentum of the rows owned; two copies of statistics.
-std::int64_t param_bytes(const Param& p, const ParamRows& rows, bool training) {
+/// Weight and gradient of the rows used, the optimizer's states of the rows owned; two copies of
+/// statistics.
+std::int64_t param_bytes(const Param& p, const ParamRows& rows, const GridSpec& grid) {
   const std::int64_t used = total_size(rows.used) * p.row_elems() * 4;
   const std::int64_t owned = total_size(rows.owned) * p.row_elems() * 4;
   if (p.is_state()) return 2 * used;
-  return p.trainable && training ? 2 * used + owned : used;
+  if (!p.trainable || !grid.training) return used;
+  return 2 * used + optimizer_info(grid.optimizer).states * owned;
 }
 
 }  // namespace
@@ -133,10 +135,10 @@ std::vector<PlannedTensor> touched_tensors(const Graph& graph, const GroupedGrap
   return Lifetimes(graph, grouped, grid, messages, program).run();
 }
 
-std::int64_t params_bytes(const Graph& graph, const RankProgram& program, bool training) {
+std::int64_t params_bytes(const Graph& graph, const RankProgram& program, const GridSpec& grid) {
   std::int64_t bytes = 0;
   for (const ParamRows& rows : program.params)
-    bytes += param_bytes(graph.param(rows.param), rows, training);
+    bytes += param_bytes(graph.param(rows.param), rows, grid);
   return bytes;
 }
 
@@ -144,7 +146,14 @@ void plan_memory(const Graph& graph, const GroupedGraph& grouped, const GridSpec
                  const std::vector<Message>& messages, RankProgram& program) {
   program.tensors = touched_tensors(graph, grouped, grid, messages, program);
   place(program);
-  program.param_bytes = params_bytes(graph, program, grid.training);
+  program.param_bytes = params_bytes(graph, program, grid);
+}
+
+Plan for_optimizer(const Graph& graph, Plan plan, OptimizerKind kind) {
+  plan.grid.optimizer = kind;
+  for (RankProgram& program : plan.programs)
+    program.param_bytes = params_bytes(graph, program, plan.grid);
+  return plan;
 }
 
 }  // namespace hpmp

@@ -134,15 +134,23 @@ class PlanParser {
     return all;
   }
 
+  /// Takes the word away where it stands behind the numbers of a grid.
+  bool took_last(const char* word) {
+    if (words_.size() <= 9 || words_.back() != word) return false;
+    words_.pop_back();
+    return true;
+  }
+
   void grid() {
     GridSpec& g = plan_.grid;
     // What most plans do without stands behind the numbers.
-    if (words_.size() > 9 && words_.back() == dtype_name(DType::bf16)) {
-      g.dtype = DType::bf16;
-      words_.pop_back();
+    for (int k = 1; k < kOptimizerKinds; ++k) {
+      const auto kind = static_cast<OptimizerKind>(k);
+      if (took_last(optimizer_info(kind).name)) g.optimizer = kind;
     }
-    g.bn_sync = words_.size() == 10 && words_.back() == "sync";
-    need(g.bn_sync ? 10 : 9);
+    if (took_last(dtype_name(DType::bf16))) g.dtype = DType::bf16;
+    g.bn_sync = took_last("sync");
+    need(9);
     g.batch = integer(words_[1]);
     g.shards = integer(words_[2]);
     g.channel_block = integer(words_[3]);

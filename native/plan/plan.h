@@ -143,7 +143,7 @@ struct RankProgram {
   std::vector<PlannedTensor> tensors;
   std::vector<Instr> instrs;
   std::int64_t arena_bytes = 0;  // activations, gradients and buffers of a step
-  std::int64_t param_bytes = 0;  // weights, gradients, momentum
+  std::int64_t param_bytes = 0;  // weights, gradients, the optimizer's states
 };
 
 struct Plan {
@@ -160,6 +160,10 @@ struct Plan {
 /// Errors: `infeasible` if a rank's memory exceeds the machine's limit, saying by how much.
 Plan build_plan(const Hypergraph& h, const Placement& p, const Machine& machine,
                 const std::string& strategy);
+
+/// The plan, which was verified, for another optimizer: another one keeps more or less beside the
+/// parameters, and does the same. Predicted times stay.
+Plan for_optimizer(const Graph& graph, Plan plan, OptimizerKind kind);
 
 std::string plan_text(const Plan& plan);
 /// Errors: `invalid_plan` with the line and the rule.

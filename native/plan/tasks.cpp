@@ -96,8 +96,9 @@ void TaskBuilder::add_updates() {
   };
   for (const OwnedParams& owned : flows_.owned()) {
     const Group& home = model_.h.grouped.group(owned.home);
-    const double seconds = model_.machine.task_overhead_seconds +
-                           update_seconds(model_.machine, model_.h.graph, home, owned.elems);
+    const double seconds =
+        model_.machine.task_overhead_seconds +
+        update_seconds(model_.machine, model_.h.graph, home, owned.elems, model_.h.grid.optimizer);
     add(update_, TaskKind::update, owned.home, owned.owner,
         seconds / model_.machine.speed(owned.owner));
     add(summed_, TaskKind::summed, owned.home, owned.owner, 0);

@@ -26,7 +26,10 @@ void write_header(const Plan& p, std::string& out) {
   out += "grid " + number(g.batch) + " " + number(g.shards) + " " + number(g.channel_block) + " " +
          number(g.dense_block) + " " + number(g.most_blocks) + " " + number(g.bn_group) + " " +
          number(g.training) + " " + real_text(g.flops_per_byte) + (g.bn_sync ? " sync" : "") +
-         (g.dtype == DType::fp32 ? "" : std::string(" ") + dtype_name(g.dtype)) + "\n";
+         (g.dtype == DType::fp32 ? "" : std::string(" ") + dtype_name(g.dtype)) +
+         (g.optimizer == OptimizerKind::sgd ? ""
+                                            : std::string(" ") + optimizer_info(g.optimizer).name) +
+         "\n";
   out += "predicted " + number(p.activation_elems) + " " + number(p.parameter_elems) + " " +
          real_text(p.imbalance) + " " + real_text(p.step_seconds) + " " +
          real_text(p.bubble_fraction) + "\n";

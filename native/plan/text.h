@@ -3,7 +3,8 @@
 //   hpmp-plan 1
 //   graph HASH
 //   strategy NAME
-//   grid BATCH SHARDS CHANNEL_BLOCK DENSE_BLOCK MOST_BLOCKS BN_GROUP TRAINING FLOPS_PER_BYTE [sync]
+//   grid BATCH SHARDS CHANNEL_BLOCK DENSE_BLOCK MOST_BLOCKS BN_GROUP TRAINING FLOPS_PER_BYTE
+//        [sync] [bf16] [adamw]                      in one line
 //   predicted ACTIVATION_ELEMS PARAMETER_ELEMS IMBALANCE STEP_SECONDS BUBBLE_FRACTION
 //   message TAG KIND FROM TO GROUP SHARD NET:PARAM:BEGIN-END:ELEMS ... [+ GROUP SHARD ...] ...
 //   rank R ARENA_BYTES PARAM_BYTES                then this rank's lines:

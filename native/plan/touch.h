@@ -43,6 +43,6 @@ std::vector<PlannedTensor> touched_tensors(const Graph& graph, const GroupedGrap
                                            const RankProgram& program);
 
 /// Bytes of a rank's parameters with what an optimizer keeps beside them.
-std::int64_t params_bytes(const Graph& graph, const RankProgram& program, bool training);
+std::int64_t params_bytes(const Graph& graph, const RankProgram& program, const GridSpec& grid);
 
 }  // namespace hpmp

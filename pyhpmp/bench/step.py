@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyhpmp import SGD, Plan, Trainer, world
+from pyhpmp import Plan, Trainer, world
 from pyhpmp.bench.summary import median, summary
+from pyhpmp.optimizers import usual
 
 WARM_UP = 2
 LEAST_STEPS = 3
@@ -90,7 +91,7 @@ def timed_steps(
     """
     trainer = Trainer(
         plan,
-        SGD(lr=RATE),
+        replace(usual(plan.core.optimizer), lr=RATE),
         seed=seed,
         threads=threads,
         device=device,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from pyhpmp._core import DTYPES, RECOMPUTE
+from pyhpmp._core import DTYPES, OPTIMIZERS, RECOMPUTE
 from pyhpmp.data import AUGMENTS, IGNORED, SPECS
 from pyhpmp.devices import DEVICES, NUMERICS
 from pyhpmp.engine import DEFAULT_TIMEOUT
@@ -59,6 +59,20 @@ def _share(text: str) -> float:
 def _weights(text: str) -> float | list[float]:
     weights = [nonnegative(part) for part in text.split(",")]
     return weights if len(weights) > 1 else weights[0]
+
+
+def _part(text: str) -> float:
+    value: float = nonnegative(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1")
+    return value
+
+
+def _betas(text: str) -> tuple[float, float]:
+    betas = [nonnegative(part) for part in text.split(",")]
+    if len(betas) != 2 or max(betas) >= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not two numbers from 0 to below 1")
+    return betas[0], betas[1]
 
 
 def _strategy(text: str) -> str:
@@ -118,6 +132,12 @@ def add_planning(group: Any) -> None:
         "--dtype", choices=DTYPES, default="fp32", help="of activations and their gradients"
     )
     group.add_argument(
+        "--optimizer",
+        choices=OPTIMIZERS,
+        default="sgd",
+        help="sgd with momentum, or adamw, which keeps twice as much beside the weights",
+    )
+    group.add_argument(
         "--aux-weight",
         type=_weights,
         metavar="W[,W...]",
@@ -174,6 +194,9 @@ def run_parser() -> Parser:
     )
     parser.add_argument("--save", metavar="OUT.onnx", help="the trained model [trained.onnx]")
     parser.add_argument("--trace", metavar="OUT.json", help="last step's times, for Perfetto")
+    parser.add_argument(
+        "--log", metavar="DIR", default="", help="scalars for TensorBoard; needs tensorboardX"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the launch command and end")
     parser.add_argument("--threads", type=natural, default=0, help="compute threads per rank")
     add_device(parser)
@@ -202,14 +225,28 @@ def run_parser() -> Parser:
         help="of training images: flip half of them; crop: shift them by up to an eighth, too; "
         "resized-crop: enlarge a part of each, of 8%% of its area or more, and flip half",
     )
-    group.add_argument("--optimizer", choices=("sgd",), default="sgd")
     group.add_argument(
-        "--lr", type=positive, help="highest learning rate [0.1; 0.02 without batch-norm]"
+        "--lr",
+        type=positive,
+        help="highest learning rate [sgd: 0.1, 0.02 without batch-norm; adamw: 0.001]",
     )
     group.add_argument("--schedule", choices=SCHEDULES, default="cosine")
     group.add_argument("--warmup", type=nonnegative, default=1.0, metavar="EPOCHS", help="[1]")
-    group.add_argument("--momentum", type=nonnegative, default=0.9, help="[0.9]")
-    group.add_argument("--weight-decay", type=nonnegative, default=5e-4, help="[0.0005]")
+    group.add_argument("--momentum", type=nonnegative, help="of sgd [0.9]")
+    group.add_argument(
+        "--betas", type=_betas, metavar="B1,B2", help="of adamw's running means [0.9,0.999]"
+    )
+    group.add_argument("--eps", type=positive, help="of adamw, beside its root [1e-8]")
+    group.add_argument(
+        "--weight-decay", type=nonnegative, help="[sgd: 0.0005; adamw, apart from gradients: 0.01]"
+    )
+    group.add_argument(
+        "--label-smoothing",
+        type=_part,
+        default=0.0,
+        metavar="EPS",
+        help="share of a label that the loss of training spreads over all classes [0]",
+    )
     group.add_argument("--target-accuracy", type=_share, help="end when the test set reaches it")
     return parser
 

@@ -30,7 +30,7 @@ class Checkpoints:
             say.note(f"no checkpoint in {self.folder} yet: starting from the model's weights")
             return
         state = self._loaded(str(found))
-        self._check(state, recipe)
+        self._check(state, recipe, trainer.plan.core.optimizer)
         trainer.restore(state)
         say.note(f"going on from {found}, after step {state.step}")
 
@@ -39,18 +39,18 @@ class Checkpoints:
 
         def read() -> checkpoint.Checkpoint:
             whole.append(checkpoint.load(path))
-            return replace(whole[0], weights={}, momentum={})
+            return replace(whole[0], weights={}, state={})
 
         bare = world.current().on_root(read)
         return whole[0] if whole else bare
 
-    def _check(self, state: checkpoint.Checkpoint, recipe: Recipe) -> None:
-        for name, value in self.facts.items():
-            theirs = state.facts.get(name, DEFAULTS.get(name))
-            if theirs != value:
+    def _check(self, state: checkpoint.Checkpoint, recipe: Recipe, optimizer: str) -> None:
+        made = DEFAULTS | state.facts | {"optimizer": state.optimizer}
+        for name, value in (self.facts | {"optimizer": optimizer}).items():
+            if made.get(name) != value:
                 raise InvalidArgumentError(
-                    f"the checkpoint in {self.folder} was made with --{name} {theirs}, this run "
-                    f"has {value}; use the same, or another --checkpoint folder"
+                    f"the checkpoint in {self.folder} was made with --{name} {made.get(name)}, "
+                    f"this run has {value}; use the same, or another --checkpoint folder"
                 )
         if state.step >= recipe.steps:
             raise InvalidArgumentError(

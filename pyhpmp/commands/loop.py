@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from pyhpmp import SGD, Trainer
+from pyhpmp import Trainer
 from pyhpmp.commands.checkpoints import Checkpoints
 from pyhpmp.commands.recipe import Recipe
+from pyhpmp.commands.scalars import Scalars
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Feed, Part, in_order, look_of, shuffled
 from pyhpmp.records import PASSAGES
@@ -53,17 +54,15 @@ class Loop:
         recipe: Recipe,
         reporter: Reporter,
         checkpoints: Checkpoints,
+        scalars: Scalars,
     ) -> None:
         self.trainer, self.feed, self.recipe, self.reporter = trainer, feed, recipe, reporter
-        self.checkpoints = checkpoints
+        self.checkpoints, self.scalars = checkpoints, scalars
         self.outcome = Outcome(trainer.steps)
         self._began = time.perf_counter()
 
     def run(self) -> Outcome:
         """Ends after the recipe's steps, or when the target accuracy is reached."""
-        self.trainer.optimizer = SGD(
-            self.recipe.schedule.lr, self.recipe.momentum, self.recipe.weight_decay
-        )
         with self.reporter.progress(self.recipe.steps):
             for epoch in range(self.outcome.steps // self.recipe.epoch_steps, self.recipe.epochs):
                 self._epoch(epoch)
@@ -96,7 +95,7 @@ class Loop:
 
     def _step(self, images: object, labels: object) -> None:
         rate = self.recipe.schedule.rate(self.outcome.steps)
-        self.trainer.optimizer = replace(self.trainer.optimizer, lr=rate)
+        self.trainer.optimizer = replace(self.recipe.optimizer, lr=rate)
         began = time.perf_counter()
         loss = self.trainer.step(images, labels)
         seconds = time.perf_counter() - began
@@ -104,7 +103,9 @@ class Loop:
         self.outcome.steps += 1
         self.outcome.final_loss = loss
         accuracy = self.trainer.scores.accuracy
-        self.reporter.step(self.outcome.steps, loss, accuracy, self.trainer.plan.batch / seconds)
+        speed = self.trainer.plan.batch / seconds
+        self.reporter.step(self.outcome.steps, loss, accuracy, speed)
+        self.scalars.step(self.outcome.steps, loss, accuracy, rate, speed)
         self.checkpoints.after(self.trainer, last=self.outcome.steps == self.recipe.steps)
 
     def _evaluated(self, epoch: int) -> bool:
@@ -112,6 +113,7 @@ class Loop:
         if self.feed.data.test is not None:
             scores = self._scores(self.feed.data.test)
             self.outcome.accuracy, self.outcome.mean_iou = scores.accuracy, scores.mean_iou
+            self.scalars.test(self.outcome.steps, scores)
         self.reporter.epoch(
             epoch + 1, self.recipe.epochs, self.outcome.accuracy, self.outcome.mean_iou
         )

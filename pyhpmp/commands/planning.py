@@ -39,6 +39,7 @@ def plan_of(
         recompute=arguments.recompute,
         training=not arguments.infer,
         dtype=arguments.dtype,
+        optimizer=arguments.optimizer,
         seconds=arguments.plan_seconds,
         compare=compare,
         aux_weight=arguments.aux_weight,

@@ -6,26 +6,27 @@ import argparse
 from dataclasses import dataclass
 
 from pyhpmp import Plan
+from pyhpmp.commands.optimizer import optimizer_of
 from pyhpmp.commands.schedule import Schedule
 from pyhpmp.data import Dataset
 from pyhpmp.errors import DataError
+from pyhpmp.optimizers import Optimizer
 
 DEFAULT_EPOCHS = 10
 SYNTHETIC_STEPS = 20
-# Without batch normalization the usual rate is too high to learn at all.
-LR_WITH_BATCH_NORM, LR_WITHOUT = 0.1, 0.02
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """steps: in all; epoch_steps: between evaluations; data_steps: of one pass over the data."""
+    """steps: in all; epoch_steps: between evaluations; data_steps: of one pass over the data.
+
+    optimizer: with the highest rate of the schedule."""
 
     steps: int
     epoch_steps: int
     data_steps: int
     schedule: Schedule
-    momentum: float
-    weight_decay: float
+    optimizer: Optimizer
     target_accuracy: float | None
     seed: int
     augment: str = "none"
@@ -48,22 +49,17 @@ def recipe_of(arguments: argparse.Namespace, data: Dataset, plan: Plan) -> Recip
         raise DataError(f"data '{data.name}' has no test part to measure --target-accuracy on")
     steps = _steps(arguments, data, data_steps)
     warmup = min(round(arguments.warmup * data_steps), steps // 2)
+    optimizer = optimizer_of(arguments, plan)
     return Recipe(
         steps,
         steps if data.name == "synthetic" else data_steps,
         data_steps,
-        Schedule(arguments.schedule, arguments.lr or _default_lr(plan), steps, warmup),
-        arguments.momentum,
-        arguments.weight_decay,
+        Schedule(arguments.schedule, optimizer.lr, steps, warmup),
+        optimizer,
         arguments.target_accuracy,
         arguments.seed,
         arguments.augment,
     )
-
-
-def _default_lr(plan: Plan) -> float:
-    normalized = any(param.role == "running_mean" for param in plan.prepared.params)
-    return LR_WITH_BATCH_NORM if normalized else LR_WITHOUT
 
 
 def _steps(arguments: argparse.Namespace, data: Dataset, data_steps: int) -> int:

@@ -18,7 +18,8 @@ cdef class Engine:
     def __cinit__(self, Graph graph not None, Plan plan not None,
                   Communicator communicator not None, *, seed=0, int32_t threads=0,
                   bint trace=False, double comm_timeout_seconds=60.0, status=None,
-                  str device not None="cpu", int32_t gpu=0, bint tf32=False, gpu_memory=None):
+                  str device not None="cpu", int32_t gpu=0, bint tf32=False, gpu_memory=None,
+                  double label_smoothing=0.0):
         cdef c.hpmp_engine_options options
         cdef c.hpmp_gpu_memory memory
         c.hpmp_engine_options_default(&options)
@@ -31,6 +32,7 @@ cdef class Engine:
             if self.status_view.shape[0] < 256:
                 raise InvalidArgumentError("status: fewer than 256 bytes")
             options.status = &self.status_view[0]
+        options.label_smoothing = label_smoothing
         options.device, options.gpu, options.tf32 = device_named(device), gpu, tf32
         if gpu_memory is not None:
             memory.context = <void*>gpu_memory
@@ -64,15 +66,16 @@ cdef class Engine:
         with nogil:
             check(c.hpmp_engine_get_grad(self.handle, index, raw, out.shape[0]))
 
-    def set_momentum(self, int64_t index, const float[::1] data):
+    def set_state(self, int64_t index, int32_t state, const float[::1] data):
+        """Of the arrays that `optimizer_states` names for the plan's optimizer, number `state`."""
         cdef const float* raw = &data[0] if data.shape[0] else NULL
         with nogil:
-            check(c.hpmp_engine_set_momentum(self.handle, index, raw, data.shape[0]))
+            check(c.hpmp_engine_set_state(self.handle, index, state, raw, data.shape[0]))
 
-    def get_momentum(self, int64_t index, float[::1] out):
+    def get_state(self, int64_t index, int32_t state, float[::1] out):
         cdef float* raw = &out[0] if out.shape[0] else NULL
         with nogil:
-            check(c.hpmp_engine_get_momentum(self.handle, index, raw, out.shape[0]))
+            check(c.hpmp_engine_get_state(self.handle, index, state, raw, out.shape[0]))
 
     def set_step(self, int64_t step):
         """Goes on after `step` steps."""
@@ -86,16 +89,20 @@ cdef class Engine:
         """Whether the times of the next steps' instructions are kept."""
         check(c.hpmp_engine_set_trace(self.handle, trace))
 
-    def train_step(self, images, labels, *, double lr, double momentum=0.0,
-                   double weight_decay=0.0):
-        """One step on the global batch. Collective."""
+    def train_step(self, images, labels, *, double lr, str optimizer not None="sgd",
+                   double weight_decay=0.0, double momentum=0.0, betas=(0.9, 0.999),
+                   double eps=1e-8):
+        """One step on the global batch, by the plan's optimizer. Collective."""
         cdef _Tensor x = _Tensor(images, "images")
         cdef _Tensor y = _Tensor(labels, "labels")
-        cdef c.hpmp_sgd sgd
+        cdef c.hpmp_optimizer settings
         cdef c.hpmp_step_result result
-        sgd.lr, sgd.momentum, sgd.weight_decay = lr, momentum, weight_decay
+        settings.kind = optimizer_named(optimizer)
+        settings.lr, settings.weight_decay, settings.momentum = lr, weight_decay, momentum
+        settings.beta1, settings.beta2 = betas
+        settings.eps = eps
         with nogil:
-            check(c.hpmp_engine_train_step(self.handle, x.tensor, y.tensor, &sgd, &result))
+            check(c.hpmp_engine_train_step(self.handle, x.tensor, y.tensor, &settings, &result))
         return StepResult(result.loss, result.correct, result.counted, self.confusion(),
                           result.host_seconds)
 

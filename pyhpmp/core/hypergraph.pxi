@@ -17,7 +17,7 @@ cdef class Hypergraph:
     def __cinit__(self, Graph graph not None, *, int64_t batch, int64_t shards=1,
                   channel_block=None, dense_block=None, int64_t most_blocks=0,
                   int64_t bn_group=0, bint bn_sync=False, bint training=True,
-                  str dtype not None="fp32"):
+                  str dtype not None="fp32", str optimizer not None="sgd"):
         cdef c.hpmp_grid grid
         c.hpmp_grid_default(&grid)
         grid.batch = batch
@@ -27,6 +27,7 @@ cdef class Hypergraph:
         grid.bn_sync = bn_sync
         grid.training = training
         grid.dtype = dtype_named(dtype)
+        grid.optimizer = optimizer_named(optimizer)
         if channel_block is not None:
             grid.channel_block = channel_block
         if dense_block is not None:

@@ -66,6 +66,14 @@ cdef class Plan:
         with nogil:
             check(c.hpmp_plan_verify(graph.handle, self.handle))
 
+    def for_optimizer(self, Graph graph not None, str kind not None):
+        """The plan with memory counted for another optimizer. Errors: as of `verify`."""
+        cdef Plan plan = Plan.__new__(Plan)
+        check(c.hpmp_plan_for_optimizer(graph.handle, self.handle, optimizer_named(kind),
+                                        &plan.handle))
+        check(c.hpmp_plan_get(plan.handle, &plan.info))
+        return plan
+
     @property
     def strategy(self):
         return self.info.strategy.decode()
@@ -117,6 +125,10 @@ cdef class Plan:
     @property
     def dtype(self):
         return DTYPES[self.info.grid.dtype]
+
+    @property
+    def optimizer(self):
+        return OPTIMIZERS[self.info.grid.optimizer]
 
     @property
     def activation_bytes(self):

@@ -14,6 +14,7 @@ from pyhpmp.data.cifar import SHAPE as CIFAR_SHAPE
 from pyhpmp.data.cifar import open_cifar10
 from pyhpmp.data.dataset import Dataset, Target, Transform
 from pyhpmp.data.idx import open_mnist
+from pyhpmp.data.kept import kept
 from pyhpmp.data.npz import open_npz
 from pyhpmp.data.part import Arrays, Part, Raw
 from pyhpmp.data.shards import open_shards
@@ -109,7 +110,8 @@ def _of_files(name: str, parts: tuple[Part, Part | None], shape: Shape, target: 
     train, test = parts
     classes = _classes(name, _labels(*parts), target)
     transform = _standardised(read_sample(train.image, len(train)), shape)
-    return Dataset(name, classes, train, test, transform, target)
+    test = None if test is None else kept(test, shape)
+    return Dataset(name, classes, kept(train, shape), test, transform, target)
 
 
 def _cifar10(rest: str, shape: Shape, target: Target) -> Dataset:

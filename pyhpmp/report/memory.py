@@ -12,7 +12,7 @@ from pyhpmp.report.units import duration, size
 
 LEGEND = [
     ("rising", "activations, gradients and message buffers"),
-    ("plain", "weights, gradients of weights, momentum"),
+    ("plain", "weights, their gradients, the optimizer's state"),
 ]
 LIVE, PARAMS = range(2)
 SLOTS = 240
@@ -64,5 +64,5 @@ def _bars(live: npt.NDArray[np.int64], params: int, top: int, span: float) -> li
         at = f"{duration(first * width)} to {duration(last * width)}"
         tip = f"{at}: {size(total)}, of which {size(int(live[first]))} activations and buffers"
         bars.append(Bar(first * width, last * width, LIVE, tip, total / top))
-    fixed = f"{size(params)} for weights, their gradients and momentum, all the time"
+    fixed = f"{size(params)} for weights, their gradients and the optimizer's state, all the time"
     return [*bars, Bar(0.0, span, PARAMS, fixed, params / top)]

@@ -45,8 +45,14 @@ def plan_text(plan: Plan) -> str:
 def heading_of(plan: Plan) -> str:
     return (
         f"{plan.graph.name}: {plan.graph.parameter_count / 1e6:.3g} M parameters, "
-        f"{counted(plan.ranks, 'rank')}, batch {plan.batch}, {plan.core.dtype}"
+        f"{counted(plan.ranks, 'rank')}, batch {plan.batch}, {plan.core.dtype}{_optimizer_of(plan)}"
     )
+
+
+def _optimizer_of(plan: Plan) -> str:
+    """Named where it is not the usual one."""
+    kind = plan.core.optimizer
+    return "" if kind == "sgd" or not plan.core.training else f", {kind}"
 
 
 def refusals(plan: Plan) -> list[str]:

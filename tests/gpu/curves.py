@@ -15,6 +15,8 @@ import pyhpmp
 from pyhpmp import local
 
 STEPS, BATCH = 4, 12
+#: Small steps, and none that takes the sign of what is rounding alone.
+OPTIMIZERS = {"sgd": pyhpmp.SGD(lr=2e-4), "adamw": pyhpmp.AdamW(lr=1e-4, eps=1e-3)}
 
 # what differs from a plain training run on as many ranks
 CASES: dict[str, dict[str, Any]] = {
@@ -25,6 +27,7 @@ CASES: dict[str, dict[str, Any]] = {
     "hypergraph": {"ranks": 4, "strategy": "hypergraph"},
     "bn_sync": {"ranks": 2, "strategy": "data", "bn": "sync", "bn_group": BATCH},
     "bf16": {"ranks": 2, "strategy": "filter", "dtype": "bf16"},
+    "adamw": {"ranks": 2, "strategy": "filter", "optimizer": "adamw", "label_smoothing": 0.1},
     "dropout": {"ranks": 2, "strategy": "owt", "model": "zoo:mobilenet_v2", "image": 32},
 }
 
@@ -41,6 +44,7 @@ def off_the_kink(graph: pyhpmp.Graph) -> None:
 def outcome(device: str, case: dict[str, Any]) -> dict[str, Any]:
     """Losses of the steps, a digest of the weights, and outputs with running statistics."""
     case = {"model": "zoo:resnet20", "image": 16, "bn_group": BATCH // 2, **case}
+    smoothing = case.pop("label_smoothing", 0.0)
     ranks, model, image = case.pop("ranks"), case.pop("model"), case.pop("image")
 
     def work(rank: int) -> dict[str, Any]:
@@ -49,7 +53,13 @@ def outcome(device: str, case: dict[str, Any]) -> dict[str, Any]:
         generator = np.random.default_rng(1)
         shape = (BATCH, *graph.input_shape)
         plan = pyhpmp.plan(graph, batch=BATCH, seconds=1.0, **case)
-        trainer = pyhpmp.Trainer(plan, pyhpmp.SGD(lr=0.0002), threads=1, device=device)
+        trainer = pyhpmp.Trainer(
+            plan,
+            OPTIMIZERS[plan.core.optimizer],
+            threads=1,
+            device=device,
+            label_smoothing=smoothing,
+        )
         assert trainer.engine.device.kind == device
         losses = []
         for _ in range(STEPS):

@@ -115,6 +115,16 @@ inline DeviceKind device_under_test() {
   return cuda ? DeviceKind::cuda : DeviceKind::cpu;
 }
 
+/// Settings with which five steps change every weight clearly.
+inline Optimizer optimizer(OptimizerKind kind = OptimizerKind::sgd) {
+  Optimizer o;
+  o.kind = kind;
+  o.lr = kind == OptimizerKind::sgd ? 0.05 : 3e-3;
+  o.weight_decay = kind == OptimizerKind::sgd ? 1e-4 : 0.02;
+  o.eps = 1e-3;  // a gradient that is rounding alone, of a bias before batch_norm, stays small
+  return o;
+}
+
 inline Run train(const Graph& graph, const Plan& plan, std::size_t nets,
                  DeviceKind device = DeviceKind::cpu, bool takes_gpu_memory = false,
                  bool own_samples = false) {
@@ -148,11 +158,10 @@ inline Run train(const Graph& graph, const Plan& plan, std::size_t nets,
           if (own_samples) spoil(batch, reads);
           return batch;
         };
-        const Sgd sgd{0.05, 0.9, 1e-4};
         for (int step = 0; step < kSteps; ++step) {
           const Batch batch = batch_of(static_cast<unsigned>(step));
-          const StepResult result =
-              engine->train_step(batch.images.data(), batch.labels.data(), sgd);
+          const StepResult result = engine->train_step(batch.images.data(), batch.labels.data(),
+                                                       optimizer(plan.grid.optimizer));
           if (r == 0) run.losses[static_cast<std::size_t>(step)] = result.loss;
         }
         const std::vector<std::int64_t> nets_sent = engine->sent_by_net(),
@@ -186,13 +195,15 @@ inline Run train(const Graph& graph, const Plan& plan, std::size_t nets,
 }
 
 inline Hypergraph cut(const Graph& graph, std::int64_t shards, std::int64_t bn_group = 4,
-                      bool bn_sync = false, DType dtype = DType::fp32) {
+                      bool bn_sync = false, DType dtype = DType::fp32,
+                      OptimizerKind kind = OptimizerKind::sgd) {
   GridSpec grid;
   grid.batch = kBatch;
   grid.shards = shards;
   grid.bn_group = bn_group;
   grid.bn_sync = bn_sync;
   grid.dtype = dtype;
+  grid.optimizer = kind;
   grid.dense_block = 16;
   return build_hypergraph(graph, checked_grid(graph, grid));
 }
@@ -246,8 +257,8 @@ inline void check_parity(const Hypergraph& h, const std::vector<Rank>& parts, in
 }
 
 inline Run reference(const Graph& graph, std::int64_t bn_group = 4, DType dtype = DType::fp32,
-                     std::int64_t shards = 1) {
-  const Hypergraph h = cut(graph, shards, bn_group, false, dtype);
+                     std::int64_t shards = 1, OptimizerKind kind = OptimizerKind::sgd) {
+  const Hypergraph h = cut(graph, shards, bn_group, false, dtype, kind);
   const Placement p = make_placement(h, std::vector<Rank>(h.cells.size(), 0), 1);
   return train(graph, build_plan(h, p, Machine{}, "one"), h.nets.size());
 }

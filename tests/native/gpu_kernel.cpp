@@ -127,8 +127,8 @@ class GpuKernel : public Kernel {
     on_gpu.params = use_params(args.params);
     for (std::size_t j = 0; j < args.param_grads.size(); ++j)
       on_gpu.param_grads[j] = call.array(args.param_grads[j], sizes_[j], true);
-    on_gpu.momentum =
-        call.array(args.update ? args.momentum : nullptr, sizes_.empty() ? 0 : sizes_[0], true);
+    for (float*& state : on_gpu.state)
+      state = call.array(args.update ? state : nullptr, sizes_.empty() ? 0 : sizes_[0], true);
     on_gpu.labels = call.array(args.labels, labels_, false);
     on_gpu.own_sums = call.array(args.own_sums, channels_, true);
     on_gpu.all_sums = call.array(args.all_sums, channels_, false);

@@ -52,6 +52,49 @@ TEST(every_strategy_trains_as_one_rank_does_and_sends_what_the_metric_says) {
   }
 }
 
+TEST(adamw_trains_on_several_ranks_as_on_one) {
+  const Graph graph = training_graph(kGraph);
+  const Run one = reference(graph, 4, DType::fp32, 1, OptimizerKind::adamw);
+  const Run by_sgd = reference(graph);
+  CHECK(worst_difference(one, by_sgd) > 1e-2);
+  for (const char* name : {"data", "layer", "filter", "owt"}) {
+    const Hypergraph h = cut(graph, 6, 4, false, DType::fp32, OptimizerKind::adamw);
+    check_parity(h, baseline(h, name, 3).part, 3, one, name);
+  }
+}
+
+TEST(an_engine_keeps_the_state_of_its_plans_optimizer_and_takes_no_other) {
+  const Graph graph = training_graph(kGraph);
+  const Hypergraph h = cut(graph, 1);
+  const Placement p = make_placement(h, std::vector<Rank>(h.cells.size(), 0), 1);
+  const Plan plan = build_plan(h, p, Machine{}, "one");
+  std::int64_t trained_bytes = 0;
+  for (const Param& param : graph.params)
+    trained_bytes += param.trainable && !param.is_state() ? 4 * param.elems() : 0;
+  LoopbackWorld world(1, SendMode::synchronous);
+  const auto engine_for = [&](OptimizerKind kind) {
+    EngineOptions options;
+    options.device = device_under_test();
+    return Engine::create(graph, for_optimizer(graph, plan, kind), world.communicator(0), options);
+  };
+  const auto sgd = engine_for(OptimizerKind::sgd), adamw = engine_for(OptimizerKind::adamw);
+  CHECK_EQ(adamw->memory_bytes(), sgd->memory_bytes() + trained_bytes);
+  const Batch batch = random_batch(0);
+  CHECK_THROWS(
+      sgd->train_step(batch.images.data(), batch.labels.data(), optimizer(OptimizerKind::adamw)),
+      ErrorCode::invalid_argument, "keeps the state of sgd, not of adamw");
+  Optimizer frozen = optimizer(OptimizerKind::adamw);
+  frozen.beta2 = 1;
+  CHECK_THROWS(adamw->train_step(batch.images.data(), batch.labels.data(), frozen),
+               ErrorCode::invalid_argument, "beta2 is 1, not from 0 to below 1");
+  std::vector<float> state(static_cast<std::size_t>(graph.params[0].elems()), 0.5F), found = state;
+  adamw->set_state(ParamId(0), 1, state.data());
+  adamw->get_state(ParamId(0), 0, found.data());
+  CHECK(found == std::vector<float>(state.size(), 0.F));
+  adamw->get_state(ParamId(0), 1, found.data());
+  CHECK(found == state);
+}
+
 TEST(random_placements_train_as_one_rank_does) {
   const Graph graph = training_graph(kGraph);
   const Run one = reference(graph);

@@ -72,7 +72,7 @@ TEST(a_step_that_sends_nothing_launches_no_kernel_alone_from_the_third_on) {
   alone.set_params();
   const auto step = [&] {
     const Batch batch = random_batch(1);
-    alone.engine->train_step(batch.images.data(), batch.labels.data(), {0.05, 0.9, 1e-4});
+    alone.engine->train_step(batch.images.data(), batch.labels.data(), optimizer());
   };
   CHECK(launched_by(step) > 10);
   launched_by(step);
@@ -123,22 +123,25 @@ TEST(recorded_inference_follows_new_weights_and_writes_where_it_is_told) {
 
 TEST(recorded_steps_follow_the_rate_the_step_and_new_weights) {
   const Graph graph = training_graph(kGraph);
-  const Plan plan = one_rank(cut(graph, kShards));
-  const auto losses = [&](DeviceKind device) {
+  const auto losses = [&](DeviceKind device, OptimizerKind kind) {
+    const Plan plan = one_rank(cut(graph, kShards, 4, false, DType::fp32, kind));
     Alone alone(graph, plan, device, 5);
+    Optimizer settings = optimizer(kind);
     std::vector<double> found;
     for (int step = 0; step < 8; ++step) {
       if (step % 4 == 0) alone.set_params();
       const Batch batch = random_batch(static_cast<unsigned>(step));
+      settings.lr = 0.2 * step * optimizer(kind).lr;
       found.push_back(
-          alone.engine
-              ->train_step(batch.images.data(), batch.labels.data(), {0.01 * step, 0.9, 1e-4})
-              .loss);
+          alone.engine->train_step(batch.images.data(), batch.labels.data(), settings).loss);
       if (step == 5)
         found.push_back(alone.engine->forward(batch.images.data(), batch.labels.data(), {}).loss);
     }
     return found;
   };
-  const std::vector<double> cpu = losses(DeviceKind::cpu), here = losses(device_under_test());
-  for (std::size_t k = 0; k < cpu.size(); ++k) CHECK_NEAR(here[k], cpu[k], 1e-4 * cpu[k]);
+  for (OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adamw}) {
+    const std::vector<double> cpu = losses(DeviceKind::cpu, kind),
+                              here = losses(device_under_test(), kind);
+    for (std::size_t k = 0; k < cpu.size(); ++k) CHECK_NEAR(here[k], cpu[k], 1e-4 * cpu[k]);
+  }
 }

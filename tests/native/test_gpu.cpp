@@ -86,27 +86,16 @@ TEST(a_captured_run_is_done_whenever_it_is_launched_and_not_before) {
   const std::vector<float> ones(8, 1);
   GpuBytes weight = on_device(ones), grad = on_device(ones), velocity(weight.bytes());
   stream.fill(velocity.data(), 0, velocity.bytes());
-  const cuda::PlainEntry<cuda::SgdArgs> sgd(*Gpu::get().device, "sgd");
+  const cuda::PlainEntry<cuda::UpdateArgs> update(*Gpu::get().device, "update");
+  UpdateRule rule;
+  rule.sgd.rate = 0.5F;
   const auto at = [](const GpuBytes& bytes) { return reinterpret_cast<float*>(bytes.data()); };
   const cuda::CapturedRun run(stream, [&] {
-    sgd.run(stream, 8, {0, 0.5F, 0, 0, at(grad), at(weight), at(velocity), nullptr});
+    update.run(stream, 8, {0, rule, {at(grad), at(weight), {at(velocity)}, 8, false}, nullptr});
   });
   CHECK(floats(weight) == ones);
   for (int k = 0; k < 3; ++k) run.launch(stream);
   CHECK(floats(weight) == std::vector<float>(8, -0.5F));
-}
-
-TEST(sgd_has_momentum_and_weight_decay) {
-  if (!on_gpu()) return;
-  GpuBytes weight = on_device<float>({2, 4}), grad = on_device<float>({1, -1});
-  GpuBytes velocity = on_device<float>({3, 5});
-  const cuda::PlainEntry<cuda::SgdArgs> sgd(*Gpu::get().device, "sgd");
-  sgd.run(Gpu::get().stream, 2,
-          {0, 0.5F, 0.25F, 0.125F, reinterpret_cast<float*>(grad.data()),
-           reinterpret_cast<float*>(weight.data()), reinterpret_cast<float*>(velocity.data()),
-           nullptr});
-  CHECK(floats(velocity) == std::vector<float>({2, 0.75F}));
-  CHECK(floats(weight) == std::vector<float>({1, 3.625F}));
 }
 
 TEST(channels_are_copied_and_added_whatever_their_alignment) {

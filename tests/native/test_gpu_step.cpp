@@ -1,13 +1,11 @@
 // What a GPU does to many pieces at once in a step, and what a captured run of a step reads anew.
 #include <cstring>
-#include <deque>
 
 #include "backend.h"
 #include "check.h"
 #include "engine/cuda/copy_pieces.h"
 #include "engine/cuda/prepare.h"
 #include "engine/cuda/reset_ranges.h"
-#include "engine/cuda/sgd_all.h"
 #include "engine/cuda/step_memory.h"
 #include "gpu_memory.h"
 #include "kernel_tensors.h"
@@ -41,61 +39,7 @@ std::vector<float> floats(const GpuBytes& bytes) {
 
 float* at(const GpuBytes& bytes) { return reinterpret_cast<float*>(bytes.data()); }
 
-/// A parameter whose rows from `first` on are updated.
-struct Held {
-  Held(std::size_t size, std::size_t start)
-      : first(start),
-        weights(drawn(size)),
-        grads(drawn(size)),
-        velocities(drawn(size)),
-        weight(on_device(weights)),
-        grad(on_device(grads)),
-        velocity(on_device(velocities)) {}
-
-  UpdateRange range() const {
-    return {at(*grad) + first, at(*weight) + first, at(*velocity) + first,
-            static_cast<std::int64_t>(weights.size() - first)};
-  }
-  void update(const cuda::StepNumbers& s) {
-    for (std::size_t k = first; k < weights.size(); ++k) {
-      velocities[k] = s.momentum * velocities[k] + (grads[k] + s.weight_decay * weights[k]);
-      weights[k] -= s.lr * velocities[k];
-    }
-  }
-  void check() const {
-    const std::vector<float> w = floats(*weight), v = floats(*velocity);
-    for (std::size_t k = 0; k < w.size(); ++k) {
-      CHECK_NEAR(w[k], weights[k], 1e-5);
-      CHECK_NEAR(v[k], velocities[k], 1e-5);
-    }
-  }
-
-  std::size_t first;
-  std::vector<float> weights, grads, velocities;
-  std::unique_ptr<GpuBytes> weight, grad, velocity;
-};
-
 }  // namespace
-
-TEST(all_parameters_are_updated_in_one_captured_run_whose_factors_change) {
-  if (!on_gpu()) return;
-  std::deque<Held> params;
-  for (auto [size, first] : {std::pair{1, 0}, {5, 0}, {4096, 0}, {9000, 0}, {4099, 2}, {12, 4}})
-    params.emplace_back(static_cast<std::size_t>(size), static_cast<std::size_t>(first));
-  std::vector<UpdateRange> ranges;
-  for (const Held& p : params) ranges.push_back(p.range());
-  const cuda::SgdAll sgd(stream(), ranges);
-  cuda::StepMemory memory(Gpu::get().device);
-  const cuda::CapturedRun run(stream(), [&] { sgd.run(memory.data()); });
-  for (float lr : {0.5F, 0.125F}) {
-    const cuda::StepNumbers numbers{0, 0, 0, lr, 0.75F, 0.25F};
-    memory.set(stream(), numbers);
-    run.launch(stream());
-    stream().synchronize();
-    for (Held& p : params) p.update(numbers);
-  }
-  for (const Held& p : params) p.check();
-}
 
 TEST(ranges_become_zero_whatever_they_held_or_are_scaled) {
   if (!on_gpu()) return;
@@ -192,7 +136,7 @@ TEST(a_captured_dropout_draws_by_the_seed_and_step_that_it_finds) {
   const auto kernel = prepare_cuda_kernel(op.spec, stream());
   const cuda::CapturedRun run(stream(), [&] { kernel->forward(args); });
   for (std::uint64_t step : {4, 5}) {
-    memory.set(stream(), {11, step, 0, 0, 0, 0});
+    memory.set(stream(), {11, step, 0, 0, {}});
     run.launch(stream());
     ForwardArgs same = args;
     same.inputs[0].data = x.data();
@@ -225,10 +169,10 @@ TEST(a_captured_loss_shares_by_the_labels_that_it_finds) {
   GpuBytes scratch(kernel->scratch_bytes());
   args.scratch = scratch.data();
   const cuda::CapturedRun run(stream(), [&] { kernel->backward(args); });
-  for (std::int64_t counted : {1, 8}) {
-    memory.set(stream(), {0, 0, counted, 0, 0, 0});
+  for (auto [counted, smoothing] : {std::pair{1, 0.0}, {8, 0.0}, {2, 0.5}}) {
+    memory.set(stream(), {0, 0, counted, smoothing, {}});
     run.launch(stream());
-    const float share = 1 / static_cast<float>(counted);
+    const float share = static_cast<float>(1 - smoothing) / static_cast<float>(counted);
     CHECK(floats(*grad) == std::vector<float>({share / 4, share / 4, -0.75F * share, share / 4}));
   }
 }

@@ -19,7 +19,8 @@ Array softmax(const Array& x) {
 }
 
 /// labels: [samples][pixels of a map].
-Case loss_case(Shape logits, std::vector<std::int64_t> labels, double weight = 1) {
+Case loss_case(Shape logits, std::vector<std::int64_t> labels, double weight = 1,
+               double smoothing = 0) {
   Case c;
   c.op = OpKind::loss;
   c.inputs = {logits};
@@ -28,7 +29,8 @@ Case loss_case(Shape logits, std::vector<std::int64_t> labels, double weight = 1
   c.labels = labels;
   c.attrs.weight = weight;
   c.step.counted = 3 * c.samples;
-  c.reference = [labels, pixels](const Arrays& x, const Params&) {
+  c.step.label_smoothing = smoothing;
+  c.reference = [labels, pixels, smoothing](const Arrays& x, const Params&) {
     const Array p = softmax(x[0]);
     const std::int64_t classes = p.shape.c;
     Array y(p.n, {pixels == 1 ? 2 : 2 + 3 * classes, 1, 1});
@@ -39,7 +41,9 @@ Case loss_case(Shape logits, std::vector<std::int64_t> labels, double weight = 1
       std::int64_t top = 0;
       for (std::int64_t k = 1; k < classes; ++k)
         top = p.at(n, k, 0, at) > p.at(n, top, 0, at) ? k : top;
-      y.at(n, 0) -= std::log(p.at(n, label, 0, at));
+      y.at(n, 0) -= (1 - smoothing) * std::log(p.at(n, label, 0, at));
+      for (std::int64_t k = 0; k < classes; ++k)
+        y.at(n, 0) -= smoothing / static_cast<double>(classes) * std::log(p.at(n, k, 0, at));
       y.at(n, 1) += top == label;
       if (pixels == 1) continue;
       y.at(n, 2 + label) += top == label;
@@ -102,6 +106,13 @@ TEST(loss_of_maps_counts_every_pixel_and_the_classes_it_meets) {
     c.in_block = block;
     check_case(c);
   }
+}
+
+TEST(a_smoothed_label_is_spread_over_all_classes) {
+  check_case(loss_case({10, 1, 1}, {3, -1, 0, 9, 5}, 1, 0.1));
+  check_case(loss_case({1000, 1, 1}, {999, 7, -1}, 0.3, 0.5));
+  check_case(loss_case({7, 1, 1}, {6, 2}, 1, 1));
+  check_case(loss_case({5, 3, 2}, {0, 4, -1, 2, 2, 1}, 0.4, 0.2));
 }
 
 TEST(loss_of_huge_logits_is_finite) {

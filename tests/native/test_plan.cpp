@@ -122,6 +122,33 @@ TEST(a_plan_says_what_activations_are_stored_as_only_where_that_is_not_fp32) {
   }
 }
 
+TEST(a_plan_for_another_optimizer_counts_what_that_keeps_and_says_its_name) {
+  const Graph g = graph();
+  const Plan plan = plan_of("data", 2, 2);
+  CHECK(plan_text(plan).find("sgd") == std::string::npos);
+  const Plan other = for_optimizer(g, plan, OptimizerKind::adamw);
+  verify_plan(g, other);
+  std::int64_t more = 0, elems = 0;
+  for (std::size_t r = 0; r < 2; ++r)
+    more += other.programs[r].param_bytes - plan.programs[r].param_bytes;
+  for (const Param& p : g.params) elems += p.elems();
+  CHECK_EQ(more, 4 * elems);
+  const Plan back = parse_plan(plan_text(other));
+  CHECK(back.grid.optimizer == OptimizerKind::adamw);
+  CHECK(plan_text(back) == plan_text(other));
+  CHECK(plan_text(for_optimizer(g, back, OptimizerKind::sgd)) == plan_text(plan));
+}
+
+TEST(an_optimizer_that_moves_more_bytes_takes_longer) {
+  const Graph g = graph();
+  const GroupedGraph grouped = fuse_groups(g);
+  const Group& dense = grouped.groups.at(grouped.groups.size() - 2);
+  const double sgd = update_seconds({}, g, dense, 1000, OptimizerKind::sgd);
+  CHECK_NEAR(sgd, 1000 * Machine{}.update_seconds_per_elem, 1e-12);
+  // Of the gradient, weight and states 24 bytes, and 32.
+  CHECK_NEAR(update_seconds({}, g, dense, 1000, OptimizerKind::adamw), sgd * 32 / 24, 1e-12);
+}
+
 TEST(a_damaged_text_is_refused_with_its_line) {
   const std::string text = plan_text(plan_of("data", 2, 2));
   CHECK_THROWS(parse_plan(text.substr(0, text.size() / 2)), ErrorCode::invalid_plan, "line");

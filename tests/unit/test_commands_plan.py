@@ -29,6 +29,7 @@ def test_json_has_every_field_for_the_chosen_strategy_and_every_baseline(plan: P
         "ranks",
         "batch",
         "dtype",
+        "optimizer",
         "bn",
         "bn_group",
         "chosen",

@@ -39,6 +39,7 @@ PLAN = {
     "ranks",
     "batch",
     "dtype",
+    "optimizer",
     "bn",
     "bn_group",
     "chosen",

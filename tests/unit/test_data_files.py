@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from pyhpmp import data
+from pyhpmp.data.augment import plain
 from pyhpmp.data.folder import Files
+from pyhpmp.data.kept import Kept, kept
 from pyhpmp.data.statistics import SAMPLE, mean_and_deviation, sample_of
 from pyhpmp.errors import DataError
 
@@ -111,3 +113,41 @@ def test_a_mask_with_more_classes_than_the_model_is_refused_when_it_is_read(tmp_
     Image.fromarray(np.full((8, 8), 2, np.uint8)).save(tmp_path / "masks" / "a.png")
     with pytest.raises(DataError, match=r"masks/a[.]png: a label is 2, the model has classes 0..1"):
         found.labels(found.train, np.array([0]))
+
+
+def test_images_of_a_small_folder_are_decoded_once_unless_they_are_cut(tmp_path: Path) -> None:
+    photos(tmp_path)
+    found = data.load(f"folder:{tmp_path}", SHAPE, 2)
+    chosen = np.array([1, 4])
+    first = found.images(found.train, chosen)
+    for path in tmp_path.glob("*/*.png"):
+        path.unlink()
+    np.testing.assert_array_equal(found.images(found.train, chosen), first)
+    there = pickle.loads(pickle.dumps(found))
+    cutting = data.look_of("resized-crop", 0, 0, SHAPE)
+    for other, look in ((found, cutting), (there, plain)):
+        with pytest.raises(DataError, match="No such file"):
+            other.images(other.train, chosen, look)
+
+
+def test_images_of_a_large_part_are_not_kept() -> None:
+    few, many = (
+        data.Arrays(np.zeros((n, 3, 1, 1), np.uint8), np.zeros(n, np.int64), "zeros")
+        for n in (2, 500)
+    )
+    assert isinstance(kept(few, (3, 512, 512)), Kept)
+    assert kept(many, (3, 512, 512)) is many
+
+
+@pytest.mark.parametrize("side", [32, 100, 200])
+def test_a_large_jpeg_is_scaled_to_what_its_whole_is_scaled_to(tmp_path: Path, side: int) -> None:
+    """Within two levels of 256, though less of it is decoded where that is enough."""
+    blocks = np.random.default_rng(0).integers(0, 256, (25, 30, 3), dtype=np.uint8)
+    smooth = Image.fromarray(blocks).resize((480, 400), Image.Resampling.BICUBIC)
+    (tmp_path / "ant").mkdir()
+    smooth.save(tmp_path / "ant" / "a.jpg", quality=95)
+    found = data.load(f"folder:{tmp_path}", (3, side, side), 1)
+    with Image.open(tmp_path / "ant" / "a.jpg") as whole:
+        expected = np.asarray(whole.resize((side, side), Image.Resampling.BILINEAR))
+    image = found.train.image(0).transpose(1, 2, 0).astype(int)
+    assert np.abs(image - expected).mean() < 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +63,23 @@ def test_rows_that_are_not_read_are_neither_made_nor_written() -> None:
             assert y.tolist() == [0, 0, 0, 4 * step + 3]
     assert sorted(part.images_read) == [0, 2, 4, 6, 8, 10]
     assert sorted(part.labels_read) == [3, 7, 11]
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_rows_that_are_not_read_take_no_memory() -> None:
+    """Of 64 images of 12 MB in each of the three batches, one is read."""
+    side = 1024
+    images = np.zeros((64, 3, 1, 1), np.uint8)
+    part = data.Arrays(np.broadcast_to(images, (64, 3, side, side)), np.arange(64), "zeros")
+    found = data.Dataset("zeros", 64, part, None, data.Transform(0.0, 1.0, (3, side, side)))
+    one = np.arange(64) == 5
+    before = resident_bytes()
+    with data.Feed(found, 64, Reads(one, one)) as feed:
+        for _ in feed.batches(part, [np.arange(64)] * 4):
+            assert resident_bytes() - before < 20 * 12 * 2**20
 
 
 def test_a_sample_that_cannot_be_read_ends_its_batch_and_not_those_before() -> None:

@@ -43,6 +43,13 @@ CASES: dict[str, tuple[str, int | None, int, dict[str, Any], dict[str, Any]]] = 
         {},
     ),
     "dense": ("alexnet", 32, 4, {"batch": 16, "shards": 8, "most_blocks": 8}, {}),
+    "two arrays of an optimizer": (
+        "resnet20",
+        None,
+        3,
+        {"batch": 24, "shards": 3, "bn_group": 8, "optimizer": "adamw"},
+        {},
+    ),
     "inference": (
         "googlenet",
         64,

@@ -12,7 +12,6 @@
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/loops.h"
 #include "engine/cpu/through_floats.h"
-#include "engine/engine.h"
 
 namespace hpmp {
 
@@ -180,11 +179,18 @@ class Dense : public Kernel {
     const std::int64_t share = (panels_.count() + thread_count() - 1) / thread_count();
     const std::int64_t part = std::min<std::int64_t>(64, share);
     parallel_for((panels_.count() + part - 1) / part, true, [&](std::int64_t k) {
-      code_.update({dy.n, dy.c, features(x), k * part, std::min((k + 1) * part, panels_.count()),
-                    x_panels, dy.data, dx.data ? dx_panels : nullptr, args.params[0], args.momentum,
-                    args.param_grads[0], static_cast<float>(args.update->lr),
-                    static_cast<float>(args.update->momentum),
-                    static_cast<float>(args.update->weight_decay)});
+      code_.update({dy.n,
+                    dy.c,
+                    features(x),
+                    k * part,
+                    std::min((k + 1) * part, panels_.count()),
+                    x_panels,
+                    dy.data,
+                    dx.data ? dx_panels : nullptr,
+                    args.params[0],
+                    {args.state[0], args.state[1]},
+                    args.param_grads[0],
+                    *args.update});
     });
     if (dx.data) panels_.unpack(dx_panels, dx.data, args.accumulate[0]);
   }

@@ -6,7 +6,6 @@
 #include "engine/cpu/dense/bf16_code.h"
 #include "engine/cpu/isa.h"
 #include "engine/cpu/loops.h"
-#include "engine/engine.h"
 
 namespace hpmp::cpu {
 namespace {
@@ -100,11 +99,19 @@ class DenseBf16 : public Kernel {
     const std::int64_t share = (panels() + thread_count() - 1) / thread_count();
     const std::int64_t part = std::min<std::int64_t>(64, share);
     parallel_for((panels() + part - 1) / part, true, [&](std::int64_t k) {
-      code_.update({samples_, rows_, columns_, k * part, std::min((k + 1) * part, panels()),
-                    packed.x, dy, packed.dy_pairs, input_gradient ? packed.dx : nullptr,
-                    args.params[0], args.momentum, args.param_grads[0],
-                    static_cast<float>(args.update->lr), static_cast<float>(args.update->momentum),
-                    static_cast<float>(args.update->weight_decay)});
+      code_.update({samples_,
+                    rows_,
+                    columns_,
+                    k * part,
+                    std::min((k + 1) * part, panels()),
+                    packed.x,
+                    dy,
+                    packed.dy_pairs,
+                    input_gradient ? packed.dx : nullptr,
+                    args.params[0],
+                    {args.state[0], args.state[1]},
+                    args.param_grads[0],
+                    *args.update});
     });
   }
 

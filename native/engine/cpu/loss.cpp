@@ -1,4 +1,5 @@
-// loss: softmax cross-entropy of every pixel's logits and label, and how the top classes fare.
+// loss: softmax cross-entropy of every pixel's logits and label, which may be smoothed, and how the
+// top classes fare.
 #include <cmath>
 
 #include "engine/cpu/kernels.h"
@@ -14,6 +15,14 @@ struct Summary {
   std::int64_t top = 0;
   float highest = 0;
   double exp_sum = 0;  // of exp(logit - highest)
+};
+
+/// The share of the label's class in what the logits should say, and that of every class.
+struct Smoothed {
+  double label, each;
+
+  Smoothed(double smoothing, std::int64_t classes)
+      : label(1 - smoothing), each(smoothing / static_cast<double>(classes)) {}
 };
 
 /// Offsets of the channels of a pixel: worked out once, they save a division per element.
@@ -41,6 +50,14 @@ Summary summarise(const T* x, const std::vector<std::int64_t>& at) {
   return s;
 }
 
+/// Of logit - highest.
+template <class T>
+double sum_below(const T* x, const std::vector<std::int64_t>& at, float highest) {
+  double sum = 0;
+  for (std::int64_t offset : at) sum += x[offset] - highest;
+  return sum;
+}
+
 void check_labels(const std::int64_t* labels, const TensorRef& logits) {
   ensure(labels, "the loss has labels");
   for (std::int64_t i = 0; i < logits.n * logits.pixels(); ++i) {
@@ -58,8 +75,9 @@ class Loss : public Kernel {
     const TensorOf<float> y(args.output);
     check_labels(args.labels, x);
     const std::vector<std::int64_t> at = channel_offsets(x);
+    const Smoothed target(args.step.label_smoothing, x.c);
     parallel_for(x.n, x.elems() >= kMinParallelElems, [&](std::int64_t i) {
-      const std::vector<double> sums = sample_sums(x, i, args.labels + i * x.pixels(), at);
+      const std::vector<double> sums = sample_sums(x, i, args.labels + i * x.pixels(), at, target);
       for (std::int64_t c = 0; c < y.c; ++c)
         y.data[y.at(i, c, 0)] = static_cast<float>(sums[static_cast<std::size_t>(c)]);
     });
@@ -70,6 +88,7 @@ class Loss : public Kernel {
     if (!dx.data) return;
     check_labels(args.labels, x);
     const std::vector<std::int64_t> at = channel_offsets(x), to = channel_offsets(dx);
+    const Smoothed target(args.step.label_smoothing, x.c);
     const double share =
         weight_ / static_cast<double>(std::max<std::int64_t>(1, args.step.counted));
     with_flag(args.accumulate[0], [&](auto add) {
@@ -79,8 +98,9 @@ class Loss : public Kernel {
         const std::int64_t label = args.labels[k];
         const Summary s = label == kIgnored ? Summary{} : summarise(from, at);
         for (std::size_t c = 0; c < at.size(); ++c) {
-          const bool is_label = static_cast<std::int64_t>(c) == label;
-          put(grad[to[c]], label == kIgnored ? 0 : gradient(from[at[c]], s, is_label, share), add);
+          const double wanted =
+              target.each + (static_cast<std::int64_t>(c) == label ? target.label : 0);
+          put(grad[to[c]], label == kIgnored ? 0 : gradient(from[at[c]], s, wanted, share), add);
         }
       });
     });
@@ -90,7 +110,8 @@ class Loss : public Kernel {
   /// Loss, right pixels, and of each class the pixels that are right, predicted, labelled.
   static std::vector<double> sample_sums(const TensorOf<T>& x, std::int64_t i,
                                          const std::int64_t* labels,
-                                         const std::vector<std::int64_t>& at) {
+                                         const std::vector<std::int64_t>& at,
+                                         const Smoothed& target) {
     const std::size_t classes = at.size();
     std::vector<double> sums(2 + 3 * classes);
     for (std::int64_t p = 0; p < x.pixels(); ++p) {
@@ -98,7 +119,8 @@ class Loss : public Kernel {
       const T* pixel = pixel_of(x, i, p);
       const Summary s = summarise(pixel, at);
       const auto label = static_cast<std::size_t>(labels[p]), top = static_cast<std::size_t>(s.top);
-      sums[0] += std::log(s.exp_sum) + s.highest - pixel[at[label]];
+      sums[0] += std::log(s.exp_sum) - target.label * (pixel[at[label]] - s.highest);
+      if (target.each > 0) sums[0] -= target.each * sum_below(pixel, at, s.highest);
       sums[1] += top == label ? 1 : 0;
       sums[2 + label] += top == label ? 1 : 0;
       sums[2 + classes + top] += 1;
@@ -107,9 +129,9 @@ class Loss : public Kernel {
     return sums;
   }
 
-  static float gradient(float logit, const Summary& s, bool is_label, double share) {
+  static float gradient(float logit, const Summary& s, double wanted, double share) {
     const double probability = std::exp(logit - s.highest) / s.exp_sum;
-    return static_cast<float>((probability - (is_label ? 1 : 0)) * share);
+    return static_cast<float>((probability - wanted) * share);
   }
 
   double weight_;

@@ -8,9 +8,9 @@
 #include "engine/cuda/ferry.h"
 #include "engine/cuda/kernels/exchange.h"
 #include "engine/cuda/reset_ranges.h"
-#include "engine/cuda/sgd_all.h"
 #include "engine/cuda/step_memory.h"
 #include "engine/cuda/sum_operands.h"
+#include "engine/cuda/update_all.h"
 
 namespace hpmp {
 namespace cuda {
@@ -61,12 +61,12 @@ class ResetRoutine final : public Routine {
 class UpdateRoutine final : public Routine {
  public:
   UpdateRoutine(Stream& stream, const StepNumbers* numbers, const std::vector<UpdateRange>& ranges)
-      : numbers_(numbers), sgd_(stream, ranges) {}
-  void run() override { sgd_.run(numbers_); }
+      : numbers_(numbers), update_(stream, ranges) {}
+  void run() override { update_.run(numbers_); }
 
  private:
   const StepNumbers* numbers_;
-  SgdAll sgd_;
+  UpdateAll update_;
 };
 
 class CopyRoutine final : public Routine {
@@ -167,9 +167,8 @@ class CudaBackend final : public Backend {
     decode_sums_.run(stream_, count, {0, backward, accumulate, values, wire, pairs(sums)});
   }
 
-  void begin_step(const StepInfo& info, const Sgd& sgd) override {
-    numbers_.set(stream_, {info.seed, info.step, info.counted, static_cast<float>(sgd.lr),
-                           static_cast<float>(sgd.momentum), static_cast<float>(sgd.weight_decay)});
+  void begin_step(const StepInfo& info, const UpdateRule& rule) override {
+    numbers_.set(stream_, {info.seed, info.step, info.counted, info.label_smoothing, rule});
   }
   const StepNumbers* numbers() const override { return numbers_.data(); }
   std::unique_ptr<Routine> make_reset(const std::vector<ResetRange>& ranges) override {

@@ -77,7 +77,7 @@ class Convolution : public Kernel {
         weight_elems_(std::int64_t{shape.k} * (shape.c / shape.groups) * shape.rows.kernel *
                       shape.columns.kernel),
         bias_(target, std::int64_t{shape.n} * shape.rows.output * shape.columns.output, shape.k),
-        sgd_(*stream_.device(), "sgd") {
+        update_(*stream_.device(), "update") {
     const ConvTail tail(spec);
     adds_ = tail.adds;
     if (tail.norm.valid())
@@ -124,17 +124,16 @@ class Convolution : public Kernel {
   }
 
   void update(const BackwardArgs& args) const {
-    sgd_.run(stream_, weight_elems_,
-             {0, static_cast<float>(args.update->lr), static_cast<float>(args.update->momentum),
-              static_cast<float>(args.update->weight_decay), args.param_grads[0], args.params[0],
-              args.momentum, args.step.numbers});
+    const UpdatePiece piece{
+        args.param_grads[0], args.params[0], {args.state[0], args.state[1]}, weight_elems_, false};
+    update_.run(stream_, weight_elems_, {0, *args.update, piece, args.step.numbers});
   }
 
   Stream& stream_;
   bool has_bias_, adds_ = false;
   std::int64_t weight_elems_;
   BiasGrad bias_;
-  PlainEntry<SgdArgs> sgd_;
+  PlainEntry<UpdateArgs> update_;
   std::unique_ptr<Folded> folded_;
   std::unique_ptr<ConvPasses> passes_;
 };

@@ -33,7 +33,8 @@ class MapLoss : public Kernel {
     ensure_nhwc(y);
     const long long* labels = labels_of(args.labels);
     auto* scores = reinterpret_cast<PixelScore*>(args.scratch + sums_.scratch_bytes());
-    scores_.run(stream_, all_pixels(), {0, c_, x.data, labels, scores});
+    scores_.run(stream_, all_pixels(),
+                {0, c_, args.step.label_smoothing, args.step.numbers, x.data, labels, scores});
     class_sums_.run(stream_, samples_ * sums_.chunks() * c_,
                     {0, c_, item_count(pixels_), sums_.chunks(), labels, scores,
                      reinterpret_cast<SumPair*>(args.scratch)});
@@ -46,8 +47,8 @@ class MapLoss : public Kernel {
     if (!dx.data) return;
     ensure_nhwc(x);
     backward_.run(stream_, all_pixels(),
-                  {0, c_, weight_, args.step.counted, args.step.numbers, x.data,
-                   labels_of(args.labels), dx.data, args.accumulate[0]});
+                  {0, c_, weight_, args.step.label_smoothing, args.step.counted, args.step.numbers,
+                   x.data, labels_of(args.labels), dx.data, args.accumulate[0]});
   }
 
  private:

@@ -46,17 +46,17 @@ class Loss : public Kernel {
   void forward(const ForwardArgs& args) override {
     const TensorRef& x = args.inputs[0];
     void* y = args.output.data;
-    forward_.run(
-        stream_, x.n,
-        {0, static_cast<int>(x.c), x.data, labels_of(args.labels), static_cast<float*>(y)});
+    forward_.run(stream_, x.n,
+                 {0, static_cast<int>(x.c), args.step.label_smoothing, args.step.numbers, x.data,
+                  labels_of(args.labels), static_cast<float*>(y)});
   }
 
   void backward(const BackwardArgs& args) override {
     const TensorRef &x = args.inputs[0], &dx = args.grad_inputs[0];
     if (!dx.data) return;
     backward_.run(stream_, x.n,
-                  {0, static_cast<int>(x.c), weight_, args.step.counted, args.step.numbers, x.data,
-                   labels_of(args.labels), dx.data, args.accumulate[0]});
+                  {0, static_cast<int>(x.c), weight_, args.step.label_smoothing, args.step.counted,
+                   args.step.numbers, x.data, labels_of(args.labels), dx.data, args.accumulate[0]});
   }
 
  private:

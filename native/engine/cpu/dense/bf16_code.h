@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "engine/bf16.h"
+#include "engine/cuda/kernels/update_rule.h"
 
 namespace hpmp::cpu::dense {
 
@@ -30,9 +31,10 @@ struct Bf16Update {
   const Bf16* dy;        // [samples][rows]
   const Bf16* dy_pairs;  // [rows][pair of samples][2]
   float* dx;             // [panel][samples][kBf16Columns], added to; or null
-  float *weight, *momentum;
-  float* grad;  // [rows][columns], set
-  float rate, momentum_factor, decay;
+  float* weight;
+  float* state[kMostStates];  // [rows][columns] each
+  float* grad;                // likewise, set
+  UpdateRule rule;
 };
 
 struct Bf16Code {

@@ -1,9 +1,11 @@
 // Dense layers of few samples, one version per instruction set: they read weights (and, where they
-// are updated at once, read and write weights and momentum) once, which is what their time is made
-// of.
+// are updated at once, read and write weights and the optimizer's states) once, which is what their
+// time is made of.
 #pragma once
 
 #include <cstdint>
+
+#include "engine/cuda/kernels/update_rule.h"
 
 namespace hpmp::cpu::dense {
 
@@ -18,9 +20,10 @@ struct Update {
   const float* x;   // panels
   const float* dy;  // [samples][rows]
   float* dx;        // panels, added to: the gradient by the weights before the update; or null
-  float *weight, *momentum;
-  float* grad;  // [rows][columns], set
-  float rate, momentum_factor, decay;
+  float* weight;
+  float* state[kMostStates];  // [rows][columns] each
+  float* grad;                // likewise, set
+  UpdateRule rule;
 };
 
 /// Rows [begin, end) of the weights [rows][columns], row-major.
@@ -36,7 +39,7 @@ struct Forward {
 struct Code {
   /// y = x weight^T + bias.
   void (*forward)(const Forward& forward);
-  /// g = dy^T x; m = momentum_factor m + (g + decay w); w -= rate m.
+  /// grad = dy^T x, and the rule's step with it.
   void (*update)(const Update& update);
 };
 

@@ -2,7 +2,7 @@
 #define HPMP_LANES 16
 #define HPMP_ISA avx512_bf16
 #include "engine/cpu/dense/bf16_code.h"
-#include "engine/cpu/vectors.h"
+#include "engine/cpu/update/formula.h"
 
 namespace hpmp::cpu::dense::HPMP_ISA {
 
@@ -142,9 +142,9 @@ HPMP_INLINE void add_input_gradient(const Bf16Update& u, std::int64_t row, const
 }
 
 /// The gradient of H rows of a panel's weights, and their update.
-template <int H>
-HPMP_INLINE void update_weights(const Bf16Update& u, std::int64_t row, std::int64_t column,
-                                const Bf16* x) {
+template <int H, class Step>
+HPMP_INLINE void update_weights(const Bf16Update& u, const Step& step, std::int64_t row,
+                                std::int64_t column, const Bf16* x) {
   const std::int64_t pairs = (u.samples + 1) / 2;
   const Bf16* dy = u.dy_pairs + 2 * row * pairs;
   Wide grad[H][2] = {};
@@ -162,11 +162,8 @@ HPMP_INLINE void update_weights(const Bf16Update& u, std::int64_t row, std::int6
 #pragma GCC unroll 2
     for (int k = 0; k < 2; ++k) {
       const std::int64_t at = (row + h) * u.columns + column + 16 * k;
-      const Wide w = load<16>(u.weight + at), g = grad[h][k];
-      const Wide m = u.momentum_factor * load<16>(u.momentum + at) + (g + u.decay * w);
-      stream<16>(u.grad + at, g);
-      store<16>(u.momentum + at, m);
-      store<16>(u.weight + at, w - u.rate * m);
+      stream<16>(u.grad + at, grad[h][k]);
+      step.template run<16>(grad[h][k], u.weight, u.state, at);
     }
   }
 }
@@ -174,17 +171,19 @@ HPMP_INLINE void update_weights(const Bf16Update& u, std::int64_t row, std::int6
 constexpr int kTall = 8;             // rows of a tile: more of them meet in the same cache sets
 constexpr std::int64_t kAhead = 64;  // columns that are asked for early
 
+template <class Step>
 HPMP_INLINE void ask_for(const Bf16Update& u, std::int64_t row, std::int64_t column) {
   for (int h = 0; h < kTall; ++h) {
     const std::int64_t at = (row + h) * u.columns + column + kAhead;
     for (std::int64_t line : {0, 16}) {
       __builtin_prefetch(u.weight + at + line, 1);
-      __builtin_prefetch(u.momentum + at + line, 1);
+      for (int s = 0; s < Step::kStates; ++s) __builtin_prefetch(u.state[s] + at + line, 1);
     }
   }
 }
 
-inline void update(const Bf16Update& u) {
+template <class Step>
+void update_all(const Bf16Update& u, const Step& step) {
   const std::int64_t pairs = (u.samples + 1) / 2;
   for (std::int64_t row = 0; row < u.rows;) {
     const bool tall = row + kTall <= u.rows;
@@ -194,16 +193,20 @@ inline void update(const Bf16Update& u) {
       const Bf16* x = u.x + p * pairs * 2 * kBf16Columns;
       float* dx = u.dx ? u.dx + p * u.samples * kBf16Columns : nullptr;
       if (tall) {
-        ask_for(u, row, column);
+        ask_for<Step>(u, row, column);
         if (dx) add_input_gradient<kTall>(u, row, weight, dx);
-        update_weights<kTall>(u, row, column, x);
+        update_weights<kTall>(u, step, row, column, x);
       } else {
         if (dx) add_input_gradient<1>(u, row, weight, dx);
-        update_weights<1>(u, row, column, x);
+        update_weights<1>(u, step, row, column, x);
       }
     }
     row += tall ? kTall : 1;
   }
+}
+
+inline void update(const Bf16Update& u) {
+  with_step(u.rule, [&](const auto& step) { update_all(u, step); });
   end_streams();
 }
 

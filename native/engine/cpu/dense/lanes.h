@@ -1,7 +1,7 @@
 // A dense layer's update on vectors of columns, for one instruction set. Only dense/isa_*.cpp
 // include this; nothing here may use an inline function that other files use, too.
 #include "engine/cpu/dense/code.h"
-#include "engine/cpu/vectors.h"
+#include "engine/cpu/update/formula.h"
 
 namespace hpmp::cpu::dense::HPMP_ISA {
 
@@ -63,10 +63,11 @@ HPMP_INLINE void add_input_gradient(const Update& u, std::int64_t sample, std::i
 }
 
 /// The tile of kHeight rows from `row` on at `column`; `panel`: where that column's samples are.
-template <int W, int K, int kHeight>
-void update_tile(const Update& u, std::int64_t row, std::int64_t column, std::int64_t panel) {
-  float* weight = u.weight + row * u.columns + column;
+template <int W, int K, int kHeight, class Step>
+void update_tile(const Update& u, const Step& step, std::int64_t row, std::int64_t column,
+                 std::int64_t panel) {
   if (u.dx) {
+    const float* weight = u.weight + row * u.columns + column;
     std::int64_t i = 0;
     for (; i + kTall <= u.samples; i += kTall)
       add_input_gradient<W, K, kHeight, kTall>(u, i, row, weight, u.dx + panel);
@@ -76,39 +77,37 @@ void update_tile(const Update& u, std::int64_t row, std::int64_t column, std::in
   Tile<W, K, kHeight> grad{};
   for (std::int64_t i = 0; i < u.samples; ++i)
     grad.add(u.dy + i * u.rows + row, 1, u.x + panel + i * kPanel);
-  float* momentum = u.momentum + row * u.columns + column;
-  float* to = u.grad + row * u.columns + column;
 #pragma GCC unroll 8
   for (int h = 0; h < kHeight; ++h) {
 #pragma GCC unroll 2
     for (int k = 0; k < K; ++k) {
-      const std::int64_t at = h * u.columns + k * W;
-      __builtin_prefetch(weight + at + kPrefetch, 1);
-      __builtin_prefetch(momentum + at + kPrefetch, 1);
-      const Float<W> g = grad.at[h][k], w = load<W>(weight + at);
-      const Float<W> m = u.momentum_factor * load<W>(momentum + at) + (g + u.decay * w);
-      stream<W>(to + at, g);
-      store<W>(momentum + at, m);
-      store<W>(weight + at, w - u.rate * m);
+      const std::int64_t at = (row + h) * u.columns + column + k * W;
+      __builtin_prefetch(u.weight + at + kPrefetch, 1);
+      for (int s = 0; s < Step::kStates; ++s) __builtin_prefetch(u.state[s] + at + kPrefetch, 1);
+      const Float<W> g = grad.at[h][k];
+      stream<W>(u.grad + at, g);
+      step.template run<W>(g, u.weight, u.state, at);
     }
   }
 }
 
-template <int kHeight>
-void update_rows(const Update& u, std::int64_t row) {
+template <int kHeight, class Step>
+void update_rows(const Update& u, const Step& step, std::int64_t row) {
   const std::int64_t begin = u.begin * kPanel;
   const std::int64_t end = u.end * kPanel < u.columns ? u.end * kPanel : u.columns;
   const auto panel = [&](std::int64_t c) { return c / kPanel * kPanel * u.samples + c % kPanel; };
   std::int64_t c = begin;
   for (; c + kStep <= end; c += kStep)
-    update_tile<HPMP_LANES, kVectors, kHeight>(u, row, c, panel(c));
-  for (; c < end; ++c) update_tile<1, 1, kHeight>(u, row, c, panel(c));
+    update_tile<HPMP_LANES, kVectors, kHeight>(u, step, row, c, panel(c));
+  for (; c < end; ++c) update_tile<1, 1, kHeight>(u, step, row, c, panel(c));
 }
 
 inline void update(const Update& u) {
-  std::int64_t row = 0;
-  for (; row + kTall <= u.rows; row += kTall) update_rows<kTall>(u, row);
-  for (; row < u.rows; ++row) update_rows<1>(u, row);
+  with_step(u.rule, [&](const auto& step) {
+    std::int64_t row = 0;
+    for (; row + kTall <= u.rows; row += kTall) update_rows<kTall>(u, step, row);
+    for (; row < u.rows; ++row) update_rows<1>(u, step, row);
+  });
   end_streams();
 }
 

@@ -14,4 +14,18 @@ HPMP_DEVICE double share_of(const LossGradArgs& a) {
   return a.weight / static_cast<double>(counted > 1 ? counted : 1);
 }
 
+/// What the probabilities of a pixel's classes should be.
+struct Smoothed {
+  double label, each;  // the share of the label's class, and of every class beside that
+
+  HPMP_DEVICE double of(bool is_label) const { return each + (is_label ? label : 0); }
+};
+
+/// Of LossArgs and their like.
+template <class Args>
+HPMP_DEVICE Smoothed smoothed(const Args& a) {
+  const double smoothing = a.numbers ? a.numbers->label_smoothing : a.smoothing;
+  return {1 - smoothing, smoothing / a.c};
+}
+
 }  // namespace hpmp::cuda

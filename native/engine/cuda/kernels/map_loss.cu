@@ -27,6 +27,14 @@ HPMP_DEVICE PixelSummary summary_of(const void* data, int pixel, int c) {
   return s;
 }
 
+template <class T>
+HPMP_DEVICE double sum_below(const void* data, int pixel, int c, float highest) {
+  const T* x = static_cast<const T*>(data) + static_cast<long long>(pixel) * c;
+  double sum = 0;
+  for (int k = 0; k < c; ++k) sum += widen(x[k]) - highest;
+  return sum;
+}
+
 template <class T, int V>
 HPMP_DEVICE void pixel_scores(const PixelScoresArgs& a, int i) {
   const long long label = a.labels[i];
@@ -34,7 +42,10 @@ HPMP_DEVICE void pixel_scores(const PixelScoresArgs& a, int i) {
   if (is_class(label, a.c)) {
     const PixelSummary s = summary_of<T>(a.x, i, a.c);
     const float logit = load<T, 1>(a.x, static_cast<long long>(i) * a.c + label)[0];
-    score = {static_cast<float>(log(s.exp_sum) + s.highest - logit), s.top};
+    const Smoothed target = smoothed(a);
+    double loss = log(s.exp_sum) - target.label * (logit - s.highest);
+    if (target.each > 0) loss -= target.each * sum_below<T>(a.x, i, a.c, s.highest);
+    score = {static_cast<float>(loss), s.top};
   }
   a.scores[i] = score;
 }
@@ -78,11 +89,12 @@ HPMP_DEVICE void map_loss_backward(const LossGradArgs& a, int i) {
   PixelSummary s{0, 0, 1};
   if (counts) s = summary_of<T>(a.x, i, a.c);
   const double share = share_of(a);
+  const Smoothed target = smoothed(a);
   for (int k = 0; k < a.c; ++k) {
     float dx = label == -1 ? 0.f : not_a_number();
     if (counts) {
       const double p = expf(load<T, 1>(a.x, row + k)[0] - s.highest) / s.exp_sum;
-      dx = static_cast<float>((p - (k == label ? 1 : 0)) * share);
+      dx = static_cast<float>((p - target.of(k == label)) * share);
     }
     put<T, 1>(a.dx, row + k, {{dx}}, a.accumulate);
   }

@@ -16,6 +16,8 @@ struct PixelScore {
 /// One item per pixel of all samples.
 struct PixelScoresArgs {
   int items, c;
+  double smoothing;
+  const StepNumbers* numbers;  // as in LossArgs
   const void* x;
   const long long* labels;
   PixelScore* scores;

@@ -11,6 +11,7 @@ constexpr int kRowThreads = 128;
 /// them in later ones, in order, so that sums do not depend on timing.
 struct RowShared {
   double sum[kRowThreads];
+  double other[kRowThreads];  // where a row has two sums
   float highest[kRowThreads];
   int top[kRowThreads];
 };

@@ -50,6 +50,15 @@ HPMP_DEVICE void leave_exp_sum(const void* x, int row, int c, int thread, RowSha
   shared.sum[thread] = sum;
 }
 
+/// Leaves this thread's part of the sum of x - highest.
+template <class T>
+HPMP_DEVICE void leave_sum_below(const void* x, int row, int c, int thread, RowShared& shared) {
+  const float highest = highest_of(shared).value;
+  double sum = 0;
+  for (int k = thread; k < c; k += kRowThreads) sum += element<T>(x, row, c, k) - highest;
+  shared.other[thread] = sum;
+}
+
 /// y from x - highest and the row's sum of exp(x - highest); dx from dy and the row's sum of terms.
 struct Softmax {
   static HPMP_DEVICE float factor(double sum) { return static_cast<float>(1 / sum); }
@@ -125,14 +134,21 @@ struct loss_forward {
   static HPMP_DEVICE void run(const LossArgs& a, int row, int thread, int phase,
                               RowShared& shared) {
     if (phase == 0) return leave_highest<T>(a.x, row, a.c, thread, shared);
-    if (phase == 1) return leave_exp_sum<T>(a.x, row, a.c, thread, shared);
+    const Smoothed target = smoothed(a);
+    if (phase == 1) {
+      leave_exp_sum<T>(a.x, row, a.c, thread, shared);
+      if (target.each > 0) leave_sum_below<T>(a.x, row, a.c, thread, shared);
+      return;
+    }
     if (thread != 0) return;
     const long long label = a.labels[row];
     float loss = label == -1 ? 0.f : not_a_number(), correct = 0;
     if (is_class(label, a.c)) {
       const Highest top = highest_of(shared);
       const float logit = element<T>(a.x, row, a.c, static_cast<int>(label));
-      loss = static_cast<float>(log(sum_of(shared.sum)) + top.value - logit);
+      double sum = log(sum_of(shared.sum)) - target.label * (logit - top.value);
+      if (target.each > 0) sum -= target.each * sum_of(shared.other);
+      loss = static_cast<float>(sum);
       correct = top.at == label ? 1.f : 0.f;
     }
     a.y[2 * row] = loss;
@@ -151,9 +167,10 @@ struct loss_backward {
     const long long label = a.labels[row];
     const float highest = highest_of(shared).value;
     const double sum = sum_of(shared.sum), share = share_of(a);
+    const Smoothed target = smoothed(a);
     for (int k = thread; k < a.c; k += kRowThreads) {
       const double p = expf(element<T>(a.x, row, a.c, k) - highest) / sum;
-      float dx = static_cast<float>((p - (k == label ? 1 : 0)) * share);
+      float dx = static_cast<float>((p - target.of(k == label)) * share);
       if (!is_class(label, a.c)) dx = label == -1 ? 0.f : not_a_number();
       put<T, 1>(a.dx, static_cast<long long>(row) * a.c + k, {{dx}}, a.accumulate);
     }

@@ -2,12 +2,15 @@
 // serves every step.
 #pragma once
 
+#include "engine/cuda/kernels/update_rule.h"
+
 namespace hpmp::cuda {
 
 struct StepNumbers {
   unsigned long long seed, step;
   long long counted;  // labels of the global batch that are not ignored
-  float lr, momentum, weight_decay;
+  double label_smoothing;
+  UpdateRule rule;
 };
 
 }  // namespace hpmp::cuda

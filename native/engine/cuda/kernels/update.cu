@@ -5,45 +5,57 @@
 
 namespace hpmp::cuda {
 
-struct SgdFactors {
-  float lr, momentum, weight_decay;
+/// An element's step by its gradient.
+HPMP_DEVICE void step(const SgdRule& r, float g, float& w, float (&state)[1]) {
+  state[0] = r.momentum * state[0] + (g + r.decay * w);
+  w -= r.rate * state[0];
+}
 
-  HPMP_DEVICE void step(float g, float& w, float& m) const {
-    m = momentum * m + (g + weight_decay * w);
-    w -= lr * m;
+HPMP_DEVICE void step(const AdamwRule& r, float g, float& w, float (&state)[2]) {
+  state[0] += r.fresh_mean * (g - state[0]);
+  state[1] = r.keep_square * state[1] + r.fresh_square * (g * g);
+  w = r.keep * w - r.rate * state[0] / (r.root * sqrtf(state[1]) + r.eps);
+}
+
+template <int V, class Rule>
+HPMP_DEVICE void update_at(const Rule& rule, const UpdatePiece& p, long long at) {
+  constexpr int kStates = Rule::kStates;
+  const Floats<V> g = load<float, V>(p.grad, at);
+  Floats<V> w = load<float, V>(p.weight, at), state[kStates];
+  for (int k = 0; k < kStates; ++k) state[k] = load<float, V>(p.state[k], at);
+  for (int j = 0; j < V; ++j) {
+    float of_element[kStates];
+    for (int k = 0; k < kStates; ++k) of_element[k] = state[k][j];
+    step(rule, g[j], w[j], of_element);
+    for (int k = 0; k < kStates; ++k) state[k][j] = of_element[k];
   }
-};
-
-HPMP_DEVICE SgdFactors factors_of(const StepNumbers& n) {
-  return {n.lr, n.momentum, n.weight_decay};
+  store<float, V>(p.weight, at, w);
+  for (int k = 0; k < kStates; ++k) store<float, V>(p.state[k], at, state[k]);
 }
 
-HPMP_DEVICE void sgd(const SgdArgs& a, int i) {
-  SgdFactors factors{a.lr, a.momentum, a.weight_decay};
-  if (a.numbers) factors = factors_of(*a.numbers);
-  factors.step(a.grad[i], a.weight[i], a.velocity[i]);
+HPMP_DEVICE void update(const UpdateArgs& a, int i) {
+  const UpdateRule& rule = a.numbers ? a.numbers->rule : a.rule;
+  if (rule.kind == UpdateKind::adamw) return update_at<1>(rule.adamw, a.piece, i);
+  update_at<1>(rule.sgd, a.piece, i);
 }
-HPMP_PLAIN_KERNEL(sgd, SgdArgs)
+HPMP_PLAIN_KERNEL(update, UpdateArgs)
 
-HPMP_DEVICE void sgd_all(const SgdAllArgs& a, int i) {
+template <class Rule>
+HPMP_DEVICE void update_four(const Rule& rule, const UpdatePiece& piece, long long at) {
   constexpr int kWide = 4;
-  const Tile tile = tile_of(a.tiles, i);
-  const SgdPiece& piece = a.pieces[tile.piece];
-  const SgdFactors factors = factors_of(*a.numbers);
-  const long long at = static_cast<long long>(tile.first) * kWide;
-  if (piece.wide && at + kWide <= piece.count) {
-    const Floats<kWide> g = load<float, kWide>(piece.grad, at);
-    Floats<kWide> w = load<float, kWide>(piece.weight, at);
-    Floats<kWide> m = load<float, kWide>(piece.velocity, at);
-    for (int j = 0; j < kWide; ++j) factors.step(g[j], w[j], m[j]);
-    store<float, kWide>(piece.weight, at, w);
-    store<float, kWide>(piece.velocity, at, m);
-    return;
-  }
+  if (piece.wide && at + kWide <= piece.count) return update_at<kWide>(rule, piece, at);
   const long long end = at + kWide < piece.count ? at + kWide : piece.count;
-  for (long long k = at; k < end; ++k)
-    factors.step(piece.grad[k], piece.weight[k], piece.velocity[k]);
+  for (long long k = at; k < end; ++k) update_at<1>(rule, piece, k);
 }
-HPMP_PLAIN_KERNEL(sgd_all, SgdAllArgs)
+
+HPMP_DEVICE void update_all(const UpdateAllArgs& a, int i) {
+  const Tile tile = tile_of(a.tiles, i);
+  const UpdatePiece& piece = a.pieces[tile.piece];
+  const long long at = static_cast<long long>(tile.first) * 4;
+  const UpdateRule& rule = a.numbers->rule;
+  if (rule.kind == UpdateKind::adamw) return update_four(rule.adamw, piece, at);
+  update_four(rule.sgd, piece, at);
+}
+HPMP_PLAIN_KERNEL(update_all, UpdateAllArgs)
 
 }  // namespace hpmp::cuda

@@ -1,4 +1,4 @@
-// Arguments of the optimizer: m = momentum m + (g + weight_decay w); w -= lr m.
+// Arguments of the optimizer's step on parameters; update_rule.h says what that is.
 #pragma once
 
 #include "engine/cuda/kernels/step.h"
@@ -6,27 +6,29 @@
 
 namespace hpmp::cuda {
 
-/// Of one parameter. The factors are those of `numbers` or, where that is null, those given here.
-struct SgdArgs {
-  int items;
-  float lr, momentum, weight_decay;
+/// Rows of a parameter that one rank updates, with what the optimizer keeps of them; `wide`: all of
+/// them may be read 16 bytes at a time.
+struct UpdatePiece {
   const float* grad;
-  float *weight, *velocity;
-  const StepNumbers* numbers;
-};
-
-/// Rows of a parameter that one rank updates; `wide`: all three may be read 16 bytes at a time.
-struct SgdPiece {
-  const float* grad;
-  float *weight, *velocity;
+  float* weight;
+  float* state[kMostStates];
   long long count;
   int wide;
 };
 
-/// Of many parameters. Four elements per item.
-struct SgdAllArgs {
+/// Of one piece, an element per item. The rule is that of `numbers` or, where that is null, the one
+/// given here.
+struct UpdateArgs {
   int items;
-  const SgdPiece* pieces;
+  UpdateRule rule;
+  UpdatePiece piece;
+  const StepNumbers* numbers;
+};
+
+/// Of many pieces. Four elements per item.
+struct UpdateAllArgs {
+  int items;
+  const UpdatePiece* pieces;
   const Tile* tiles;
   const StepNumbers* numbers;
 };

@@ -1,16 +1,16 @@
 // The update of every parameter of a rank in one launch.
 #pragma once
 
-#include "engine/backend.h"
 #include "engine/cuda/kernels/update.h"
 #include "engine/cuda/tiles.h"
+#include "engine/optimizer.h"
 
 namespace hpmp::cuda {
 
-class SgdAll {
+class UpdateAll {
  public:
   /// `ranges`: on the GPU.
-  SgdAll(Stream& stream, const std::vector<UpdateRange>& ranges);
+  UpdateAll(Stream& stream, const std::vector<UpdateRange>& ranges);
 
   /// `numbers`: on the GPU, read when the stream gets there.
   void run(const StepNumbers* numbers) const;
@@ -18,8 +18,8 @@ class SgdAll {
 
  private:
   Stream& stream_;
-  TiledPieces<SgdPiece> pieces_;
-  PlainEntry<SgdAllArgs> sgd_;
+  TiledPieces<UpdatePiece> pieces_;
+  PlainEntry<UpdateAllArgs> update_;
 };
 
 }  // namespace hpmp::cuda
