@@ -39,7 +39,7 @@ std::int64_t most_shards_below(GridSpec grid) {
   return grid.shards;
 }
 
-void check_statistics(const GridSpec& grid) {
+[[noreturn]] void refuse_statistics(const GridSpec& grid) {
   const std::string batch = "batch " + number(grid.batch);
   if (grid.batch % grid.bn_group != 0) {
     fail(ErrorCode::invalid_argument, "invalid grid: batch-norm groups of " +
@@ -47,7 +47,6 @@ void check_statistics(const GridSpec& grid) {
                                           batch + "; choose another batch or a group of " +
                                           number(largest_divisor_up_to(grid.batch, grid.bn_group)));
   }
-  if (fits_statistics(grid)) return;
   if (grid.bn_sync) {
     fail(ErrorCode::invalid_argument,
          "invalid grid: " + number(grid.shards) + " shards of " + number(grid.shard_samples()) +
@@ -62,6 +61,12 @@ void check_statistics(const GridSpec& grid) {
 }
 
 }  // namespace
+
+bool statistics_allow(const Graph& graph, GridSpec grid, std::int64_t shards) {
+  grid.shards = shards;
+  return !grid.training || !has_batch_norm(graph) ||
+         (grid.batch % grid.bn_group == 0 && fits_statistics(grid));
+}
 
 GridSpec checked_grid(const Graph& graph, GridSpec grid) {
   check_positive("batch", grid.batch);
@@ -80,7 +85,7 @@ GridSpec checked_grid(const Graph& graph, GridSpec grid) {
                                           "; use a divisor, such as " +
                                           number(largest_divisor_up_to(grid.batch, grid.shards)));
   }
-  if (grid.training && has_batch_norm(graph)) check_statistics(grid);
+  if (!statistics_allow(graph, grid, grid.shards)) refuse_statistics(grid);
   return grid;
 }
 

@@ -42,6 +42,10 @@ struct GridSpec {
 /// with bn_sync it may divide bn_group as well.
 GridSpec checked_grid(const Graph& graph, GridSpec grid);
 
+/// Whether so many shards, which divide the batch, leave the groups that share batch statistics
+/// whole, or may cut them.
+bool statistics_allow(const Graph& graph, GridSpec grid, std::int64_t shards);
+
 struct Cell {
   GroupId group;
   std::int32_t shard = 0;

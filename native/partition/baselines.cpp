@@ -24,9 +24,14 @@ Rank by_block(const Hypergraph& h, const Cell& cell, int ranks) {
 
 void need_shards(const Hypergraph& h, const std::string& name, int ranks) {
   if (h.grid.shards >= ranks) return;
+  const bool held_back = h.grid.batch % ranks == 0 && !statistics_allow(h.graph, h.grid, ranks);
+  const std::string cure = held_back ? "batch statistics over " + std::to_string(h.grid.bn_group) +
+                                           " samples allow no more: use --bn-group " +
+                                           std::to_string(h.grid.batch / ranks) + ", or --bn sync"
+                                     : "use at least as many shards as ranks";
   fail(ErrorCode::infeasible, "strategy '" + name + "' cannot use " + std::to_string(ranks) +
                                   " ranks with " + std::to_string(h.grid.shards) +
-                                  " sample shards; use at least as many shards as ranks");
+                                  " sample shards; " + cure);
 }
 
 void need_blocks(const Hypergraph& h, int ranks) {

@@ -194,6 +194,9 @@ def run_parser() -> Parser:
     )
     parser.add_argument("--save", metavar="OUT.onnx", help="the trained model [trained.onnx]")
     parser.add_argument("--trace", metavar="OUT.json", help="last step's times, for Perfetto")
+    parser.add_argument(
+        "--log", metavar="DIR", default="", help="scalars for TensorBoard; needs tensorboardX"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the launch command and end")
     parser.add_argument("--threads", type=natural, default=0, help="compute threads per rank")
     add_device(parser)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pyhpmp import Trainer
 from pyhpmp.commands.checkpoints import Checkpoints
 from pyhpmp.commands.recipe import Recipe
+from pyhpmp.commands.scalars import Scalars
 from pyhpmp.commands.terminal import Reporter
 from pyhpmp.data import Feed, Part, in_order, look_of, shuffled
 from pyhpmp.records import PASSAGES
@@ -53,9 +54,10 @@ class Loop:
         recipe: Recipe,
         reporter: Reporter,
         checkpoints: Checkpoints,
+        scalars: Scalars,
     ) -> None:
         self.trainer, self.feed, self.recipe, self.reporter = trainer, feed, recipe, reporter
-        self.checkpoints = checkpoints
+        self.checkpoints, self.scalars = checkpoints, scalars
         self.outcome = Outcome(trainer.steps)
         self._began = time.perf_counter()
 
@@ -101,7 +103,9 @@ class Loop:
         self.outcome.steps += 1
         self.outcome.final_loss = loss
         accuracy = self.trainer.scores.accuracy
-        self.reporter.step(self.outcome.steps, loss, accuracy, self.trainer.plan.batch / seconds)
+        speed = self.trainer.plan.batch / seconds
+        self.reporter.step(self.outcome.steps, loss, accuracy, speed)
+        self.scalars.step(self.outcome.steps, loss, accuracy, rate, speed)
         self.checkpoints.after(self.trainer, last=self.outcome.steps == self.recipe.steps)
 
     def _evaluated(self, epoch: int) -> bool:
@@ -109,6 +113,7 @@ class Loop:
         if self.feed.data.test is not None:
             scores = self._scores(self.feed.data.test)
             self.outcome.accuracy, self.outcome.mean_iou = scores.accuracy, scores.mean_iou
+            self.scalars.test(self.outcome.steps, scores)
         self.reporter.epoch(
             epoch + 1, self.recipe.epochs, self.outcome.accuracy, self.outcome.mean_iou
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 import pyhpmp
 from pyhpmp import devices, launch, world
@@ -17,6 +18,7 @@ from pyhpmp.commands.loop import Loop
 from pyhpmp.commands.optimizer import check_optimizer_flags
 from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.recipe import recipe_of
+from pyhpmp.commands.scalars import Scalars, check_log
 from pyhpmp.commands.terminal import Reporter, reporter
 from pyhpmp.data import Dataset, load
 from pyhpmp.errors import InvalidArgumentError
@@ -67,6 +69,10 @@ def _check(arguments: argparse.Namespace) -> None:
     check_optimizer_flags(arguments)
     if arguments.infer and arguments.save:
         raise InvalidArgumentError("--save writes a trained model; it has no use with --infer")
+    if arguments.infer and arguments.log:
+        raise InvalidArgumentError("--log writes what training does; it has no use with --infer")
+    if arguments.log:
+        check_log(arguments.log)
     for path in (arguments.save, arguments.trace, arguments.report):
         if path:
             check_writable(path)
@@ -115,8 +121,9 @@ def _train(
         checkpoints.resume(trainer, recipe, say)
     if data.target.shape:
         trainer.take_own_labels()
-    with feed_of(plan, data, arguments.threads) as feed:
-        outcome = Loop(trainer, feed, recipe, say, checkpoints).run()
+    scalars = closing(Scalars(arguments.log, trainer.steps))
+    with feed_of(plan, data, arguments.threads) as feed, scalars as log:
+        outcome = Loop(trainer, feed, recipe, say, checkpoints, log).run()
     results.save_measured(plan, outcome.trace, outcome.step_seconds, arguments)
     saved = arguments.save or (DEFAULT_SAVE if data.name != "synthetic" else None)
     if saved:

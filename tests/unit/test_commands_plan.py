@@ -144,6 +144,8 @@ def test_synchronised_statistics_let_shards_cut_what_they_else_must_not(plan: Pl
     words = ("zoo:resnet20", "-n", 2, "--batch", 32, "--bn-group", 32, "--strategy", "data")
     alone = plan(*words, "--json")
     assert alone.code == 2
+    assert "samples allow no more: use --bn-group 16, or --bn sync" in alone.err
+    assert plan(*words[:-3], 16, *words[-2:], "--json").json["chosen"] == "data"
     said = plan(*words, "--bn", "sync", "--json")
     assert (said.code, said.err) == (0, "")
     assert (said.json["bn"], said.json["bn_group"], said.json["chosen"]) == ("sync", 32, "data")
