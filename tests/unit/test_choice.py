@@ -14,7 +14,7 @@ from pyhpmp.errors import InfeasiblePlanError
 from pyhpmp.figures import figures, memory_bytes
 from pyhpmp.request import Request
 
-REQUEST = Request(ranks=2, batch=256, seconds=0.2)
+REQUEST = Request(ranks=2, batch=256, seconds=0.2, patience=200)
 
 
 @pytest.fixture(scope="module")
