@@ -377,12 +377,12 @@ HPMP_API hpmp_status hpmp_plan_build(const hpmp_hypergraph* hypergraph, const in
 HPMP_API hpmp_status hpmp_plan_parse(const char* text, size_t length, hpmp_plan** out);
 HPMP_API void hpmp_plan_free(hpmp_plan* plan);
 HPMP_API hpmp_status hpmp_plan_text(const hpmp_plan* plan, char** out);
-/* Dry-runs all ranks. Errors: invalid_plan, naming rank and instruction, for a plan that could
- * hang, reads what was never written, reuses live memory or belongs to another graph. */
 /* The plan for another optimizer: memory is counted anew, predicted times stay.
  * Errors: invalid_plan as hpmp_plan_verify. */
 HPMP_API hpmp_status hpmp_plan_for_optimizer(const hpmp_graph* graph, const hpmp_plan* plan,
                                              hpmp_optimizer_kind optimizer, hpmp_plan** out);
+/* Dry-runs all ranks. Errors: invalid_plan, naming rank and instruction, for a plan that could
+ * hang, reads what was never written, reuses live memory or belongs to another graph. */
 HPMP_API hpmp_status hpmp_plan_verify(const hpmp_graph* graph, const hpmp_plan* plan);
 HPMP_API hpmp_status hpmp_plan_get(const hpmp_plan* plan, hpmp_plan_info* out);
 HPMP_API hpmp_status hpmp_plan_rank(const hpmp_plan* plan, int32_t rank, hpmp_rank_info* out);
