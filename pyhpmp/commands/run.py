@@ -27,6 +27,7 @@ from pyhpmp.heads import heads_note
 
 PROGRAM = "hpmp-run"
 DEFAULT_SAVE = "trained.onnx"
+SYNTHETIC = "synthetic"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,12 +87,14 @@ def _run(arguments: argparse.Namespace, ranks: world.World, say: Reporter) -> in
         say.note(f"note: {note}")
     if arguments.data is None:
         say.note("no --data: timing on synthetic images")
+    # What is wrong with files is said before anything is planned.
+    data = None if _is_synthetic(arguments) else _data(arguments, graph, ranks)
     plan = plan_of(graph, arguments, compare=arguments.report is not None, note=say.note)
     heads = heads_note(graph.core.outputs, plan.request.loss_weights)
     if heads and not arguments.infer:
         say.note(heads)
     say.plan(plan)
-    data = _data(arguments, graph, plan.batch, ranks)
+    data = data or _data(arguments, graph, ranks, batch=plan.batch)
     if arguments.infer:
         return infer(plan, data, arguments, say)
     return _train(plan, data, arguments, say)
@@ -125,20 +128,24 @@ def _train(
     with feed_of(plan, data, arguments.threads) as feed, scalars as log:
         outcome = Loop(trainer, feed, recipe, say, checkpoints, log).run()
     results.save_measured(plan, outcome.trace, outcome.step_seconds, arguments)
-    saved = arguments.save or (DEFAULT_SAVE if data.name != "synthetic" else None)
+    saved = arguments.save or (None if _is_synthetic(arguments) else DEFAULT_SAVE)
     if saved:
         trainer.save_onnx(saved)
     results.report(plan, outcome, saved, arguments, say)
     return 0
 
 
+def _is_synthetic(arguments: argparse.Namespace) -> bool:
+    return arguments.data in (None, SYNTHETIC)
+
+
 def _data(
-    arguments: argparse.Namespace, graph: pyhpmp.Graph, batch: int, ranks: world.World
+    arguments: argparse.Namespace, graph: pyhpmp.Graph, ranks: world.World, *, batch: int = 1
 ) -> Dataset:
-    spec = arguments.data or "synthetic"
+    """batch: how many samples synthetic data have."""
     return ranks.on_root(
         lambda: load(
-            spec,
+            arguments.data or SYNTHETIC,
             graph.input_shape,
             graph.classes,
             pixels=graph.label_pixels,
