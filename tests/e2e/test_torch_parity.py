@@ -1,10 +1,10 @@
 """Training against PyTorch: loss, every gradient, and ten steps of SGD, on torchvision's networks.
 
 Gradients of fresh networks are only known to about 1e-2 (torch_reference.py says why), so they are
-compared twice: to 1e-4 on networks whose channels are shifted off the kink (three of four always
-on, one always off; of a ReLU6's, two on, one off and one saturated), and on fresh networks against
-float64, where ours may err as PyTorch's do. A bias before another batch-norm has no gradient but
-rounding; it is held to PyTorch's error.
+compared twice: to TOLERANCE on networks whose channels are shifted off the kink (three of four
+always on, one always off; of a ReLU6's, two on, one off and one saturated), and on fresh networks
+against float64, where ours may err as PyTorch's do. A bias before another batch-norm has no
+gradient but rounding; it is held to PyTorch's error.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ NETWORKS = {
     "mobilenet_v2": (64, 8, 1.5e-6),
 }
 NORMALISED = ("resnet18", "resnet50", "googlenet", "densenet121", "mobilenet_v2")
+# Of a gradient, beside PyTorch's own error. Nothing shifts units off the kink where there is no
+# batch-norm: which are within rounding of it depends on the processor, and one that turns on moves
+# all gradients before it (VGG-16 with AVX2: ours 2e-4, PyTorch's 6e-4, by other units).
+TOLERANCE = {name: 1e-4 if name in NORMALISED else 1e-3 for name in NETWORKS}
 CLASSES = 10
 
 
@@ -82,7 +86,7 @@ def test_loss_and_every_gradient_of_a_step_are_autograds(name: str, tmp_path: Pa
     expected, theirs = worst_errors(network, images, labels, exact)
     assert trainer.step(images, labels) == pytest.approx(expected, rel=1e-4)
     for parameter, error in errors(trainer.engine.grads(), exact).items():
-        assert error <= 1e-4 + 3 * theirs[parameter], parameter
+        assert error <= TOLERANCE[name] + 3 * theirs[parameter], parameter
 
 
 @pytest.mark.parametrize(("name", "strategy"), [("resnet18", "filter"), ("densenet121", "data")])
