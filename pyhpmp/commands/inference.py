@@ -17,7 +17,7 @@ from pyhpmp.commands.results import (
     wants_trace,
 )
 from pyhpmp.commands.terminal import Reporter
-from pyhpmp.data import Dataset, Feed, Part, in_order
+from pyhpmp.data import SYNTHETIC, Dataset, Feed, Part, in_order
 from pyhpmp.report import duration, percent
 from pyhpmp.scores import Scores
 
@@ -35,7 +35,7 @@ def infer(plan: Plan, data: Dataset, arguments: argparse.Namespace, say: Reporte
         device=arguments.device,
         numerics=arguments.numerics,
     )
-    synthetic = data.name == "synthetic"
+    synthetic = data.name == SYNTHETIC
     runs = (arguments.steps or SYNTHETIC_RUNS) if synthetic else 1
     part = data.test or data.train
     with feed_of(session.plan, data, arguments.threads) as feed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyhpmp import Plan
 from pyhpmp.commands.optimizer import optimizer_of
 from pyhpmp.commands.schedule import Schedule
-from pyhpmp.data import Dataset
+from pyhpmp.data import SYNTHETIC, Dataset
 from pyhpmp.errors import DataError
 from pyhpmp.optimizers import Optimizer
 
@@ -52,7 +52,7 @@ def recipe_of(arguments: argparse.Namespace, data: Dataset, plan: Plan) -> Recip
     optimizer = optimizer_of(arguments, plan)
     return Recipe(
         steps,
-        steps if data.name == "synthetic" else data_steps,
+        steps if data.name == SYNTHETIC else data_steps,
         data_steps,
         Schedule(arguments.schedule, optimizer.lr, steps, warmup),
         optimizer,
@@ -67,4 +67,4 @@ def _steps(arguments: argparse.Namespace, data: Dataset, data_steps: int) -> int
         return int(arguments.steps)
     if arguments.epochs is not None:
         return int(arguments.epochs) * data_steps
-    return SYNTHETIC_STEPS if data.name == "synthetic" else DEFAULT_EPOCHS * data_steps
+    return SYNTHETIC_STEPS if data.name == SYNTHETIC else DEFAULT_EPOCHS * data_steps

@@ -20,14 +20,13 @@ from pyhpmp.commands.planning import plan_of, print_version
 from pyhpmp.commands.recipe import recipe_of
 from pyhpmp.commands.scalars import Scalars, check_log
 from pyhpmp.commands.terminal import Reporter, reporter
-from pyhpmp.data import Dataset, load
+from pyhpmp.data import SYNTHETIC, Dataset, load
 from pyhpmp.errors import InvalidArgumentError
 from pyhpmp.files import check_writable
 from pyhpmp.heads import heads_note
 
 PROGRAM = "hpmp-run"
 DEFAULT_SAVE = "trained.onnx"
-SYNTHETIC = "synthetic"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

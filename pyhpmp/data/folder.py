@@ -50,9 +50,6 @@ class LabelledFiles(Part):
     def size(self, index: int) -> tuple[int, int]:
         return pictures.read_size(self.files[index], self.name(index))
 
-    def label(self, index: int) -> Raw:
-        return np.asarray(self.labels[index])
-
     def name(self, index: int) -> str:
         return str(self.files[index])
 

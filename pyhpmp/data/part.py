@@ -39,9 +39,10 @@ class Part(ABC):
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image as it is stored. Raises DataError."""
 
-    @abstractmethod
     def label(self, index: int) -> Raw:
-        """A class, of shape (), or one for each pixel, (h, w). Raises DataError."""
+        """A class, of shape (), or one for each pixel, (h, w); of `labels`. Raises DataError."""
+        assert self.labels is not None
+        return np.asarray(self.labels[index])
 
     @abstractmethod
     def name(self, index: int) -> str:
@@ -89,9 +90,6 @@ class Arrays(Part):
     def size(self, index: int) -> tuple[int, int]:
         height, width = self.images.shape[-2:]
         return height, width
-
-    def label(self, index: int) -> Raw:
-        return np.asarray(self.labels[index])
 
     def name(self, index: int) -> str:
         return f"{self.source}, sample {index}"

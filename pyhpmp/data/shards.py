@@ -60,9 +60,6 @@ class ShardedImages(Part):
     def size(self, index: int) -> tuple[int, int]:
         return pictures.read_size(io.BytesIO(self._read(index)), self.name(index))
 
-    def label(self, index: int) -> Raw:
-        return np.asarray(self.labels[index])
-
     def name(self, index: int) -> str:
         return f"{self.shards[self._shard[index]]}, the image at byte {self._offset[index]}"
 

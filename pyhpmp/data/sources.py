@@ -21,6 +21,7 @@ from pyhpmp.data.shards import open_shards
 from pyhpmp.data.statistics import chunks, mean_and_deviation, read_sample
 from pyhpmp.errors import DataError
 
+SYNTHETIC = "synthetic"  # made, not read: the spec and the data set's name
 SPECS = "digits, npz:FILE, folder:DIR, tar:GLOB, cifar10:DIR, mnist:DIR or synthetic"
 #: What masks usually have where there is no class.
 IGNORED = 255
@@ -52,7 +53,7 @@ def load(
         DataError: the file is missing or malformed, or does not fit the model.
     """
     target = Target(pixels, ignore if pixels else -1, classes)
-    if spec == "synthetic":
+    if spec == SYNTHETIC:
         return _synthetic(shape, classes, batch, seed, target)
     kind, colon, rest = spec.partition(":")
     opened = _KINDS.get(kind + colon)
@@ -90,8 +91,8 @@ def _synthetic(shape: Shape, classes: int, batch: int, seed: int, target: Target
     generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, 0]))
     images = generator.standard_normal((batch, *shape), dtype=np.float32)
     labels = generator.integers(0, classes, (batch, *target.shape), dtype=np.int64)
-    train, transform = Arrays(images, labels, "synthetic"), Transform(0.0, 1.0, shape)
-    return Dataset("synthetic", classes, train, None, transform, Target(target.shape))
+    train, transform = Arrays(images, labels, SYNTHETIC), Transform(0.0, 1.0, shape)
+    return Dataset(SYNTHETIC, classes, train, None, transform, Target(target.shape))
 
 
 def _folder(rest: str, shape: Shape, target: Target) -> Dataset:

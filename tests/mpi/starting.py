@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,3 +24,15 @@ def outside_environment() -> dict[str, str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PMI")}
     paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
     return environ | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def hpmp_run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """Runs the command in a folder, and waits for its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "pyhpmp.commands.run", *map(str, words)],
+        cwd=folder,
+        env=outside_environment(),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )

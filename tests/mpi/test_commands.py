@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from starting import outside_environment
-
-
-def hpmp_run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pyhpmp.commands.run", *map(str, words)],
-        cwd=folder,
-        env=outside_environment(),
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+from starting import hpmp_run
 
 
 def figures(folder: Path, *words: object) -> dict[str, Any]:

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from starting import outside_environment
+from starting import hpmp_run
 
 from pyhpmp.data.statistics import SAMPLE, sample_of
-
-
-def hpmp_run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pyhpmp.commands.run", *map(str, words)],
-        cwd=folder,
-        env=outside_environment(),
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
